@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one exception type of the library.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace griffin {
+
+enum class ErrorCode {
+  invalid_argument,  // the caller asked for something that has no meaning
+  io,                // a file could not be opened, read or written
+  format,            // a file is not what its name says: damaged, hostile or of another kind
+  mismatch,          // a file is well formed but disagrees with the config or with another file
+  unsupported,       // well formed, but outside what this library implements
+  capacity,          // more rows, tokens or logits than were reserved
+  cancelled,         // a callback asked to stop
+};
+
+/// Thrown when an object is built or a batch is put together, never on the token path. The message
+/// is one line naming file, tensor, expected and found, as far as they apply.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace griffin

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only OpenMP in the library.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace griffin {
+
+/// Calls body(begin, end) on disjoint ranges that cover [0, n), one range a thread at most, and
+/// returns when all are done. The partition is static and its boundaries are multiples of `grain`;
+/// with too little work for two grains, with one thread, or inside another parallel region it is a
+/// plain call body(0, n). `body` must not throw.
+template <class Body>
+void parallel_for(int threads, std::int64_t n, std::int64_t grain, const Body& body) noexcept {
+  if (n <= 0) return;
+  const std::int64_t grains = (n + grain - 1) / grain;
+  const int team = static_cast<int>(std::min<std::int64_t>(threads, grains));
+  if (team <= 1 || omp_in_parallel() != 0) {
+    body(std::int64_t{0}, n);
+    return;
+  }
+#pragma omp parallel num_threads(team)
+  {
+    const std::int64_t member = omp_get_thread_num();
+    const std::int64_t members = omp_get_num_threads();
+    const std::int64_t begin = grains * member / members * grain;
+    const std::int64_t end = std::min(n, grains * (member + 1) / members * grain);
+    if (begin < end) body(begin, end);
+  }
+}
+
+}  // namespace griffin
