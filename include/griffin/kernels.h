@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only door to the kernel module: one table of function pointers per instruction set.
+//
+// Every kernel is single-threaded, allocates nothing, and computes each output element by the same
+// operations in the same order whatever rows or ranges it is called for; so a caller may split the
+// work along the axis named at each struct (the `*_begin`, `*_end` members) over any number of
+// threads and batches and get the same bits. Matrices are row-major; strides are in elements between
+// rows; activations are float32. Pointers to weights and key/value storage may have any alignment.
+// No two arguments may overlap unless said otherwise. R = rows of the activation matrix.
+#pragma once
+
+#include <cstdint>
+
+namespace griffin::kernels {
+
+/// Storage type of weights and key/value rows; widened to float32 exactly before use.
+enum class Storage : std::uint8_t { f32, bf16, f16 };
+inline constexpr int storage_types = 3;
+
+enum class Isa : std::uint8_t { scalar, neon, avx2, avx512, avx512_bf16 };
+
+/// What a product does with its output: y = value, or y = y + value.
+enum class Write : std::uint8_t { set, add };
+
+/// y[r, o] = sum_i x[r, i] w[o, i] + bias[o]   for o in [out_begin, out_end)
+/// Each element is summed along `in` in its own vector accumulator, lane j taking i = j mod lanes.
+/// Cost: 2 R in flops and `in` weights read per output column.
+struct MatmulArgs {
+  const float* x;  // [rows, in]
+  std::int64_t x_stride;
+  const void* w;      // [out, in], dense
+  const float* bias;  // [out] or null
+  float* y;           // [rows, out]
+  std::int64_t y_stride;
+  std::int64_t rows;
+  std::int64_t in;
+  std::int64_t out_begin;
+  std::int64_t out_end;
+  Write write;
+};
+
+/// y[r, n B + j] = sum_i x[r, n B + i] w[n, j, i] + bias[n B + j], for columns in [begin, end)
+/// where B = block_width. The weight is [blocks, out, in]: transposed from the checkpoint's layout.
+struct BlockDiagonalArgs {
+  const float* x;  // [rows, blocks B]
+  std::int64_t x_stride;
+  const void* w;      // [blocks, B, B], indexed [block, out, in]
+  const float* bias;  // [blocks B]
+  float* y;           // [rows, blocks B]
+  std::int64_t y_stride;
+  std::int64_t rows;
+  std::int64_t block_width;
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// y[t] = h = a[t] h + b[t]   for channels in [begin, end), t = 0 .. rows-1. y may be a or b.
+struct LinearScanArgs {
+  const float* a;  // [rows, width]
+  const float* b;  // [rows, width]
+  std::int64_t stride;
+  float* h;  // [width], in: state before, out: state after
+  float* y;  // [rows, width]
+  std::int64_t y_stride;
+  std::int64_t rows;
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// The RG-LRU from gate pre-activations (arXiv 2402.19427 eq. 1-4; recurrentgemma `RGLRU`):
+///   i = sigmoid(input_gate), r = sigmoid(recurrence_gate), log a = log_decay r
+///   h = a h + sqrt(-expm1(2 log a)) (i x),   y[t] = h
+/// At absolute position 0 the old state is dropped and the root is replaced by 1: h = i x.
+/// y may be x or either gate. Split along channels.
+struct RgLruArgs {
+  const float* x;  // [rows, width]
+  std::int64_t x_stride;
+  const float* input_gate;       // [rows, width], before the sigmoid
+  const float* recurrence_gate;  // [rows, width], before the sigmoid
+  std::int64_t gate_stride;
+  const float* log_decay;  // [width], -8 softplus(recurrent_param), <= 0
+  float* h;                // [width], in: state before, out: state after
+  float* y;                // [rows, width]
+  std::int64_t y_stride;
+  std::int64_t position;  // of row 0
+  std::int64_t rows;
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// Depthwise causal convolution: y[t] = bias + sum_k weight[k] x[t - (taps-1) + k]; the last tap
+/// multiplies the newest row. Rows before row 0 come from `state`; at position 0 they are zeros and
+/// the old state is not read. Split along channels.
+struct Conv1dArgs {
+  const float* x;  // [rows, width]
+  std::int64_t x_stride;
+  const float* weight;  // [taps, width]
+  const float* bias;    // [width]
+  float* state;         // [taps - 1, width], oldest first; in: rows before, out: the last taps-1 rows
+  std::int64_t width;
+  float* y;  // [rows, width]
+  std::int64_t y_stride;
+  std::int64_t position;  // of row 0
+  std::int64_t rows;
+  std::int64_t taps;
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// y[r] = x[r] / sqrt(mean(x[r]^2) + eps) (1 + weight). y may be x. Split along rows.
+struct RmsNormArgs {
+  const float* x;  // [rows, width]
+  std::int64_t x_stride;
+  const float* weight;  // [width], stored as an offset from one
+  float* y;             // [rows, width]
+  std::int64_t y_stride;
+  std::int64_t rows;
+  std::int64_t width;
+  float eps;
+};
+
+/// y = gelu(gate) value, with the tanh form of gelu. y may be gate or value. Split anywhere.
+struct GeluGateArgs {
+  const float* gate;  // [rows, width]
+  std::int64_t gate_stride;
+  const float* value;  // [rows, width]
+  std::int64_t value_stride;
+  float* y;  // [rows, width]
+  std::int64_t y_stride;
+  std::int64_t rows;
+  std::int64_t width;
+};
+
+/// cos and sin of position * frequency for `rows` consecutive positions. The product is rounded to
+/// float32 as in the reference; sine and cosine of it are exact to float32. Split along rows.
+struct RopeAnglesArgs {
+  std::int64_t position;   // of row 0
+  const float* frequency;  // [pairs]
+  float* cos_sin;          // [rows, 2 pairs]: cosines, then sines
+  std::int64_t rows;
+  std::int64_t pairs;
+};
+
+/// Rotates, in place, the first 2 pairs elements of every head: element j pairs with j + pairs.
+/// The rest of a head is untouched. Split along rows.
+struct RopeArgs {
+  float* x;  // [rows, heads head_dim]
+  std::int64_t x_stride;
+  const float* cos_sin;  // [rows, 2 pairs]
+  std::int64_t rows;
+  std::int64_t heads;
+  std::int64_t head_dim;
+  std::int64_t pairs;
+};
+
+/// Causal multi-query attention of the rows of one slice: a row at position p sees the keys at
+/// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
+/// ring_rows), the others in chunk row q - position.
+///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q]) value[q]
+/// The softmax runs over blocks of keys aligned to absolute positions with a running maximum, so
+/// that a row's arithmetic depends on its position only. Split along rows and heads.
+struct AttentionArgs {
+  const float* q;  // [rows, heads head_dim], rotated
+  std::int64_t q_stride;
+  const void* chunk_keys;    // [rows, head_dim], rotated
+  const void* chunk_values;  // [rows, head_dim]
+  const void* ring_keys;     // [ring_rows, head_dim]
+  const void* ring_values;   // [ring_rows, head_dim]
+  std::int64_t ring_rows;    // >= min(position, window)
+  std::int64_t position;     // of row 0
+  std::int64_t window;       // earlier keys a row sees, besides its own
+  float scale;
+  float* y;  // [rows, heads head_dim]
+  std::int64_t y_stride;
+  std::int64_t head_dim;
+  std::int64_t row_begin;
+  std::int64_t row_end;
+  std::int64_t head_begin;
+  std::int64_t head_end;
+};
+
+/// x = cap tanh(x / cap), in place. Split anywhere.
+struct SoftCapArgs {
+  float* x;  // [count]
+  std::int64_t count;
+  float cap;  // > 0
+};
+
+/// y[r] = scale widen(table[tokens[r]]). Split along rows.
+struct EmbedArgs {
+  const void* table;            // [vocab, width], dense
+  const std::int32_t* tokens;   // [rows], each in [0, vocab)
+  float* y;                     // [rows, width]
+  std::int64_t y_stride;
+  std::int64_t rows;
+  std::int64_t width;
+  float scale;
+};
+
+/// `count` elements from one storage type to another. Narrowing rounds to nearest even.
+struct ConvertArgs {
+  const void* from;
+  void* to;
+  std::int64_t count;
+};
+
+/// The index of the largest of x[0 .. count), the first of equals; NaN is never the largest.
+struct ArgmaxArgs {
+  const float* x;
+  std::int64_t count;
+};
+
+/// The kernels of one instruction set. What a set does not improve is that of the next lower one.
+/// Arrays are indexed by Storage.
+struct Table {
+  Isa isa;
+  const char* name;  // what GRIFFIN_ISA calls it
+
+  void (*matmul[storage_types])(const MatmulArgs&) noexcept;
+  void (*block_diagonal[storage_types])(const BlockDiagonalArgs&) noexcept;
+  void (*linear_scan)(const LinearScanArgs&) noexcept;
+  void (*rg_lru)(const RgLruArgs&) noexcept;
+  void (*conv1d)(const Conv1dArgs&) noexcept;
+  void (*rms_norm)(const RmsNormArgs&) noexcept;
+  void (*gelu_gate)(const GeluGateArgs&) noexcept;
+  void (*rope_angles)(const RopeAnglesArgs&) noexcept;
+  void (*rope)(const RopeArgs&) noexcept;
+  void (*attention[storage_types])(const AttentionArgs&) noexcept;
+  void (*soft_cap)(const SoftCapArgs&) noexcept;
+  void (*embed[storage_types])(const EmbedArgs&) noexcept;
+  void (*widen[storage_types])(const ConvertArgs&) noexcept;  // storage type -> float32
+  void (*narrow_bf16)(const ConvertArgs&) noexcept;           // float32 -> bf16
+  std::int64_t (*argmax)(const ArgmaxArgs&) noexcept;
+};
+
+/// How many tables this build has for the CPU it runs on; at least one, the scalar table.
+int table_count() noexcept;
+
+/// Table `index` of table_count(), best first.
+const Table& table_at(int index) noexcept;
+
+/// The table called `name` ("scalar", "avx2", "avx512"), or the best one for a null or empty name.
+/// Null if this build has no such table or the CPU cannot run it.
+const Table* find_table(const char* name) noexcept;
+
+/// find_table of the environment variable GRIFFIN_ISA; null if it names none that runs here.
+const Table* default_table() noexcept;
+
+}  // namespace griffin::kernels

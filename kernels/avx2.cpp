@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simd/avx2.h"
+
+#include "impl/table.h"
+#include "isa_files.h"
+
+namespace griffin::kernels {
+
+void fill_avx2(Table& table) noexcept {
+  table.isa = Isa::avx2;
+  table.name = "avx2";
+  fill_all(table);
+}
+
+}  // namespace griffin::kernels

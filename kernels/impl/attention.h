@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Windowed multi-query attention with a running softmax.
+//
+// Keys are taken in blocks aligned to absolute positions. Within a block a row sees some range of
+// keys; the others have weight zero. So the operations of a row, and their order, follow from its
+// position alone.
+#pragma once
+
+namespace griffin::kernels {
+namespace {
+
+constexpr int key_block = 64;   // keys
+constexpr int head_group = 4;   // heads that share a pass over the keys
+
+/// The keys that lie behind one another in memory, from some position on.
+struct KeyRun {
+  const char* keys;    // [count, head_dim]
+  const char* values;  // [count, head_dim]
+  std::int64_t count;
+};
+
+/// The longest run from `position` that does not go beyond `end`.
+template <Storage S>
+inline KeyRun key_run(const AttentionArgs& p, std::int64_t position, std::int64_t end) {
+  const std::int64_t row_bytes = p.head_dim * (S == Storage::f32 ? 4 : 2);
+  const bool in_ring = position < p.position;
+  const std::int64_t row = in_ring ? position % p.ring_rows : position - p.position;
+  std::int64_t count = end - position;
+  if (in_ring) {
+    const std::int64_t to_wrap = p.ring_rows - row;
+    const std::int64_t to_chunk = p.position - position;
+    count = count < to_wrap ? count : to_wrap;
+    count = count < to_chunk ? count : to_chunk;
+  }
+  const void* keys = in_ring ? p.ring_keys : p.chunk_keys;
+  const void* values = in_ring ? p.ring_values : p.chunk_values;
+  return {static_cast<const char*>(keys) + row * row_bytes,
+          static_cast<const char*>(values) + row * row_bytes, count};
+}
+
+/// The running softmax of one row of one head.
+struct Softmax {
+  float largest = -__builtin_inff();
+  float sum = 0.0F;
+
+  /// Turns a block of products q . k into weights relative to the largest score so far, and returns
+  /// what everything summed before must be multiplied by.
+  float absorb(float (&block)[key_block], float scale) {
+    Vec block_max = broadcast(largest);
+    for (int k = 0; k < key_block; k += lanes) {
+      const Vec score = load(block + k, All{}) * broadcast(scale);
+      store(block + k, score, All{});
+      block_max = max(score, block_max);
+    }
+    const float before = largest;
+    largest = max_of_lanes(block_max);
+    Vec block_sum = broadcast(0.0F);
+    for (int k = 0; k < key_block; k += lanes) {
+      const Vec weight = exp(load(block + k, All{}) - broadcast(largest));
+      store(block + k, weight, All{});
+      block_sum = block_sum + weight;
+    }
+    const float correction = max_of_lanes(exp(broadcast(before - largest)));
+    sum = sum * correction + sum_of_lanes(block_sum);
+    return correction;
+  }
+};
+
+/// y[h] += sum_k weights[h][k] values[k] for H heads of one row; columns [c, c + C vectors).
+template <Storage S, int H, int C, class Count>
+inline void add_values(const float* weights, const KeyRun& run, std::int64_t head_dim,
+                       std::int64_t c, float* y, Count lane_count) {
+  Vec sum[H][C];
+  GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+      sum[h][v] = load(y + h * head_dim + c + v * lanes, lane_count);
+    }
+  }
+  for (std::int64_t k = 0; k < run.count; ++k) {
+    Vec value[C];
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+      value[v] = load_as<S>(run.values, k * head_dim + c + v * lanes, lane_count);
+    }
+    GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
+      const Vec weight = broadcast(weights[h * key_block + k]);
+      GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+        sum[h][v] = multiply_add(weight, value[v], sum[h][v]);
+      }
+    }
+  }
+  GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+      store(y + h * head_dim + c + v * lanes, sum[h][v], lane_count);
+    }
+  }
+}
+
+/// All columns: two vectors at a time, then one by one.
+template <Storage S, int H>
+inline void add_run(const float* weights, const KeyRun& run, std::int64_t head_dim, float* y) {
+  std::int64_t c = 0;
+  for (; c + 2 * lanes <= head_dim; c += 2 * lanes) {
+    add_values<S, H, 2>(weights, run, head_dim, c, y, All{});
+  }
+  for_each_vec(c, head_dim, [&](std::int64_t column, auto count) {
+    add_values<S, H, 1>(weights, run, head_dim, column, y, count);
+  });
+}
+
+inline void multiply(float* y, std::int64_t width, float factor) {
+  for_each_vec(0, width, [&](std::int64_t c, auto count) {
+    store(y + c, load(y + c, count) * broadcast(factor), count);
+  });
+}
+
+/// Calls body(run, offset in the block) for the runs that keys [begin, end) of a block consist of.
+template <Storage S, class Body>
+inline void for_each_run(const AttentionArgs& p, std::int64_t begin, std::int64_t end, Body body) {
+  for (std::int64_t at = begin; at < end;) {
+    const KeyRun run = key_run<S>(p, at, end);
+    body(run, at % key_block);
+    at += run.count;
+  }
+}
+
+/// H heads of one row, from `head` on.
+template <Storage S, int H>
+inline void attend(const AttentionArgs& p, std::int64_t row, std::int64_t head) {
+  const std::int64_t position = p.position + row;
+  const std::int64_t first = position > p.window ? position - p.window : 0;
+  const float* q = p.q + row * p.q_stride + head * p.head_dim;
+  float* y = p.y + row * p.y_stride + head * p.head_dim;
+  for_each_vec(0, H * p.head_dim, [&](std::int64_t c, auto count) {
+    store(y + c, broadcast(0.0F), count);
+  });
+  Softmax softmax[H];
+  for (std::int64_t block = first / key_block * key_block; block <= position; block += key_block) {
+    const std::int64_t begin = block > first ? block : first;
+    const std::int64_t end = block + key_block <= position ? block + key_block : position + 1;
+    alignas(64) float weights[H][key_block];
+    for (auto& of_head : weights) {
+      for (float& weight : of_head) weight = -__builtin_inff();
+    }
+    for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+      matmul<S>({q, p.head_dim, run.keys, nullptr, &weights[0][offset], key_block, H, p.head_dim, 0,
+                 run.count, Write::set});
+    });
+    for (int h = 0; h < H; ++h) {
+      multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));
+    }
+    for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+      add_run<S, H>(&weights[0][offset], run, p.head_dim, y);
+    });
+  }
+  for (int h = 0; h < H; ++h) multiply(y + h * p.head_dim, p.head_dim, 1.0F / softmax[h].sum);
+}
+
+template <Storage S>
+void attention(const AttentionArgs& p) noexcept {
+  for (std::int64_t row = p.row_begin; row < p.row_end; ++row) {
+    std::int64_t head = p.head_begin;
+    for (; head + head_group <= p.head_end; head += head_group) attend<S, head_group>(p, row, head);
+    for (; head < p.head_end; ++head) attend<S, 1>(p, row, head);
+  }
+}
+
+}  // namespace
+}  // namespace griffin::kernels

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Norm, gating, soft cap, embedding rows, conversions, argmax.
+#pragma once
+
+namespace griffin::kernels {
+namespace {
+
+inline float sum_of_squares(const float* x, std::int64_t width) {
+  Vec sum = broadcast(0.0F);
+  for_each_vec(0, width, [&](std::int64_t c, auto count) {
+    const Vec v = load(x + c, count);
+    sum = multiply_add(v, v, sum);
+  });
+  return sum_of_lanes(sum);
+}
+
+void rms_norm(const RmsNormArgs& p) noexcept {
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    const float* x = p.x + r * p.x_stride;
+    float* y = p.y + r * p.y_stride;
+    const float mean = sum_of_squares(x, p.width) / static_cast<float>(p.width);
+    const Vec scale = broadcast(1.0F) / sqrt(broadcast(mean + p.eps));
+    for_each_vec(0, p.width, [&](std::int64_t c, auto count) {
+      const Vec weight = load(p.weight + c, count) + broadcast(1.0F);
+      store(y + c, load(x + c, count) * scale * weight, count);
+    });
+  }
+}
+
+void gelu_gate(const GeluGateArgs& p) noexcept {
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    const float* gate = p.gate + r * p.gate_stride;
+    const float* value = p.value + r * p.value_stride;
+    float* y = p.y + r * p.y_stride;
+    for_each_vec(0, p.width, [&](std::int64_t c, auto count) {
+      store(y + c, gelu(load(gate + c, count)) * load(value + c, count), count);
+    });
+  }
+}
+
+void soft_cap(const SoftCapArgs& p) noexcept {
+  const Vec cap = broadcast(p.cap);
+  for_each_vec(0, p.count, [&](std::int64_t i, auto count) {
+    store(p.x + i, cap * tanh(load(p.x + i, count) / cap), count);
+  });
+}
+
+template <Storage S>
+void embed(const EmbedArgs& p) noexcept {
+  const Vec scale = broadcast(p.scale);
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    const std::int64_t first = p.tokens[r] * p.width;
+    float* y = p.y + r * p.y_stride;
+    for_each_vec(0, p.width, [&](std::int64_t c, auto count) {
+      store(y + c, load_as<S>(p.table, first + c, count) * scale, count);
+    });
+  }
+}
+
+template <Storage S>
+void widen(const ConvertArgs& p) noexcept {
+  float* to = static_cast<float*>(p.to);
+  for_each_vec(0, p.count, [&](std::int64_t i, auto count) {
+    store(to + i, load_as<S>(p.from, i, count), count);
+  });
+}
+
+void narrow_bf16(const ConvertArgs& p) noexcept {
+  const char* from = static_cast<const char*>(p.from);
+  char* to = static_cast<char*>(p.to);
+  for (std::int64_t i = 0; i < p.count; ++i) {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, from + i * 4, sizeof bits);
+    const std::uint32_t nearest_even = (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
+    const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
+    const auto narrow = static_cast<std::uint16_t>(nan ? (bits >> 16 | 0x40U) : nearest_even);
+    __builtin_memcpy(to + i * 2, &narrow, sizeof narrow);
+  }
+}
+
+std::int64_t argmax(const ArgmaxArgs& p) noexcept {
+  Vec best = broadcast(-__builtin_inff());
+  std::int64_t i = 0;
+  for (; i + lanes <= p.count; i += lanes) best = max(load(p.x + i, All{}), best);
+  float largest = max_of_lanes(best);
+  for (; i < p.count; ++i) largest = p.x[i] > largest ? p.x[i] : largest;
+  for (i = 0; i < p.count; ++i) {
+    if (p.x[i] == largest) return i;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace griffin::kernels

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simd/scalar.h"
+
+#include "impl/table.h"
+#include "isa_files.h"
+
+namespace griffin::kernels {
+
+void fill_scalar(Table& table) noexcept {
+  table.isa = Isa::scalar;
+  table.name = "scalar";
+  fill_all(table);
+}
+
+}  // namespace griffin::kernels

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementary functions over Vec. Errors in units in the last place (ULP) are what the tests allow.
+#pragma once
+
+// The wrapper of the instruction set is included before this file.
+
+namespace griffin::kernels {
+namespace {
+
+/// Calls body(i, count) for the vectors that cover elements [begin, end).
+template <class Body>
+inline void for_each_vec(std::int64_t begin, std::int64_t end, Body body) {
+  std::int64_t i = begin;
+  for (; i + lanes <= end; i += lanes) body(i, All{});
+  if constexpr (lanes > 1) {
+    if (i < end) body(i, First{static_cast<int>(end - i)});
+  }
+}
+
+/// exp and expm1 of one argument, from one polynomial.
+struct ExpPair {
+  Vec exp;    // <= 2 ULP; 0 far below, infinity far above
+  Vec expm1;  // <= 2 ULP, also near zero: nothing cancels
+};
+
+/// With x = n ln 2 + r, |r| <= ln 2 / 2: exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n expm1 r.
+inline ExpPair exp_pair(Vec x) {
+  x = max(broadcast(-150.0F), min(broadcast(130.0F), x));  // NaN passes both
+  const Vec n = round(x * broadcast(0x1.715476p0F));
+  const Vec from_high = multiply_add(n, broadcast(-0x1.63p-1F), x);  // 10 bits of ln 2: exact
+  const Vec r = multiply_add(n, broadcast(0x1.BD0106p-13F), from_high);
+  // (expm1 r - r) / r^2, a minimax polynomial; relative error of expm1 r: 1.8e-9
+  Vec c = broadcast(0x1.A12652p-13F);
+  c = multiply_add(c, r, broadcast(0x1.6D44B2p-10F));
+  c = multiply_add(c, r, broadcast(0x1.1110E0p-7F));
+  c = multiply_add(c, r, broadcast(0x1.5554E8p-5F));
+  c = multiply_add(c, r, broadcast(0x1.555556p-3F));
+  c = multiply_add(c, r, broadcast(0.5F));
+  const Vec expm1_r = multiply_add(c * r, r, r);
+  const Vec one = broadcast(1.0F);
+  const Vec power = scale_by_power_of_two(one, n);
+  return {scale_by_power_of_two(one + expm1_r, n),
+          multiply_add(power, expm1_r, power - one)};
+}
+
+inline Vec exp(Vec x) { return exp_pair(x).exp; }
+
+/// 1 / (1 + exp(-x)) without overflow and with full precision in both tails; <= 3 ULP.
+inline Vec sigmoid(Vec x) {
+  const Vec one = broadcast(1.0F);
+  const Vec e = exp(broadcast(0.0F) - abs(x));
+  return select_negative(x, e, one) / (one + e);
+}
+
+/// <= 4 ULP, also near zero.
+inline Vec tanh(Vec x) {
+  const Vec m = exp_pair(broadcast(-2.0F) * abs(x)).expm1;  // in (-1, 0]
+  return copy_sign(m / (m + broadcast(2.0F)), x);
+}
+
+/// x/2 (1 + tanh u) = x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3): the tanh form of GeLU
+/// without its cancellation at negative x.
+inline Vec gelu(Vec x) {
+  const Vec cubic = multiply_add(broadcast(0.044715F) * x * x, x, x);
+  return x * sigmoid(broadcast(2.0F * 0.7978845608F) * cubic);
+}
+
+}  // namespace
+}  // namespace griffin::kernels

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vector wrapper of one lane: the definition of what the others do.
+//
+// A wrapper gives a type Vec of `lanes` floats with the arithmetic operators and the functions
+// below, and the tile sizes of the matrix product. Count is how many lanes an access touches: All,
+// or First{n} with 0 < n < lanes; the lanes beyond read as zero and are not written. There is no
+// First for one lane.
+#pragma once
+
+#include <cstdint>
+
+#include "griffin/kernels.h"
+
+namespace griffin::kernels {
+namespace {
+
+struct All {};
+struct First {
+  int count;
+};
+
+struct Vec {
+  float v;
+};
+constexpr int lanes = 1;
+
+// Register tile of the matrix product: weight rows by activation rows.
+constexpr int tile_weights = 4;
+constexpr int tile_rows = 2;
+
+inline Vec broadcast(float x) { return {x}; }
+inline Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+inline Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+inline Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+inline Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+/// a b + c; in one rounding where the machine has it.
+inline Vec multiply_add(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+/// The second operand where either is NaN.
+inline Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+inline Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+inline Vec sqrt(Vec a) { return {__builtin_sqrtf(a.v)}; }
+inline Vec abs(Vec a) { return {__builtin_fabsf(a.v)}; }
+inline Vec copy_sign(Vec magnitude, Vec sign) {
+  return {__builtin_copysignf(magnitude.v, sign.v)};
+}
+/// To the nearest integer, ties to even; |a| < 2^22.
+inline Vec round(Vec a) {
+  constexpr float shift = 0x1.8p23F;
+  return {(a.v + shift) - shift};
+}
+/// a 2^n for an integral n, -252 <= n <= 252, rounded once.
+inline Vec scale_by_power_of_two(Vec a, Vec n) {
+  const int half = static_cast<int>(n.v) >> 1;
+  const int exponents[] = {half, static_cast<int>(n.v) - half};
+  for (const int e : exponents) {
+    const std::int32_t bits = (e + 127) << 23;
+    float power;
+    __builtin_memcpy(&power, &bits, sizeof power);
+    a.v *= power;
+  }
+  return a;
+}
+/// `yes` where a < 0, else `no`.
+inline Vec select_negative(Vec a, Vec yes, Vec no) { return a.v < 0.0F ? yes : no; }
+inline float sum_of_lanes(Vec a) { return a.v; }
+inline float max_of_lanes(Vec a) { return a.v; }
+
+inline Vec load(const float* p, All) { return {*p}; }
+inline void store(float* p, Vec a, All) { *p = a.v; }
+
+inline float widen_bf16(std::uint16_t bits) {
+  const std::uint32_t wide = static_cast<std::uint32_t>(bits) << 16;
+  float value;
+  __builtin_memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+inline float widen_f16(std::uint16_t bits) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
+  std::uint32_t wide = static_cast<std::uint32_t>(bits & 0x7FFFU) << 13;
+  float value;
+  if ((bits & 0x7C00U) == 0x7C00U) {  // infinity, or NaN made quiet
+    wide |= 0x7F800000U | ((bits & 0x3FFU) != 0 ? 0x400000U : 0U);
+  } else {
+    __builtin_memcpy(&value, &wide, sizeof value);
+    value *= 0x1p112F;  // the exponents' biases are 127 and 15
+    __builtin_memcpy(&wide, &value, sizeof value);
+  }
+  wide |= sign;
+  __builtin_memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+/// Elements [i, i + count) of an array of that storage type at any address, widened.
+template <Storage S>
+inline Vec load_as(const void* base, std::int64_t i, All) {
+  if constexpr (S == Storage::f32) {
+    float value;
+    __builtin_memcpy(&value, static_cast<const char*>(base) + i * 4, sizeof value);
+    return {value};
+  } else {
+    std::uint16_t bits;
+    __builtin_memcpy(&bits, static_cast<const char*>(base) + i * 2, sizeof bits);
+    return {S == Storage::bf16 ? widen_bf16(bits) : widen_f16(bits)};
+  }
+}
+
+}  // namespace
+}  // namespace griffin::kernels
