@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every layer is called with.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+#include "griffin/core/buffer.h"
+#include "griffin/core/parallel.h"
+#include "griffin/core/view.h"
+#include "griffin/core/weight.h"
+#include "griffin/kernels.h"
+#include "griffin/state/sequence.h"
+
+namespace griffin {
+
+/// A share of work smaller than this many multiply-adds is done before another thread is awake.
+inline constexpr std::int64_t default_work_per_thread = 1 << 19;
+
+/// Kernels, threads and scratch of one calling thread. Not shared between threads.
+struct Context {
+  const kernels::Table* kernels = nullptr;
+  int threads = 1;
+  Workspace workspace;
+  std::int64_t work_per_thread = default_work_per_thread;
+
+  /// The grain for a parallel_for whose items cost that many multiply-adds, or the like, each. A
+  /// multiple of 16 floats, so that two threads seldom write to one cache line.
+  std::int64_t grain(std::int64_t operations) const noexcept {
+    const std::int64_t items = work_per_thread / std::max<std::int64_t>(operations, 1);
+    return (std::max<std::int64_t>(items, 1) + 15) / 16 * 16;
+  }
+};
+
+/// Consecutive tokens of one sequence: rows [first_row, first_row + count) of the activations, at
+/// positions position, position + 1, ...
+struct Slice {
+  Sequence* sequence;
+  std::int64_t first_row;
+  std::int64_t count;
+  std::int64_t position;
+};
+
+/// What the rows of an activation matrix are. A decode step, a prefill chunk and any mix of them
+/// over many sequences are the same thing. Only convolution, recurrence and attention look at it.
+struct Batch {
+  std::span<const Slice> slices;
+  std::int64_t rows = 0;
+};
+
+/// A temporal mixing layer: adds f(z) to the residual stream, so that its last projection carries
+/// the addition. `workspace_bytes(rows)` is what it takes from the workspace.
+template <class M>
+concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, ConstMatrixView z,
+                         MatrixView residual, std::int64_t rows) {
+  mixer(context, batch, z, residual);
+  { mixer.workspace_bytes(rows) } -> std::convertible_to<std::size_t>;
+};
+
+/// The index of a dtype in the tables of kernels.h.
+constexpr int storage_index(Dtype dtype) noexcept { return static_cast<int>(dtype); }
+static_assert(storage_index(Dtype::f32) == static_cast<int>(kernels::Storage::f32));
+static_assert(storage_index(Dtype::bf16) == static_cast<int>(kernels::Storage::bf16));
+static_assert(storage_index(Dtype::f16) == static_cast<int>(kernels::Storage::f16));
+
+}  // namespace griffin

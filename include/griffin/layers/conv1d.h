@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "griffin/layers/context.h"
+
+namespace griffin {
+
+/// Depthwise causal convolution over time (paper, section 2.3; recurrentgemma `Conv1D`). Its state
+/// is its last taps - 1 inputs.
+struct CausalConv1d {
+  const float* weight = nullptr;  // [taps, width]; the last tap multiplies the newest row
+  const float* bias = nullptr;    // [width]
+  std::int64_t width = 0;
+  std::int64_t taps = 0;
+  std::int64_t slot = 0;
+
+  /// x [rows, width] -> y [rows, width]. Moves the state of every slice's sequence on.
+  void operator()(const Context& context, const Batch& batch, ConstMatrixView x,
+                  MatrixView y) const noexcept {
+    parallel_for(context.threads, width, context.grain(taps * batch.rows),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (const Slice& slice : batch.slices) {
+                     context.kernels->conv1d({x.row(slice.first_row), x.stride, weight, bias,
+                                              slice.sequence->recurrent(slot).conv, width,
+                                              y.row(slice.first_row), y.stride, slice.position,
+                                              slice.count, taps, begin, end});
+                   }
+                 });
+  }
+};
+
+}  // namespace griffin

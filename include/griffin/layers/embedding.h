@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ends of the model: tokens to rows, rows to logits.
+#pragma once
+
+#include <span>
+
+#include "griffin/layers/linear.h"
+
+namespace griffin {
+
+/// Token embedding, times a constant: sqrt(width) rounded to bfloat16 in RecurrentGemma, else 1.
+struct Embedding {
+  WeightView table;  // [vocab, width]
+  float scale = 1.0F;
+
+  /// tokens [rows], each in [0, vocab) -> y [rows, width].
+  void operator()(const Context& context, std::span<const std::int32_t> tokens,
+                  MatrixView y) const noexcept {
+    context.kernels->embed[storage_index(table.dtype)]({table.data, tokens.data(), y.data, y.stride,
+                                                        y.rows, table.cols, scale});
+  }
+};
+
+/// Logits = cap tanh(W x / cap). W is the embedding table itself where the model ties them.
+struct LmHead {
+  Linear linear;          // [vocab, width], no bias
+  float soft_cap = 0.0F;  // 0: none
+
+  /// x [rows, width], normed -> logits [rows, vocab], dense.
+  void operator()(const Context& context, ConstMatrixView x, MatrixView logits) const noexcept {
+    linear(context, x, logits);
+    if (soft_cap == 0.0F) return;
+    parallel_for(context.threads, logits.rows * logits.cols, context.grain(8),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   context.kernels->soft_cap({logits.data + begin, end - begin, soft_cap});
+                 });
+  }
+};
+
+}  // namespace griffin
