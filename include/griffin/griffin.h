@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an application needs: Model, Sequence, Tokenizer, Generator, ForwardPass.
+#pragma once
+
+#include "griffin/core/error.h"
+#include "griffin/generate/generator.h"
+#include "griffin/generate/tokenizer.h"
+#include "griffin/model/forward_pass.h"
+#include "griffin/model/model.h"

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model_builder.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "seconds.h"
+
+namespace griffin {
+namespace {
+
+/// What a finished model keeps alive.
+struct ModelStorage {
+  std::shared_ptr<const void> source;
+  std::vector<Buffer> owned;
+};
+
+/// [rows, cols] -> [cols, rows], element by element of `size` bytes.
+void transpose(const std::byte* from, std::byte* to, std::int64_t rows, std::int64_t cols,
+               std::size_t size) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < cols; ++c) {
+      std::memcpy(to + static_cast<std::size_t>(c * rows + r) * size,
+                  from + static_cast<std::size_t>(r * cols + c) * size, size);
+    }
+  }
+}
+
+/// log(1 + exp(x)) without overflow or loss in the tails.
+double softplus(double x) { return std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
+
+}  // namespace
+
+ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source)
+    : config_(config), source_(source) {}
+
+Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
+  Model model;
+  model.config_ = config_;
+  rope_frequency_ = rope_frequencies();
+  const WeightView table = matrix("model.embed_tokens.weight", config_.vocab, config_.width);
+  model.embedding_ = {table, config_.embedding_scale()};
+  for (std::int64_t layer = 0; layer < config_.depth; ++layer) {
+    model.blocks_.push_back(block(layer));
+  }
+  model.final_norm_ = norm("model.final_norm.weight");
+  model.lm_head_ = {
+      {config_.tied_head ? table : matrix("lm_head.weight", config_.vocab, config_.width), nullptr},
+      config_.soft_cap};
+  model.stop_ids_ = std::move(stop_ids);
+  model.weight_bytes_ = weight_bytes_;
+  model.storage_ = std::make_shared<const ModelStorage>(
+      ModelStorage{source_.finish(), std::move(owned_)});
+  model.load_seconds_ = seconds_now() - started;
+  return model;
+}
+
+Block ModelBuilder::block(std::int64_t layer) {
+  const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+  const std::int64_t slot = config_.pattern.count(config_.pattern[layer], layer);
+  const auto around = [&](auto temporal_block) {
+    const RmsNorm temporal_pre_norm = norm(prefix + "temporal_pre_norm.weight");
+    const RmsNorm channel_pre_norm = norm(prefix + "channel_pre_norm.weight");
+    return ResidualBlock<decltype(temporal_block)>{temporal_pre_norm, temporal_block,
+                                                   channel_pre_norm, mlp(prefix + "mlp_block.")};
+  };
+  const std::string temporal = prefix + "temporal_block.";
+  if (config_.pattern[layer] == LayerKind::recurrent) {
+    return around(recurrent_block(temporal, slot));
+  }
+  return around(attention_block(temporal, slot));
+}
+
+RecurrentBlock ModelBuilder::recurrent_block(const std::string& prefix, std::int64_t slot) {
+  const std::int64_t width = config_.width;
+  const std::int64_t lru_width = config_.lru_width;
+  RecurrentBlock block;
+  block.linear_y = linear(prefix + "linear_y", lru_width, width);
+  block.linear_x = linear(prefix + "linear_x", lru_width, width);
+  block.conv_1d = conv1d(prefix + "conv_1d", slot);
+  block.rg_lru.input_gate = gate(prefix + "rg_lru.input_gate");
+  block.rg_lru.a_gate = gate(prefix + "rg_lru.recurrent_gate");
+  block.rg_lru.log_decay = log_decay(prefix + "rg_lru.recurrent_param");
+  block.rg_lru.slot = slot;
+  block.linear_out = linear(prefix + "linear_out", width, lru_width);
+  return block;
+}
+
+AttentionBlock ModelBuilder::attention_block(const std::string& prefix, std::int64_t slot) {
+  const std::int64_t width = config_.width;
+  const std::int64_t query_width = config_.heads * config_.head_dim;
+  AttentionBlock block;
+  block.q_proj = linear_without_bias(prefix + "q_proj", query_width, width);
+  block.k_proj = linear_without_bias(prefix + "k_proj", config_.head_dim, width);
+  block.v_proj = linear_without_bias(prefix + "v_proj", config_.head_dim, width);
+  block.attention = {config_.heads, config_.head_dim, config_.window,
+                     {rope_frequency_, config_.rotary_dim / 2}, slot};
+  block.o_proj = linear(prefix + "o_proj", width, query_width);
+  return block;
+}
+
+GatedMlp ModelBuilder::mlp(const std::string& prefix) {
+  return {linear(prefix + "gate_proj", config_.mlp_width, config_.width),
+          linear(prefix + "up_proj", config_.mlp_width, config_.width),
+          linear(prefix + "down_proj", config_.width, config_.mlp_width)};
+}
+
+RmsNorm ModelBuilder::norm(const std::string& name) {
+  return {vector(name, {config_.width}), config_.width, config_.rms_eps};
+}
+
+Linear ModelBuilder::linear_without_bias(const std::string& name, std::int64_t out,
+                                         std::int64_t in) {
+  return {matrix(name + ".weight", out, in), nullptr};
+}
+
+Linear ModelBuilder::linear(const std::string& name, std::int64_t out, std::int64_t in) {
+  Linear layer = linear_without_bias(name, out, in);
+  layer.bias = vector(name + ".bias", {out});
+  return layer;
+}
+
+/// The checkpoint's [block, in, out] becomes [block, out, in], so that all inner products run along
+/// contiguous memory.
+BlockDiagonalLinear ModelBuilder::gate(const std::string& name) {
+  const std::int64_t blocks = config_.gate_blocks;
+  const std::int64_t width = config_.lru_width / blocks;
+  const WeightView stored =
+      source_.matrix(name + "_weight", {blocks, width, width}, Lifetime::next_call);
+  const std::size_t element = size_of(stored.dtype);
+  const auto block_bytes = static_cast<std::size_t>(width * width) * element;
+  std::byte* weight = own(static_cast<std::size_t>(blocks) * block_bytes);
+  for (std::size_t b = 0; b < static_cast<std::size_t>(blocks); ++b) {
+    transpose(static_cast<const std::byte*>(stored.data) + b * block_bytes,
+              weight + b * block_bytes, width, width, element);
+  }
+  return {{weight, stored.dtype, config_.lru_width, width},
+          vector(name + "_bias", {blocks, width})};
+}
+
+/// [channel, 1, tap] -> [tap, channel].
+CausalConv1d ModelBuilder::conv1d(const std::string& name, std::int64_t slot) {
+  const std::int64_t width = config_.lru_width;
+  const std::int64_t taps = config_.taps;
+  std::byte* weight = own(static_cast<std::size_t>(width * taps) * sizeof(float));
+  const float* stored = vector(name + ".weight", {width, 1, taps});
+  transpose(reinterpret_cast<const std::byte*>(stored), weight, width, taps, sizeof(float));
+  return {reinterpret_cast<const float*>(weight), vector(name + ".bias", {width}), width, taps, slot};
+}
+
+WeightView ModelBuilder::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
+  const WeightView view = source_.matrix(name, {rows, cols}, Lifetime::model);
+  weight_bytes_ += view.bytes();
+  return view;
+}
+
+/// A small tensor as float32.
+float* ModelBuilder::vector(const std::string& name, const Shape& shape) {
+  const WeightView stored = source_.vector(name, shape);
+  const std::int64_t count = stored.rows * stored.cols;
+  auto* wide = reinterpret_cast<float*>(own(static_cast<std::size_t>(count) * sizeof(float)));
+  kernels::table_at(0).widen[storage_index(stored.dtype)]({stored.data, wide, count});
+  return wide;
+}
+
+/// -8 softplus(recurrent_param): what the recurrence gate multiplies to give log a (paper, eq. 3 and
+/// 4; the stored parameter is the negative of the paper's Lambda).
+const float* ModelBuilder::log_decay(const std::string& name) {
+  float* decay = vector(name, {config_.lru_width});
+  for (std::int64_t c = 0; c < config_.lru_width; ++c) {
+    decay[c] = static_cast<float>(-8.0 * softplus(static_cast<double>(decay[c])));
+  }
+  return decay;
+}
+
+/// theta^(-j / pairs), one table for all layers.
+const float* ModelBuilder::rope_frequencies() {
+  const std::int64_t pairs = config_.rotary_dim / 2;
+  auto* frequency =
+      reinterpret_cast<float*>(own(static_cast<std::size_t>(pairs) * sizeof(float)));
+  for (std::int64_t j = 0; j < pairs; ++j) {
+    const double exponent = -static_cast<double>(j) / static_cast<double>(pairs);
+    frequency[j] = static_cast<float>(std::pow(static_cast<double>(config_.rope_theta), exponent));
+  }
+  return frequency;
+}
+
+std::byte* ModelBuilder::own(std::size_t bytes) {
+  weight_bytes_ += bytes;
+  owned_.emplace_back(bytes);
+  return owned_.back().data();
+}
+
+}  // namespace griffin

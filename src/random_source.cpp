@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "random_source.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "griffin/core/buffer.h"
+#include "griffin/core/parallel.h"
+#include "griffin/kernels.h"
+
+namespace griffin {
+namespace {
+
+constexpr int all_cores = 1 << 10;
+
+/// splitmix64: the `index`-th number of the stream that `key` names.
+std::uint64_t random_bits(std::uint64_t key, std::uint64_t index) {
+  std::uint64_t z = key + index * 0x9E3779B97F4A7C15U;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+  return z ^ (z >> 31);
+}
+
+std::uint64_t key_of(std::uint64_t seed, const std::string& name) {
+  std::uint64_t key = seed;
+  for (const char c : name) key = random_bits(key, static_cast<unsigned char>(c) + 1U);
+  return key;
+}
+
+/// Elements [first, first + count) of a tensor, uniform in (-limit, limit), 16 random bits each.
+void fill_uniform(std::uint64_t key, std::int64_t first, std::int64_t count, float limit,
+                  float* to) {
+  const float unit = limit / 32768.0F;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto element = static_cast<std::uint64_t>(first + i);
+    const std::uint64_t bits = random_bits(key, element / 4) >> (element % 4 * 16) & 0xFFFFU;
+    to[i] = (static_cast<float>(bits) - 32767.5F) * unit;
+  }
+}
+
+/// float32 -> float16, to nearest even; |value| < 65504.
+std::uint16_t narrow_f16(float value) {
+  const auto sign = std::bit_cast<std::uint32_t>(value) >> 16 & 0x8000U;
+  const auto scaled = std::bit_cast<std::uint32_t>(std::fabs(value) * 0x1p-112F);
+  return static_cast<std::uint16_t>(sign | (scaled + 0xFFFU + (scaled >> 13 & 1U)) >> 13);
+}
+
+void narrow(Dtype dtype, const float* from, std::int64_t count, std::byte* to) {
+  if (dtype == Dtype::bf16) {
+    kernels::table_at(0).narrow_bf16({from, to, count});
+  } else if (dtype == Dtype::f16) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::uint16_t half = narrow_f16(from[i]);
+      std::memcpy(to + i * 2, &half, sizeof half);
+    }
+  } else {
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+  }
+}
+
+class RandomSource final : public WeightSource {
+ public:
+  RandomSource(Dtype dtype, std::uint64_t seed) : dtype_(dtype), seed_(seed) {}
+
+  WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) override {
+    const WeightView view = allocate(dtype_, shape, lifetime);
+    // Inputs of a gate are its second-last axis, but gates are square.
+    const float limit = std::sqrt(3.0F / static_cast<float>(shape.back()));
+    const std::uint64_t key = key_of(seed_, name);
+    constexpr std::int64_t step = 1 << 12;
+    parallel_for(all_cores, view.rows * view.cols, step, [&](std::int64_t begin, std::int64_t end) {
+      float wide[step];
+      for (std::int64_t i = begin; i < end; i += step) {
+        const std::int64_t count = std::min(step, end - i);
+        fill_uniform(key, i, count, limit, wide);
+        narrow(dtype_, wide, count, bytes_of(view, i));
+      }
+    });
+    return view;
+  }
+
+  WeightView vector(const std::string& name, const Shape& shape) override {
+    const WeightView view = allocate(Dtype::f32, shape, Lifetime::next_call);
+    const std::int64_t count = view.rows * view.cols;
+    auto* values = reinterpret_cast<float*>(bytes_of(view, 0));
+    const bool convolution = shape.size() == 3;
+    const float limit = convolution ? std::sqrt(3.0F / static_cast<float>(shape.back())) : 0.1F;
+    fill_uniform(key_of(seed_, name), 0, count, limit, values);
+    if (name.ends_with("recurrent_param")) {
+      for (std::int64_t i = 0; i < count; ++i) values[i] = parameter_of_decay(values[i] / limit);
+    }
+    return view;
+  }
+
+  std::shared_ptr<const void> finish() override {
+    return std::make_shared<const std::vector<Buffer>>(std::move(kept_));
+  }
+
+ private:
+  /// u in (-1, 1) -> the parameter p for which exp(-8 softplus(p)) is u moved to (0.9, 0.999).
+  static float parameter_of_decay(float u) {
+    const float decay = 0.9495F + 0.0495F * u;
+    return std::log(std::expm1(-std::log(decay) / 8.0F));
+  }
+
+  WeightView allocate(Dtype dtype, const Shape& shape, Lifetime lifetime) {
+    WeightView view{nullptr, dtype, shape.front(), 1};
+    for (std::size_t i = 1; i < shape.size(); ++i) view.cols *= shape[i];
+    Buffer& buffer = lifetime == Lifetime::model ? kept_.emplace_back() : passing_;
+    buffer = Buffer(view.bytes());
+    view.data = buffer.data();
+    target_ = buffer.data();
+    return view;
+  }
+
+  std::byte* bytes_of(const WeightView& view, std::int64_t element) const {
+    return target_ + static_cast<std::size_t>(element) * size_of(view.dtype);
+  }
+
+  Dtype dtype_;
+  std::uint64_t seed_;
+  std::vector<Buffer> kept_;
+  Buffer passing_;
+  std::byte* target_ = nullptr;  // of the view made last
+};
+
+}  // namespace
+
+std::unique_ptr<WeightSource> random_source(Dtype dtype, std::uint64_t seed) {
+  return std::make_unique<RandomSource>(dtype, seed);
+}
+
+}  // namespace griffin

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the builder of a model gets its tensors from: a checkpoint, or a random generator.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "griffin/core/weight.h"
+
+namespace griffin {
+
+using Shape = std::vector<std::int64_t>;
+
+/// How long a view is needed: a weight that is used as it is stored stays, one that is rearranged is
+/// copied at once.
+enum class Lifetime { model, next_call };
+
+/// Tensors by their Hugging Face names, as dense views of [shape[0], the rest].
+class WeightSource {
+ public:
+  WeightSource() = default;
+  WeightSource(const WeightSource&) = delete;
+  WeightSource& operator=(const WeightSource&) = delete;
+  virtual ~WeightSource() = default;
+
+  /// A weight matrix, in the type the model shall hold it in.
+  virtual WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) = 0;
+
+  /// A small tensor (bias, norm, convolution, decay) in the type it is stored in, until the next call.
+  virtual WeightView vector(const std::string& name, const Shape& shape) = 0;
+
+  /// Called when the model has everything: hands over what the views of Lifetime::model look into.
+  virtual std::shared_ptr<const void> finish() = 0;
+};
+
+}  // namespace griffin
