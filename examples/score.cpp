@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// How well a model foretells a text: negative log-likelihood and perplexity, and what it said.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "griffin/core/parallel.h"
+#include "griffin/griffin.h"
+#include "griffin/kernels.h"
+#include "support/npy.h"
+#include "support/options.h"
+#include "support/program.h"
+#include "support/progress_bar.h"
+
+namespace griffin::examples {
+namespace {
+
+struct Options {
+  // A pass has logits for all its tokens: 64 rows of a vocabulary of 256000 are 66 MB.
+  explicit Options(CLI::App& app) : common(app, 64) {
+    app.add_flag("--json", json, "Print one JSON object instead of a table");
+    app.add_option("--logits", logits, "Write the logits as float32 [tokens, vocab]")
+        ->type_name("NPY");
+    app.add_option("--logprobs", logprobs, "Write log p of the scored tokens as float32 [tokens-1]")
+        ->type_name("NPY");
+  }
+
+  CommonOptions common;
+  bool json = false;
+  std::string logits;
+  std::string logprobs;
+};
+
+struct Score {
+  std::int64_t tokens = 0;
+  std::int64_t scored = 0;  // all but the first
+  double nll = 0.0;         // the sum of their -log p, in nats
+  double seconds = 0.0;
+
+  double loss() const { return nll / static_cast<double>(scored); }
+  double perplexity() const { return std::exp(loss()); }
+  double tokens_per_second() const { return static_cast<double>(tokens) / seconds; }
+};
+
+std::span<const float> row_of(ConstMatrixView m, std::int64_t row) {
+  return {m.row(row), static_cast<std::size_t>(m.cols)};
+}
+
+/// log softmax(logits)[token]
+double log_probability(std::span<const float> logits, std::int32_t token) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0.0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - largest - std::log(sum);
+}
+
+/// The files that --logits and --logprobs ask for.
+class Files {
+ public:
+  Files(const Options& options, std::int64_t tokens, std::int64_t vocab) {
+    if (!options.logits.empty() && options.logits == options.logprobs) {
+      throw UsageError("--logits and --logprobs name the same file");
+    }
+    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{tokens, vocab});
+    if (!options.logprobs.empty()) logprobs_.emplace(options.logprobs, std::vector{tokens - 1});
+  }
+
+  void write(ConstMatrixView logits, std::span<const double> logprobs) {
+    for (std::int64_t r = 0; logits_ && r < logits.rows; ++r) logits_->write(row_of(logits, r));
+    if (logprobs_) logprobs_->write(std::vector<float>(logprobs.begin(), logprobs.end()));
+  }
+
+  void commit() {
+    if (logits_) logits_->commit();
+    if (logprobs_) logprobs_->commit();
+  }
+
+ private:
+  std::optional<NpyWriter> logits_;    // [tokens, vocab]
+  std::optional<NpyWriter> logprobs_;  // [tokens - 1]
+};
+
+/// log p of targets[r] by row r of the logits. The very last row of a text has no target.
+std::vector<double> log_probabilities(ConstMatrixView logits, std::span<const std::int32_t> targets,
+                                      int threads) {
+  std::vector<double> result(targets.size());
+  parallel_for(threads, static_cast<std::int64_t>(targets.size()), 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t r = begin; r < end; ++r) {
+                   const auto i = static_cast<std::size_t>(r);
+                   result[i] = log_probability(row_of(logits, r), targets[i]);
+                 }
+               });
+  return result;
+}
+
+/// Runs the ids through the model, a chunk a pass. The first is given, every later one is scored.
+Score score(const Options& options, const Model& model, std::span<const std::int32_t> ids) {
+  const int threads = options.common.threads();
+  const std::int64_t chunk = options.common.chunk(ids.size());
+  const auto tokens = static_cast<std::int64_t>(ids.size());
+  ForwardPass pass(model, {.threads = threads, .max_rows = chunk, .max_logits = chunk});
+  Sequence sequence = options.common.sequence(model, tokens);
+  Files files(options, tokens, model.config().vocab);
+  ProgressBar bar("scoring");
+
+  Score score{.tokens = tokens, .scored = tokens - 1};
+  const auto start = std::chrono::steady_clock::now();
+  const auto step = static_cast<std::size_t>(chunk);
+  for (std::size_t done = 0; done < ids.size(); done += step) {
+    if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
+    const auto inputs = ids.subspan(done, std::min(step, ids.size() - done));
+    pass.add(sequence, inputs, Logits::all);
+    const ConstMatrixView logits = pass.run();
+    const auto targets = ids.subspan(done + 1, std::min(inputs.size(), ids.size() - done - 1));
+    const std::vector<double> logprobs = log_probabilities(logits, targets, threads);
+    for (const double logprob : logprobs) score.nll -= logprob;
+    files.write(logits, logprobs);
+    bar.update(done + inputs.size(), ids.size());
+  }
+  files.commit();
+  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return score;
+}
+
+std::string as_json(const Options& options, const Model& model, const Score& score) {
+  const nlohmann::ordered_json object = {{"model", options.common.folder().string()},
+                                         {"dtype", options.common.dtype(model)},
+                                         {"isa", kernels::default_table()->name},
+                                         {"tokens", score.tokens},
+                                         {"scored", score.scored},
+                                         {"nll", score.nll},
+                                         {"loss", score.loss()},
+                                         {"perplexity", score.perplexity()},
+                                         {"seconds", score.seconds},
+                                         {"tokens_per_second", score.tokens_per_second()}};
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string as_table(const Options& options, const Model& model, const Score& score) {
+  char numbers[512];
+  std::snprintf(numbers, sizeof numbers,
+                "tokens      %lld, %lld scored\n"
+                "nll         %.4f nats\n"
+                "loss        %.6f nats a token\n"
+                "perplexity  %.4f\n"
+                "time        %.3f s, %.1f tokens/s\n",
+                static_cast<long long>(score.tokens), static_cast<long long>(score.scored),
+                score.nll, score.loss(), score.perplexity(), score.seconds,
+                score.tokens_per_second());
+  return "model       " + options.common.folder().string() + ", " + options.common.dtype(model) +
+         ", " + kernels::default_table()->name + "\n" + numbers;
+}
+
+ExitCode run_score(const Options& options) {
+  if (!options.common.reads_input()) throw UsageError("no text: give --file or --tokens");
+  const std::string input = options.common.read_input();
+  Interrupt::listen();
+  const Model model = options.common.load_model();
+  std::optional<Tokenizer> tokenizer;
+  if (!options.common.reads_ids()) tokenizer = options.common.load_tokenizer(model);
+  const std::vector<std::int32_t> ids = options.common.ids(input, model, tokenizer);
+  if (ids.size() < 2) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "nothing to score: expected at least 2 tokens, found " + std::to_string(ids.size()));
+  }
+  const Score result = score(options, model, ids);
+  Output output;
+  output.write(options.json ? as_json(options, model, result) : as_table(options, model, result));
+  output.require();
+  return success;
+}
+
+}  // namespace
+}  // namespace griffin::examples
+
+int main(int argc, char** argv) {
+  CLI::App app("Scores a text: how likely a model finds every token after those before it.",
+               "score");
+  const griffin::examples::Options options(app);
+  return griffin::examples::run(app, argc, argv, [&] { return run_score(options); });
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options that every program has: which model, how it is held and run, and what it reads.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "griffin/generate/tokenizer.h"
+#include "griffin/model/model.h"
+#include "support/input.h"
+#include "support/program.h"
+#include "support/progress_bar.h"
+
+namespace griffin::examples {
+
+/// Options are int, not int64_t: larger ones have no meaning, and CLI11 refuses them.
+inline CLI::Validator between(int least, int most) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        int value = 0;
+        if (!CLI::detail::lexical_cast(text, value)) return "not a whole number: " + text;
+        if (value < least) return "at least " + std::to_string(least) + ", not " + text;
+        if (value > most) return "at most " + std::to_string(most) + ", not " + text;
+        return std::string();
+      },
+      "");
+}
+inline CLI::Validator at_least(int least) {
+  return between(least, std::numeric_limits<int>::max());
+}
+
+/// Whether the state of a sequence grows with its length.
+inline bool has_global_attention(const ModelConfig& config) {
+  return config.window == global_window &&
+         config.pattern.count(LayerKind::attention, config.depth) > 0;
+}
+
+class CommonOptions {
+ public:
+  explicit CommonOptions(CLI::App& app, int default_chunk) : app_(&app), chunk_(default_chunk) {
+    app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
+    model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
+                 ->type_name("DIR");
+    file_ = app.add_option("-f,--file", input_, "Read the text from a file, - for stdin")
+                ->type_name("FILE");
+    tokens_ =
+        app.add_option("--tokens", input_, "Read token ids instead, - for stdin; nothing is added")
+            ->type_name("FILE")
+            ->excludes(file_);
+    app.add_flag("--no-bos", no_bos_, "Do not put the BOS token before the text");
+    app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
+        ->type_name("N")
+        ->check(between(0, 1024))
+        ->capture_default_str();
+    app.add_option("--chunk", chunk_, "Tokens read in one pass")
+        ->type_name("N")
+        ->check(at_least(1))
+        ->capture_default_str();
+    app.add_option("--dtype", dtype_, "Weights: as stored, widened to f32, rounded to bf16")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember({"auto", "f32", "bf16"}))
+        ->capture_default_str();
+    app.add_option("--kv-dtype", kv_dtype_, "Keys and values of a sequence")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember({"f32", "bf16"}))
+        ->capture_default_str();
+    app.add_flag("--no-mmap", no_mmap_, "Read the weights into memory instead of mapping them");
+  }
+
+  bool embedded() const { return model_->count() == 0; }
+  std::filesystem::path folder() const { return embedded() ? GRIFFIN_EMBEDDED_MODEL : folder_; }
+  /// Tokens of one pass: never more than there are.
+  std::int64_t chunk(std::size_t tokens) const {
+    return std::clamp<std::int64_t>(static_cast<std::int64_t>(tokens), 1, chunk_);
+  }
+  int threads() const {
+    return threads_ > 0 ? threads_ : static_cast<int>(std::thread::hardware_concurrency());
+  }
+
+  /// Loads the model, with a bar. Throws Error(cancelled) on Ctrl-C.
+  Model load_model() const {
+    if (!std::filesystem::is_directory(folder())) {
+      throw Error(ErrorCode::io, folder().string() + ": no such model folder");
+    }
+    ProgressBar bar("loading");
+    LoadOptions options;
+    options.precision = dtype_ == "f32"    ? Precision::f32
+                        : dtype_ == "bf16" ? Precision::bf16
+                                           : Precision::stored;
+    options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
+    options.progress = [&](const LoadProgress& progress) {
+      bar.update(progress.bytes_done, progress.bytes_total);
+      return Interrupt::flow();
+    };
+    return Model::load(folder(), options);
+  }
+
+  /// The type that the weights of such a model are computed with.
+  const char* dtype(const Model& model) const {
+    return dtype_ == "f32" ? "f32" : name_of(model.dtype());
+  }
+
+  bool has_tokenizer() const { return std::filesystem::exists(tokenizer_file()); }
+
+  /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
+  Tokenizer load_tokenizer(const Model& model) const {
+    Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
+    if (tokenizer.size() > model.config().vocab) {
+      throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
+                                           std::to_string(tokenizer.size()) +
+                                           " pieces, but the model's vocabulary is " +
+                                           std::to_string(model.config().vocab));
+    }
+    return tokenizer;
+  }
+
+  /// A sequence with room for `tokens` of them where the model needs to be told.
+  Sequence sequence(const Model& model, std::int64_t tokens) const {
+    SequenceOptions options;
+    options.capacity = has_global_attention(model.config()) ? tokens : 0;
+    options.kv = kv_dtype_ == "bf16" ? Dtype::bf16 : Dtype::f32;
+    return model.sequence(options);
+  }
+
+  bool reads_ids() const { return tokens_->count() > 0; }
+  bool reads_input() const { return reads_ids() || file_->count() > 0; }
+
+  /// What --file or --tokens names, as it is.
+  std::string read_input() const { return read_file(input_); }
+
+  /// The ids of an input: those it lists if it is a --tokens file, else BOS (without --no-bos) and
+  /// those of the text, for which a tokenizer is needed.
+  std::vector<std::int32_t> ids(std::string_view input, const Model& model,
+                                const std::optional<Tokenizer>& tokenizer) const {
+    if (reads_ids()) return parse_ids(input, model.config().vocab, input_);
+    warn_of_bos(input);
+    std::vector<std::int32_t> ids = tokenizer->encode(input);
+    if (!no_bos_) ids.insert(ids.begin(), model.config().bos_id);
+    return ids;
+  }
+
+ private:
+  std::filesystem::path tokenizer_file() const { return folder() / "tokenizer.model"; }
+
+  void warn_of_bos(std::string_view text) const {
+    if (!text.starts_with("<bos>")) return;
+    warn(*app_, no_bos_ ? "\"<bos>\" at the start of the text is read as plain text"
+                        : "\"<bos>\" at the start of the text is read as plain text; the BOS "
+                          "token is added without it");
+  }
+
+  CLI::App* app_;
+  CLI::Option* model_;
+  CLI::Option* file_;
+  CLI::Option* tokens_;
+  std::string folder_;
+  std::string input_;
+  std::string dtype_ = "auto";
+  std::string kv_dtype_ = "f32";
+  int threads_ = 0;
+  int chunk_;
+  bool no_bos_ = false;
+  bool no_mmap_ = false;
+};
+
+}  // namespace griffin::examples
