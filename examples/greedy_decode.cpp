@@ -136,7 +136,7 @@ void print_stats(const Options& options, const Model& model, const Sequence& seq
   const auto line = [](const char* name, const std::string& value) {
     std::fprintf(stderr, "%-12s %s\n", name, value.c_str());
   };
-  line("model", options.common.folder().string());
+  line("model", options.common.model_name());
   line("weights", megabytes(model.weight_bytes()) + ", " + options.common.dtype(model));
   line("kernels", std::string(kernels::default_table()->name) + ", " +
                       std::to_string(options.common.threads()) + " threads");

@@ -9,8 +9,8 @@ examples/support/install_packages.sh
 cmake --preset release --log-level=WARNING >/dev/null
 cmake --build --preset release --target greedy_decode score -- --quiet
 
-prompt="And it came to pass in those days, that"
+prompt="1 Give ear, O my people"
 echo "Continuing the text with the model in examples/models/griffin: 3 million parameters, 6 MB." >&2
 echo
 printf '%s' "$prompt"
-build/release/examples/greedy_decode --prompt "$prompt" --n-predict 120 --stats
+build/release/examples/greedy_decode --prompt "$prompt" --n-predict 85 --stats

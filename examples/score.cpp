@@ -132,7 +132,7 @@ Score score(const Options& options, const Model& model, std::span<const std::int
 }
 
 std::string as_json(const Options& options, const Model& model, const Score& score) {
-  const nlohmann::ordered_json object = {{"model", options.common.folder().string()},
+  const nlohmann::ordered_json object = {{"model", options.common.model_name()},
                                          {"dtype", options.common.dtype(model)},
                                          {"isa", kernels::default_table()->name},
                                          {"tokens", score.tokens},
@@ -156,7 +156,7 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
                 static_cast<long long>(score.tokens), static_cast<long long>(score.scored),
                 score.nll, score.loss(), score.perplexity(), score.seconds,
                 score.tokens_per_second());
-  return "model       " + options.common.folder().string() + ", " + options.common.dtype(model) +
+  return "model       " + options.common.model_name() + ", " + options.common.dtype(model) +
          ", " + kernels::default_table()->name + "\n" + numbers;
 }
 

@@ -66,7 +66,10 @@ void read_head_dim(const JsonFields& fields, ModelConfig& config) {
   config.head_dim = head_dim.integer(1, max_extent).value_or(config.width / config.heads);
 }
 
-void check_rotation_kind(const JsonField& parameters, const JsonFields& nested) {
+void check_rotation_kind(const JsonFields& fields, const JsonField& parameters,
+                         const JsonFields& nested) {
+  const JsonField scaling = fields["rope_scaling"].unless_null();
+  if (scaling.value() != nullptr) scaling.fail(ErrorCode::unsupported, "none");
   expect_text(nested["rope_type"], "default");
   expect_text(nested["type"], "default");  // its older name
   if (parameters.value() == nullptr) return;
@@ -80,7 +83,7 @@ void check_rotation_kind(const JsonField& parameters, const JsonFields& nested) 
 void read_rotation(const JsonFields& fields, ModelConfig& config) {
   const JsonField parameters = fields["rope_parameters"].unless_null();
   const JsonFields nested(parameters.path(), parameters.object());
-  check_rotation_kind(parameters, nested);
+  check_rotation_kind(fields, parameters, nested);
 
   const auto read_theta = [](const JsonField& field) { return field.real(FLT_MIN, FLT_MAX); };
   const auto theta = read_alias(fields["rope_theta"], nested["rope_theta"], read_theta);

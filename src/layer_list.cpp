@@ -37,16 +37,13 @@ std::optional<Layers> read_list(const JsonField& list, std::int64_t depth) {
   return layers;
 }
 
-/// The shortest cycle that gives these layers.
+/// The shortest cycle that gives these layers; it ends with the last of them at the latest.
 LayerPattern pattern_of(const Layers& layers, const JsonField& list) {
   std::uint64_t attention = 0;  // bit i: layer i attends
   for (int length = 1; length <= LayerPattern::max_cycle; ++length) {
     const auto last = static_cast<std::size_t>(length - 1);
-    if (last < layers.size() && layers[last] == LayerKind::attention) {
-      attention |= std::uint64_t{1} << last;
-    }
-    const auto shift = std::min<std::ptrdiff_t>(length, std::ssize(layers));
-    if (std::equal(layers.begin() + shift, layers.end(), layers.begin())) {
+    if (layers[last] == LayerKind::attention) attention |= std::uint64_t{1} << last;
+    if (std::equal(layers.begin() + length, layers.end(), layers.begin())) {
       return {attention, length};
     }
   }

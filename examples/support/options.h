@@ -48,6 +48,10 @@ class CommonOptions {
     app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
     model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
                  ->type_name("DIR");
+    random_ =
+        app.add_option("--random", preset_, "Random weights of a named shape instead of a folder")
+            ->type_name("PRESET")
+            ->excludes(model_);
     file_ = app.add_option("-f,--file", input_, "Read the text from a file, - for stdin")
                 ->type_name("FILE");
     tokens_ =
@@ -74,8 +78,12 @@ class CommonOptions {
     app.add_flag("--no-mmap", no_mmap_, "Read the weights into memory instead of mapping them");
   }
 
-  bool embedded() const { return model_->count() == 0; }
-  std::filesystem::path folder() const { return embedded() ? GRIFFIN_EMBEDDED_MODEL : folder_; }
+  bool random() const { return random_->count() > 0; }
+  bool embedded() const { return model_->count() == 0 && !random(); }
+  /// Where the model comes from, for people.
+  std::string model_name() const {
+    return random() ? preset_ + ", random weights" : folder().string();
+  }
   /// Tokens of one pass: never more than there are.
   std::int64_t chunk(std::size_t tokens) const {
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(tokens), 1, chunk_);
@@ -86,6 +94,9 @@ class CommonOptions {
 
   /// Loads the model, with a bar. Throws Error(cancelled) on Ctrl-C.
   Model load_model() const {
+    if (random()) {
+      return Model::random(preset(preset_), dtype_ == "f32" ? Dtype::f32 : Dtype::bf16, 0);
+    }
     if (!std::filesystem::is_directory(folder())) {
       throw Error(ErrorCode::io, folder().string() + ": no such model folder");
     }
@@ -107,10 +118,13 @@ class CommonOptions {
     return dtype_ == "f32" ? "f32" : name_of(model.dtype());
   }
 
-  bool has_tokenizer() const { return std::filesystem::exists(tokenizer_file()); }
+  bool has_tokenizer() const { return !random() && std::filesystem::exists(tokenizer_file()); }
 
   /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
   Tokenizer load_tokenizer(const Model& model) const {
+    if (random()) {
+      throw UsageError("random weights have no tokenizer: give --tokens, and --print-tokens");
+    }
     Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
     if (tokenizer.size() > model.config().vocab) {
       throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
@@ -147,6 +161,9 @@ class CommonOptions {
   }
 
  private:
+  std::filesystem::path folder() const {
+    return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
+  }
   std::filesystem::path tokenizer_file() const { return folder() / "tokenizer.model"; }
 
   void warn_of_bos(std::string_view text) const {
@@ -158,9 +175,11 @@ class CommonOptions {
 
   CLI::App* app_;
   CLI::Option* model_;
+  CLI::Option* random_;
   CLI::Option* file_;
   CLI::Option* tokens_;
   std::string folder_;
+  std::string preset_;
   std::string input_;
   std::string dtype_ = "auto";
   std::string kv_dtype_ = "f32";

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: check_includes.sh source_dir
+#
+# Who may include whom: generate -> model -> layers -> state -> core, and layers -> kernels.h.
+# kernels/ stands alone, nobody but src/ and tests/ looks into src/, Eigen stays out of include/
+# but for core/eigen.h, OpenMP is in core/parallel.h only.
+set -euo pipefail
+cd "$1"
+
+failures=0
+fail() {
+  echo "FAIL: $1: $2"
+  failures=$((failures + 1))
+}
+
+# Which parts of include/griffin a file of include/griffin/<folder> may use.
+allowed_parts() {
+  case $1 in
+    include/griffin/core/*) echo 'core/' ;;
+    include/griffin/state/*) echo '(core|state)/' ;;
+    include/griffin/layers/*) echo '((core|state|layers)/|kernels\.h)' ;;
+    include/griffin/model/*) echo '((core|state|layers|model)/|kernels\.h)' ;;
+    include/griffin/generate/*) echo '((core|state|layers|model|generate)/|kernels\.h)' ;;
+    include/griffin/kernels.h) echo 'nothing' ;;
+    *) echo '' ;;
+  esac
+}
+
+check_public() {
+  local where=$1 file=$2 header=$3
+  if [[ $header == griffin/* && ! ${header#griffin/} =~ ^$(allowed_parts "$file") ]]; then
+    fail "$where" "$header is not below it"
+  fi
+  if [[ $header == Eigen/* && $file != include/griffin/core/eigen.h ]]; then
+    fail "$where" "Eigen in a public header"
+  fi
+  if [[ $file == include/griffin/kernels.h && $header != cstdint ]]; then
+    fail "$where" "kernels.h needs <cstdint> only, not $header"
+  fi
+}
+
+check_kernel() {
+  local where=$1 file=$2 header=$3
+  local system='^(cstdint|[a-z0-9_]*intrin\.h|arm_neon\.h)$'
+  if [[ $file == kernels/dispatch.cpp ]]; then
+    system='^(cstdint|cstdlib|cstring|cpuid\.h|sys/auxv\.h|asm/hwcap\.h)$'
+  fi
+  if [[ $header != griffin/kernels.h && ! -f kernels/$header && ! $header =~ $system ]]; then
+    fail "$where" "kernels may not include $header"
+  fi
+}
+
+folders=()
+for folder in include kernels src bench examples; do
+  if [[ -d $folder ]]; then folders+=("$folder"); fi
+done
+
+count=0
+while IFS=: read -r file line directive; do
+  header=$(sed -E 's/^[^<"]*[<"]([^>"]*)[>"].*$/\1/' <<<"$directive")
+  where=$file:$line
+  count=$((count + 1))
+  case $file in
+    include/*) check_public "$where" "$file" "$header" ;;
+    kernels/*) check_kernel "$where" "$file" "$header" ;;
+  esac
+  if [[ $file != src/* && $file != kernels/* && ($header == *src/* || -f src/$header) ]]; then
+    fail "$where" "$header belongs to src/"
+  fi
+done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]' \
+           --include='*.h' --include='*.cpp' "${folders[@]}")
+
+openmp='#[[:space:]]*pragma[[:space:]]+omp|_Pragma\("omp|[<"]omp\.h[>"]|\<omp_[a-z_]+\('
+while IFS=: read -r file line _; do
+  if [[ $file != include/griffin/core/parallel.h ]]; then
+    fail "$file:$line" "OpenMP outside core/parallel.h"
+  fi
+done < <(grep -rnE "$openmp" --include='*.h' --include='*.cpp' "${folders[@]}")
+
+echo "$count includes in ${folders[*]}: $failures against the rules"
+if ((count == 0)); then
+  echo "FAIL: nothing to check in $1"
+  exit 1
+fi
+((failures == 0))

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "embedded_model.h"
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace griffin::test {
+namespace {
+
+Outcome score(std::vector<std::string> arguments, const std::string& input = "") {
+  return run_program(GRIFFIN_SCORE, {.arguments = std::move(arguments), .input = input});
+}
+
+void expect_error(const Outcome& outcome, int exit_code, const std::string& words) {
+  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err.rfind("score: error: ", 0), 0u) << outcome.err;
+  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+  EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+}
+
+const Evaluation& evaluation() {
+  static const Evaluation loaded = embedded_evaluation();
+  return loaded;
+}
+
+/// The first ids of the evaluation.
+std::vector<std::int32_t> first_ids(std::size_t count) {
+  return {evaluation().ids.begin(), evaluation().ids.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+struct Npy {
+  std::string header;  // the dictionary
+  std::vector<float> values;
+};
+
+/// Reads format 1.0 and nothing else.
+Npy read_npy(const std::string& path) {
+  const std::string bytes = file_bytes(path);
+  EXPECT_GE(bytes.size(), 64u);
+  EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  const std::size_t length =
+      static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  EXPECT_EQ((10 + length) % 64, 0u);
+  EXPECT_EQ(bytes[10 + length - 1], '\n');
+  Npy array{bytes.substr(10, length), {}};
+  array.header.erase(array.header.find_last_not_of(" \n") + 1);
+  const std::string data = bytes.substr(10 + length);
+  array.values.resize(data.size() / sizeof(float));
+  std::memcpy(array.values.data(), data.data(), array.values.size() * sizeof(float));
+  return array;
+}
+
+TEST(Score, ReproducesTheEvaluation) {
+  const Outcome outcome =
+      score({"--tokens", "-", "--json", "--dtype", "f32"}, spaced(evaluation().ids));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("tokens"), 4097);
+  EXPECT_EQ(json.at("scored"), 4096);
+  EXPECT_EQ(json.at("dtype"), "f32");
+  EXPECT_NEAR(json.at("loss"), evaluation().loss, 1e-5);
+  EXPECT_NEAR(json.at("nll"), evaluation().loss * 4096, 1e-5 * 4096);
+  EXPECT_NEAR(json.at("perplexity"), evaluation().perplexity, 1e-5 * evaluation().perplexity);
+  EXPECT_GT(json.at("tokens_per_second"), 0.0);
+  EXPECT_GT(json.at("seconds"), 0.0);
+  EXPECT_TRUE(json.at("isa").is_string());
+  EXPECT_EQ(json.at("model"), embedded_folder().string());
+  EXPECT_EQ(json.size(), 10u);
+}
+
+TEST(Score, DoesNotDependOnChunkOrThreads) {
+  const std::string ids = spaced(first_ids(300));
+  const auto nll = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--tokens", "-", "--json"});
+    const Outcome outcome = score(more, ids);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out).at("nll").get<double>();
+  };
+  const double expected = nll({});
+  EXPECT_EQ(nll({"--chunk", "1"}), expected);
+  EXPECT_EQ(nll({"--chunk", "7", "-t", "3"}), expected);
+  EXPECT_EQ(nll({"--chunk", "1000", "-t", "1"}), expected);
+  EXPECT_EQ(nll({"--no-mmap"}), expected);
+  EXPECT_NE(nll({"--kv-dtype", "bf16"}), expected);
+}
+
+TEST(Score, WritesLogProbabilities) {
+  const ScratchFolder folder;
+  const std::string path = (folder.path() / "p.npy").string();
+  const Outcome outcome =
+      score({"--tokens", "-", "--logprobs", path, "--dtype", "f32"}, spaced(evaluation().ids));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Npy array = read_npy(path);
+  EXPECT_EQ(array.header, "{'descr': '<f4', 'fortran_order': False, 'shape': (4096,), }");
+  ASSERT_EQ(array.values.size(), 4096u);
+  for (std::size_t t = 0; t < array.values.size(); ++t) {
+    ASSERT_NEAR(-array.values[t], evaluation().nll[t], 2e-4) << t;
+  }
+}
+
+TEST(Score, WritesLogits) {
+  const ScratchFolder folder;
+  const std::string path = (folder.path() / "l.npy").string();
+  // Without the last id: the last row is then what eval.json has in full.
+  std::vector<std::int32_t> ids = evaluation().ids;
+  ids.pop_back();
+  const Outcome outcome =
+      score({"--tokens", "-", "--logits", path, "--dtype", "f32", "--chunk", "100"}, spaced(ids));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Npy array = read_npy(path);
+  EXPECT_EQ(array.header, "{'descr': '<f4', 'fortran_order': False, 'shape': (4096, 2048), }");
+  ASSERT_EQ(array.values.size(), 4096u * 2048u);
+  const float* last = array.values.data() + 4095u * 2048u;
+  for (std::size_t i = 0; i < 2048; ++i) {
+    ASSERT_NEAR(last[i], evaluation().logits_last[i], 5e-4) << i;
+  }
+  for (std::size_t t = 0; t < 4096; ++t) {
+    const float* row = array.values.data() + t * 2048;
+    ASSERT_EQ(std::max_element(row, row + 2048) - row, evaluation().argmax[t]) << t;
+  }
+}
+
+TEST(Score, LeavesNoFileBehindWhenItFails) {
+  const ScratchFolder folder;
+  const std::string ids = spaced(first_ids(10));
+  expect_error(score({"--tokens", "-", "--logits", (folder.path() / "no/such.npy").string()}, ids),
+               1, "no/such.npy");
+  expect_error(score({"--tokens", "-", "--logits", "/dev/null"}, ids), 1, "/dev/null");
+  const std::string path = (folder.path() / "x.npy").string();
+  expect_error(score({"--tokens", "-", "--logits", path, "--logprobs", path}, ids), 2, "same file");
+  const std::string taken = folder.path().string();
+  expect_error(score({"--tokens", "-", "--logits", path, "--logprobs", taken}, ids), 1, taken);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Score, GivesTextItsBos) {
+  const ScratchFolder folder;
+  const Greedy& greedy = evaluation().greedy.front();
+  const std::vector<std::int32_t> without(greedy.prompt_ids.begin() + 1, greedy.prompt_ids.end());
+  const auto nll = [](const Outcome& outcome) {
+    return nlohmann::json::parse(outcome.out).at("nll").get<double>();
+  };
+  const double with_bos = nll(score({"-f", "-", "--json"}, greedy.prompt));
+  const double without_bos = nll(score({"-f", "-", "--json", "--no-bos"}, greedy.prompt));
+  EXPECT_EQ(with_bos, nll(score({"--tokens", "-", "--json"}, spaced(greedy.prompt_ids))));
+  EXPECT_EQ(without_bos, nll(score({"--tokens", "-", "--json"}, spaced(without))));
+  EXPECT_NE(with_bos, without_bos);
+  EXPECT_NE(score({"-f", "-"}, "<bos>In the").err.find("warning"), std::string::npos);
+}
+
+TEST(Score, PrintsAShortTable) {
+  const Outcome outcome = score({"--tokens", "-"}, spaced(first_ids(100)));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  for (const char* words : {"100, 99 scored", "loss", "perplexity", "tokens/s", "bf16"}) {
+    EXPECT_NE(outcome.out.find(words), std::string::npos) << words;
+  }
+}
+
+TEST(Score, RefusesWhatCannotBeScored) {
+  expect_error(score({}), 2, "--file or --tokens");
+  expect_error(score({"-f", "a", "--tokens", "b"}), 2, "--tokens");
+  expect_error(score({"--tokens", "-"}, "2"), 1, "at least 2 tokens, found 1");
+  expect_error(score({"-f", "-"}, ""), 1, "at least 2 tokens, found 1");
+  expect_error(score({"--tokens", "-"}, "2 2048"), 1, "item 2");
+  expect_error(score({"-m", "/no/such/folder", "-f", "-"}, "a"), 1, "/no/such/folder");
+  const Outcome full = run_program(
+      GRIFFIN_SCORE, {.arguments = {"-f", "-"}, .input = "a b c", .stdout_file = "/dev/full"});
+  expect_error(full, 1, "stdout");
+}
+
+}  // namespace
+}  // namespace griffin::test

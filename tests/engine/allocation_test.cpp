@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The token path takes nothing from the heap, and no more scratch than the layers declared.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <new>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "support/allocation_counter.h"
+#include "support/isa.h"
+#include "support/models.h"
+#include "support/runs.h"
+
+namespace griffin::test {
+namespace {
+
+TEST(Allocations, AreCounted) {
+  constexpr std::align_val_t line{cache_line};
+  const std::int64_t before = allocations();
+  ::operator delete(::operator new(10));
+  ::operator delete[](::operator new[](10));
+  ::operator delete(::operator new(10, line), line);
+  ::operator delete(::operator new(10, std::nothrow));
+  EXPECT_EQ(allocations() - before, 4);
+}
+
+class AllocationTest : public IsaTest {};
+
+std::vector<NamedConfig> models() {
+  return {{"griffin", tiny_griffin(8)},
+          {"hawk", tiny_hawk()},
+          {"transformer", tiny_transformer()},
+          {"wide", wide_griffin()}};
+}
+
+/// A prefill of two sequences in chunks and a greedy decode of both, across the window.
+void run_two_texts(ForwardPass& pass, std::vector<Sequence>& sequences, Tokens prompt) {
+  for (std::size_t begin = 0; begin < prompt.size(); begin += 12) {
+    for (Sequence& s : sequences) pass.add(s, prompt.subspan(begin, 12));
+    pass.run();
+  }
+  std::int32_t token = prompt.back();
+  for (int step = 0; step < 12; ++step) {
+    for (Sequence& s : sequences) pass.add(s, {&token, 1});
+    token = pass.argmax(pass.run(), 0);
+  }
+}
+
+TEST_P(AllocationTest, NoneOnceThePassIsThere) {
+  for (const NamedConfig& named : models()) {
+    for (const int threads : {1, 2}) {
+      SCOPED_TRACE(std::string(named.name) + ", " + std::to_string(threads) + " threads");
+      const Model model = Model::random(named.config, Dtype::bf16, 1);
+      std::vector<Sequence> sequences;
+      for (int i = 0; i < 2; ++i) {
+        sequences.push_back(model.sequence({capacity_for(named.config, 36), Dtype::f32}));
+      }
+      const auto prompt = random_tokens(named.config, 24, 90);
+      ForwardPass pass = pass_for(model, table(), 24, threads);
+      run_two_texts(pass, sequences, prompt);  // the OpenMP team comes to life
+      for (Sequence& s : sequences) s.reset();
+      const std::int64_t before = allocations();
+      run_two_texts(pass, sequences, prompt);
+      EXPECT_EQ(allocations() - before, 0);
+      EXPECT_EQ(sequences[0].position(), 36);
+    }
+  }
+}
+
+/// Peak scratch of a full pass, and what the layers say they take: the residual stream and the
+/// largest block.
+TEST_P(AllocationTest, ScratchIsWhatTheLayersDeclare) {
+  constexpr std::int64_t rows = 24;
+  for (const NamedConfig& named : models()) {
+    SCOPED_TRACE(named.name);
+    const Model model = Model::random(named.config, Dtype::f32, 1);
+    ForwardPass pass = pass_for(model, table(), rows);
+    Sequence sequence = model.sequence({capacity_for(named.config, rows), Dtype::bf16});
+    pass.add(sequence, random_tokens(named.config, rows, 91));
+    pass.run();
+    const Workspace& workspace = pass.context().workspace;
+    EXPECT_EQ(workspace.used(), 0U);
+    EXPECT_LE(workspace.peak(), workspace.capacity());
+    std::size_t largest = 0;
+    for (const Block& block : model.blocks()) {
+      largest = std::max(largest,
+                         std::visit([](const auto& b) { return b.workspace_bytes(rows); }, block));
+    }
+    EXPECT_EQ(workspace.peak(), Workspace::matrix_bytes(rows, named.config.width) + largest);
+  }
+}
+
+/// Every block alone fits exactly into what it declares: one byte less would throw.
+TEST_P(AllocationTest, EveryBlockTakesExactlyWhatItDeclares) {
+  for (const std::int64_t rows : {1, 7, 24}) {
+    const Model model = Model::random(tiny_griffin(8), Dtype::f32, 1);
+    Sequence sequence = model.sequence();
+    std::vector<float> stream(static_cast<std::size_t>(rows * model.config().width), 0.5F);
+    const Slice slice{&sequence, 0, rows, 0};
+    for (const Block& block : model.blocks()) {
+      const std::size_t declared =
+          std::visit([&](const auto& b) { return b.workspace_bytes(rows); }, block);
+      Context context{&table(), 1, Workspace(declared)};
+      std::visit(
+          [&](const auto& b) {
+            b(context, {{&slice, 1}, rows}, {stream.data(), rows, model.config().width});
+          },
+          block);
+      EXPECT_EQ(context.workspace.peak(), declared) << rows << " rows";
+    }
+  }
+}
+
+TEST(WorkspaceTest, RefusesMoreThanItHasAndStaysUsable) {
+  Workspace workspace(256);
+  Workspace::Frame outer(workspace);
+  outer.bytes(1);  // a cache line
+  {
+    Workspace::Frame inner(workspace);
+    inner.bytes(192);
+    EXPECT_THROW(inner.bytes(1), Error);
+    EXPECT_EQ(workspace.used(), 256U);
+  }
+  EXPECT_EQ(workspace.used(), 64U);
+  EXPECT_EQ(workspace.peak(), 256U);
+  EXPECT_NO_THROW(outer.bytes(192));
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, AllocationTest, ::testing::ValuesIn(all_tables()), table_name);
+
+}  // namespace
+}  // namespace griffin::test

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any text as config.json and as an index of shards: a config that is valid and file names that
+// stay in the folder, or griffin::Error.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "config_file.h"
+#include "griffin/core/error.h"
+#include "shard_index.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try {
+    const griffin::CheckpointConfig config = griffin::parse_config(text, "config.json");
+    config.model.validate();
+    if (config.model.parameters() <= 0) std::abort();
+  } catch (const griffin::Error&) {
+  }
+  try {
+    for (const auto& [shard, tensors] : griffin::parse_shard_index(text, "index")) {
+      if (shard.empty() || shard == ".." || shard.find('/') != std::string::npos) std::abort();
+    }
+  } catch (const griffin::Error&) {
+  }
+  return 0;
+}

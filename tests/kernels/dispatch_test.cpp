@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "support/isa.h"
+
+namespace griffin::test {
+namespace {
+
+using kernels::default_table;
+using kernels::find_table;
+using kernels::table_at;
+using kernels::table_count;
+
+/// Sets GRIFFIN_ISA, and puts back what it was.
+class IsaVariable {
+ public:
+  explicit IsaVariable(const char* value) {
+    if (const char* old = std::getenv("GRIFFIN_ISA")) old_ = old;
+    if (value == nullptr) {
+      unsetenv("GRIFFIN_ISA");
+    } else {
+      setenv("GRIFFIN_ISA", value, 1);
+    }
+  }
+  ~IsaVariable() {
+    if (old_) {
+      setenv("GRIFFIN_ISA", old_->c_str(), 1);
+    } else {
+      unsetenv("GRIFFIN_ISA");
+    }
+  }
+  IsaVariable(const IsaVariable&) = delete;
+  IsaVariable& operator=(const IsaVariable&) = delete;
+
+ private:
+  std::optional<std::string> old_;
+};
+
+TEST(Dispatch, EndsWithTheScalarTable) {
+  ASSERT_GE(table_count(), 1);
+  const kernels::Table& last = table_at(table_count() - 1);
+  EXPECT_STREQ(last.name, "scalar");
+  EXPECT_EQ(last.isa, kernels::Isa::scalar);
+}
+
+TEST(Dispatch, NamesAreUniqueAndFindTheirTable) {
+  std::set<std::string> names;
+  for (const kernels::Table* table : all_tables()) {
+    EXPECT_TRUE(names.insert(table->name).second) << table->name;
+    EXPECT_EQ(find_table(table->name), table);
+  }
+}
+
+TEST(Dispatch, IsSortedBestFirst) {
+  for (int i = 1; i < table_count(); ++i) EXPECT_GT(table_at(i - 1).isa, table_at(i).isa);
+}
+
+TEST(Dispatch, NullAndEmptyMeanTheBest) {
+  EXPECT_EQ(find_table(nullptr), &table_at(0));
+  EXPECT_EQ(find_table(""), &table_at(0));
+}
+
+TEST(Dispatch, RefusesUnknownNames) {
+  for (const char* name : {"avx", "avx5120", "AVX2", "scalar ", "sse", "0"}) {
+    EXPECT_EQ(find_table(name), nullptr) << name;
+  }
+}
+
+TEST(Dispatch, HonoursTheEnvironment) {
+  for (const kernels::Table* table : all_tables()) {
+    const IsaVariable variable(table->name);
+    EXPECT_EQ(default_table(), table);
+  }
+  {
+    const IsaVariable variable("no such set");
+    EXPECT_EQ(default_table(), nullptr);
+  }
+  const IsaVariable variable(nullptr);
+  EXPECT_EQ(default_table(), &table_at(0));
+}
+
+class Tables : public IsaTest {};
+INSTANTIATE_TEST_SUITE_P(Isa, Tables, ::testing::ValuesIn(all_tables()), table_name);
+
+TEST_P(Tables, AreComplete) {
+  for (int storage = 0; storage < kernels::storage_types; ++storage) {
+    EXPECT_NE(table().matmul[storage], nullptr);
+    EXPECT_NE(table().block_diagonal[storage], nullptr);
+    EXPECT_NE(table().attention[storage], nullptr);
+    EXPECT_NE(table().embed[storage], nullptr);
+    EXPECT_NE(table().widen[storage], nullptr);
+  }
+  EXPECT_NE(table().linear_scan, nullptr);
+  EXPECT_NE(table().rg_lru, nullptr);
+  EXPECT_NE(table().conv1d, nullptr);
+  EXPECT_NE(table().rms_norm, nullptr);
+  EXPECT_NE(table().gelu_gate, nullptr);
+  EXPECT_NE(table().rope_angles, nullptr);
+  EXPECT_NE(table().rope, nullptr);
+  EXPECT_NE(table().soft_cap, nullptr);
+  EXPECT_NE(table().narrow_bf16, nullptr);
+  EXPECT_NE(table().argmax, nullptr);
+}
+
+}  // namespace
+}  // namespace griffin::test

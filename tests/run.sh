@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds a preset (default: release) and runs its tests: tests/run.sh [release|dev|clang|tsan]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+preset=${1:-release}
+
+case $preset in
+  clang | tsan) packages=(clang libomp-dev libclang-rt-dev) ;;
+  *) packages=() ;;
+esac
+examples/support/install_packages.sh "${packages[@]}"
+
+cmake --preset "$preset" --log-level=WARNING
+cmake --build --preset "$preset"
+ctest --preset "$preset"

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every operation of griffin/kernels.h in double precision, written for reading: the oracle of the
+// kernel tests. Nothing here shares code with the kernels.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <vector>
+
+#include "griffin/kernels.h"
+
+namespace griffin::reference {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Row = Eigen::RowVectorXd;
+
+/// Largest relative error of one float32 rounding.
+inline constexpr double unit_roundoff = 0x1p-24;
+/// Results below the smallest normal float may be flushed to zero.
+inline constexpr double smallest_normal = 0x1p-126;
+
+/// A row-major array of floats as a [rows, cols] matrix.
+Matrix matrix(const std::vector<float>& values, std::int64_t rows, std::int64_t cols);
+Row row(const std::vector<float>& values);
+
+double sigmoid(double x);
+double gelu(double x);  // tanh form
+double soft_cap(double x, double cap);
+
+/// The number a bf16 or f16 bit pattern stands for.
+double widen_bf16(std::uint16_t bits);
+double widen_f16(std::uint16_t bits);
+
+/// x w^T + bias. x [rows, in], w [out, in], bias [out] or empty.
+Matrix matmul(const Matrix& x, const Matrix& w, const Row& bias);
+
+/// y[r, n B + j] = sum_i x[r, n B + i] w[n B + j, i] + bias[n B + j]; B = w.cols().
+Matrix block_diagonal(const Matrix& x, const Matrix& w, const Row& bias);
+
+/// What an operation over time gives, and how far a float32 evaluation of it may be off.
+struct Recurrence {
+  Matrix y;       // [rows, width]
+  Matrix budget;  // [rows, width]
+};
+
+/// h = a h + b. Budget: two roundings a step.
+Recurrence linear_scan(const Matrix& a, const Matrix& b, const Row& h);
+
+struct RgLruInput {
+  Matrix x, input_gate, recurrence_gate;  // [rows, width]
+  Row log_decay, h;                       // [width]
+  std::int64_t position = 0;
+};
+
+/// The budget follows the error through the recurrence: see kernel_reference.cpp.
+Recurrence rg_lru(const RgLruInput& in);
+
+/// x [rows, width], weight [taps, width], bias [width], state [taps - 1, width]. The budget is that
+/// of taps + 1 roundings.
+Recurrence conv1d(const Matrix& x, const Matrix& weight, const Row& bias, const Matrix& state);
+
+Matrix rms_norm(const Matrix& x, const Row& weight, double eps);
+
+/// Rotates the first 2 pairs elements of every head of x [rows, heads head_dim] by the angles
+/// [rows, pairs].
+Matrix rope(const Matrix& x, const Matrix& angles, std::int64_t head_dim);
+
+struct AttentionInput {
+  Matrix q;             // [rows, heads head_dim], of positions position ...
+  Matrix keys, values;  // [position + rows, head_dim], of positions 0 ...
+  std::int64_t position = 0;
+  std::int64_t window = 0;
+  double scale = 1;
+};
+
+/// Budget: the error of the scores moves the weights, sums add a little.
+Recurrence attention(const AttentionInput& in);
+
+}  // namespace griffin::reference

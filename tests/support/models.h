@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small models of every kind the engine has. Their sizes are no powers of two where they need not
+// be, so that every kernel meets its tail.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "griffin/model/config.h"
+
+namespace griffin::test {
+
+/// Four layers R R A R: the pattern is cut. lru_width is not width.
+ModelConfig tiny_griffin(std::int64_t window);
+
+/// Three layers, all recurrent; lru_width is not width.
+ModelConfig tiny_hawk();
+
+/// Two layers with global attention.
+ModelConfig tiny_transformer();
+
+/// Large enough that a single row is worth several threads.
+ModelConfig wide_griffin();
+
+struct NamedConfig {
+  const char* name;
+  ModelConfig config;
+};
+
+/// One of each, and a griffin whose window is longer than a block of keys.
+std::vector<NamedConfig> tiny_models();
+
+/// A capacity for models that need one, 0 for the others.
+std::int64_t capacity_for(const ModelConfig& config, std::int64_t tokens);
+
+/// `count` ids of the vocabulary; the same for the same seed.
+std::vector<std::int32_t> random_tokens(const ModelConfig& config, std::int64_t count,
+                                        std::uint32_t seed);
+
+}  // namespace griffin::test
