@@ -156,8 +156,8 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
                 static_cast<long long>(score.tokens), static_cast<long long>(score.scored),
                 score.nll, score.loss(), score.perplexity(), score.seconds,
                 score.tokens_per_second());
-  return "model       " + options.common.model_name() + ", " + options.common.dtype(model) +
-         ", " + kernels::default_table()->name + "\n" + numbers;
+  return "model       " + options.common.model_name() + ", " + options.common.dtype(model) + ", " +
+         kernels::default_table()->name + "\n" + numbers;
 }
 
 ExitCode run_score(const Options& options) {

@@ -13,6 +13,7 @@ namespace griffin {
 namespace {
 
 constexpr std::int64_t max_rows_limit = 1 << 20;
+constexpr int max_threads = 1024;  // an OpenMP runtime that cannot start them ends the process
 
 [[noreturn]] void refuse(const std::string& what) {
   throw Error(ErrorCode::invalid_argument, "forward pass: " + what);
@@ -78,8 +79,9 @@ void check_sequence(const Sequence& sequence, std::int64_t count, const ModelCon
 
 ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
     : model_(&model), max_rows_(options.max_rows), max_logits_(options.max_logits) {
-  if (options.threads < 0) {
-    refuse("threads: expected >= 0, found " + std::to_string(options.threads));
+  if (options.threads < 0 || options.threads > max_threads) {
+    refuse("threads: expected 0 to " + std::to_string(max_threads) + ", found " +
+           std::to_string(options.threads));
   }
   if (options.work_per_thread < 1) {
     refuse("work_per_thread: expected >= 1, found " + std::to_string(options.work_per_thread));

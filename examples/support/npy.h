@@ -69,7 +69,8 @@ class NpyWriter {
   }
 
   void write_bytes(const void* data, std::size_t count) {
-    if (std::fwrite(data, 1, count, file_) != count) fail();
+    // Nothing may come as a null pointer, which fwrite does not take.
+    if (count > 0 && std::fwrite(data, 1, count, file_) != count) fail();
   }
 
   [[noreturn]] void fail() const {

@@ -216,7 +216,7 @@ TEST(GreedyDecode, ReservesStateForGlobalAttention) {
 }
 
 TEST(GreedyDecode, KeepsItsTextOnCtrlC) {
-  const std::string long_text = greedy_decode({"-n", "2000", "--ignore-eos"}).out;
+  const std::string long_text = greedy_decode({"-n", "300", "--ignore-eos"}).out;
   const Outcome outcome = greedy_decode(
       Command{.arguments = {"-n", "-1", "--ignore-eos"}, .signal_after_output = SIGINT});
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
