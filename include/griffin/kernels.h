@@ -19,7 +19,7 @@ inline constexpr int storage_types = 3;
 
 enum class Isa : std::uint8_t { scalar, neon, avx2, avx512, avx512_bf16 };
 
-/// What a product does with its output: y = value, or y = y + value.
+/// What a product does with its output: y = value, or y = y + value, with the same value.
 enum class Write : std::uint8_t { set, add };
 
 /// y[r, o] = sum_i x[r, i] w[o, i] + bias[o]   for o in [out_begin, out_end)
@@ -166,10 +166,10 @@ struct AttentionArgs {
   const void* chunk_values;  // [rows, head_dim]
   const void* ring_keys;     // [ring_rows, head_dim]
   const void* ring_values;   // [ring_rows, head_dim]
-  std::int64_t ring_rows;    // >= min(position, window)
+  std::int64_t ring_rows;    // >= min(position, window); rows no one sees may hold anything
   std::int64_t position;     // of row 0
   std::int64_t window;       // earlier keys a row sees, besides its own
-  float scale;
+  float scale;               // > 0
   float* y;  // [rows, heads head_dim]
   std::int64_t y_stride;
   std::int64_t head_dim;

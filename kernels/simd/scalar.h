@@ -50,10 +50,14 @@ inline Vec round(Vec a) {
 }
 /// a 2^n for an integral n, -252 <= n <= 252, rounded once.
 inline Vec scale_by_power_of_two(Vec a, Vec n) {
-  const int half = static_cast<int>(n.v) >> 1;
-  const int exponents[] = {half, static_cast<int>(n.v) - half};
-  for (const int e : exponents) {
-    const std::int32_t bits = (e + 127) << 23;
+  const float shifted = n.v + 0x1.8p23F;  // the integer is in its lowest bits; anything for NaN
+  std::int32_t whole;
+  __builtin_memcpy(&whole, &shifted, sizeof whole);
+  whole -= 0x4B400000;
+  const std::int32_t half = whole >> 1;
+  const std::int32_t exponents[] = {half, whole - half};
+  for (const std::int32_t exponent : exponents) {
+    const std::uint32_t bits = static_cast<std::uint32_t>(exponent + 127) << 23;
     float power;
     __builtin_memcpy(&power, &bits, sizeof power);
     a.v *= power;
