@@ -13,6 +13,18 @@ namespace {
 
 class GoldenBatch : public GoldenModelTest {};
 
+/// Not all models have goldens of this kind.
+class GoldenPacked : public GoldenModelTest {
+ public:
+  static std::vector<std::string> models() {
+    std::vector<std::string> names;
+    for (const std::string& name : golden_models()) {
+      if (golden_numbers(name).has("packed.tokens")) names.push_back(name);
+    }
+    return names;
+  }
+};
+
 /// Prompt r of the goldens and what must follow it.
 struct Ragged {
   Array<std::int32_t> prompt;  // [length]
@@ -64,8 +76,7 @@ TEST_P(GoldenBatch, RaggedPromptsAlone) {
 }
 
 /// Several documents in one row of the goldens are as many sequences in one pass here.
-TEST_P(GoldenBatch, PackedDocuments) {
-  if (!goldens_.has("packed.tokens")) GTEST_SKIP() << "the goldens of this model have none";
+TEST_P(GoldenPacked, Documents) {
   const Array<std::int32_t> tokens = goldens_.ints("packed.tokens");
   const std::vector<std::int32_t> positions = goldens_.ints("packed.segment_pos").values;
   ForwardPass pass = pass_for(model_, table(), static_cast<std::int64_t>(positions.size()));
@@ -84,7 +95,11 @@ TEST_P(GoldenBatch, PackedDocuments) {
   EXPECT_LE(max_abs_difference(logits, goldens_.floats("packed.logits").values), logit_limit);
 }
 
+TEST(GoldenPackedModels, MostModelsHaveSuchGoldens) { EXPECT_GE(GoldenPacked::models().size(), 4U); }
+
 INSTANTIATE_TEST_SUITE_P(All, GoldenBatch, GoldenBatch::all(), GoldenBatch::name);
+INSTANTIATE_TEST_SUITE_P(All, GoldenPacked, GoldenPacked::all_of(GoldenPacked::models()),
+                         GoldenPacked::name);
 
 }  // namespace
 }  // namespace griffin::test

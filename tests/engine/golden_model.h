@@ -6,6 +6,7 @@
 
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "support/checked_model.h"
 #include "support/goldens.h"
@@ -23,11 +24,13 @@ class GoldenModelTest
     return name;
   }
 
-  static auto all() {
-    return ::testing::Combine(::testing::ValuesIn(golden_models()),
+  static auto all_of(const std::vector<std::string>& models) {
+    return ::testing::Combine(::testing::ValuesIn(models),
                               ::testing::Values(Precision::stored, Precision::f32),
                               ::testing::ValuesIn(all_tables()));
   }
+
+  static auto all() { return all_of(golden_models()); }
 
  protected:
   static std::filesystem::path folder() { return goldens_root() / std::get<0>(GetParam()); }
