@@ -189,10 +189,10 @@ TEST_P(BitIdentity, RaggedBatches) {
                         0,
                         {}});
     }
-    ForwardPass shared = pass(13 * count, threads);
+    ForwardPass common = pass(13 * count, threads);
     Random random(static_cast<std::uint32_t>(count));
     const auto rides = [](const Rider& r) { return r.done < r.tokens.size(); };
-    while (std::any_of(riders.begin(), riders.end(), rides)) ride(shared, riders, random);
+    while (std::any_of(riders.begin(), riders.end(), rides)) ride(common, riders, random);
     for (Rider& rider : riders) {
       expect_same({rider.logits, state_of(rider.sequence)}, reference(rider.tokens));
     }

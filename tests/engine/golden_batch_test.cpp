@@ -95,7 +95,9 @@ TEST_P(GoldenPacked, Documents) {
   EXPECT_LE(max_abs_difference(logits, goldens_.floats("packed.logits").values), logit_limit);
 }
 
-TEST(GoldenPackedModels, MostModelsHaveSuchGoldens) { EXPECT_GE(GoldenPacked::models().size(), 4U); }
+TEST(GoldenPackedModels, MostModelsHaveSuchGoldens) {
+  EXPECT_GE(GoldenPacked::models().size(), 4U);
+}
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenBatch, GoldenBatch::all(), GoldenBatch::name);
 INSTANTIATE_TEST_SUITE_P(All, GoldenPacked, GoldenPacked::all_of(GoldenPacked::models()),
