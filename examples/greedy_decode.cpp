@@ -72,7 +72,7 @@ Sequence new_sequence(const Options& options, const Model& model, std::int64_t p
                 "-n -1 needs a model of constant state; this one has global attention, whose state "
                 "grows with every token: give a number");
   }
-  return options.common.sequence(model, prompt_tokens + std::max(options.predict, 0));
+  return options.common.sequence(model, options.predict < 0 ? 0 : prompt_tokens + options.predict);
 }
 
 /// Prints tokens as they come: their text, or their ids on one line.

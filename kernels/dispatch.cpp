@@ -64,7 +64,9 @@ const Tables& all_tables() noexcept {
 
 }  // namespace
 
-int table_count() noexcept { return all_tables().count; }
+int table_count() noexcept {
+  return all_tables().count;
+}
 
 const Table& table_at(int index) noexcept {
   const Tables& tables = all_tables();
@@ -79,6 +81,8 @@ const Table* find_table(const char* name) noexcept {
   return nullptr;
 }
 
-const Table* default_table() noexcept { return find_table(std::getenv("GRIFFIN_ISA")); }
+const Table* default_table() noexcept {
+  return find_table(std::getenv("GRIFFIN_ISA"));
+}
 
 }  // namespace griffin::kernels

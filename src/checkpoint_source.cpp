@@ -39,10 +39,12 @@ class CheckpointSource final : public WeightSource {
     }
   }
 
-  WeightView matrix(const std::string& name, const Shape& shape, Lifetime) override {
+  WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) override {
     const WeightView view = vector(name, shape);
-    const bool convert = options_.precision == Precision::bf16 && view.dtype != Dtype::bf16;
-    return convert ? to_bf16(view) : view;
+    if (options_.precision != Precision::bf16 || view.dtype == Dtype::bf16) return view;
+    Buffer& target = lifetime == Lifetime::model ? converted_.emplace_back() : passing_;
+    target = Buffer(static_cast<std::size_t>(view.rows * view.cols) * size_of(Dtype::bf16));
+    return to_bf16(view, target.data());
   }
 
   WeightView vector(const std::string& name, const Shape& shape) override {
@@ -105,11 +107,9 @@ class CheckpointSource final : public WeightSource {
                 where + ": expected F32, BF16 or F16, found " + tensor.dtype);
   }
 
-  WeightView to_bf16(const WeightView& view) {
+  static WeightView to_bf16(const WeightView& view, std::byte* to) {
     constexpr std::int64_t step = 4096;
     const kernels::Table& kernel = kernels::table_at(0);
-    converted_.emplace_back(static_cast<std::size_t>(view.rows * view.cols) * 2);
-    std::byte* to = converted_.back().data();
     const auto* from = static_cast<const std::byte*>(view.data);
     float wide[step];
     for (std::int64_t i = 0; i < view.rows * view.cols; i += step) {
@@ -134,6 +134,7 @@ class CheckpointSource final : public WeightSource {
   LoadProgress progress_{};
   std::set<std::string, std::less<>> used_;
   std::vector<Buffer> converted_;
+  Buffer passing_;  // Lifetime::next_call
 };
 
 }  // namespace

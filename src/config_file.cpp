@@ -85,7 +85,7 @@ void read_rotation(const JsonFields& fields, ModelConfig& config) {
   const JsonFields nested(parameters.path(), parameters.object());
   check_rotation_kind(fields, parameters, nested);
 
-  const auto read_theta = [](const JsonField& field) { return field.real(FLT_MIN, FLT_MAX); };
+  const auto read_theta = [](const JsonField& field) { return field.real(1.0, FLT_MAX); };
   const auto theta = read_alias(fields["rope_theta"], nested["rope_theta"], read_theta);
   config.rope_theta = static_cast<float>(theta.value_or(10000.0));
 

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <limits>
-#include <new>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -62,8 +61,8 @@ const std::byte* map(const Descriptor& file, std::size_t size, const std::filesy
 Buffer allocate(std::size_t size, const std::filesystem::path& path) {
   try {
     return Buffer(size);
-  } catch (const std::bad_alloc&) {
-    fail(path, "not enough memory for its " + std::to_string(size) + " bytes");
+  } catch (const Error& error) {
+    fail(path, error.what());
   }
 }
 

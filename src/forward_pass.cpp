@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
-#include <thread>
 #include <variant>
 
 #include "griffin/core/error.h"
@@ -21,11 +20,6 @@ constexpr int max_threads = 1024;  // an OpenMP runtime that cannot start them e
 
 [[noreturn]] void refuse_for_room(const std::string& what) {
   throw Error(ErrorCode::capacity, "forward pass: " + what);
-}
-
-int thread_count(int wanted) {
-  if (wanted > 0) return wanted;
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
 std::size_t workspace_bytes(const Model& model, const ForwardOptions& options) {
@@ -64,6 +58,7 @@ void check_tokens(std::span<const std::int32_t> tokens, std::int64_t vocab) {
 
 void check_sequence(const Sequence& sequence, std::int64_t count, const ModelConfig& config) {
   const StateLayout& layout = sequence.layout();
+  if (sequence.bytes() != layout.bytes()) refuse("the sequence was moved from");
   const std::int64_t capacity = layout.capacity == unlimited_capacity ? 0 : layout.capacity;
   if (layout != config.state_layout({capacity, layout.kv})) {
     refuse("the sequence was made for another model");
@@ -78,7 +73,7 @@ void check_sequence(const Sequence& sequence, std::int64_t count, const ModelCon
 }  // namespace
 
 ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
-    : model_(&model), max_rows_(options.max_rows), max_logits_(options.max_logits) {
+    : model_(model), max_rows_(options.max_rows), max_logits_(options.max_logits) {
   if (options.threads < 0 || options.threads > max_threads) {
     refuse("threads: expected 0 to " + std::to_string(max_threads) + ", found " +
            std::to_string(options.threads));
@@ -92,7 +87,7 @@ ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
   if (max_logits_ < 1 || max_logits_ > max_rows_) {
     refuse("max_logits: expected 1 to max_rows, found " + std::to_string(max_logits_));
   }
-  context_ = {kernels_for(options), thread_count(options.threads),
+  context_ = {kernels_for(options), options.threads > 0 ? options.threads : available_cores(),
               Workspace(workspace_bytes(model, options)), options.work_per_thread};
   logits_ = Buffer(Workspace::matrix_bytes(max_logits_, model.config().vocab));
   tokens_.reserve(static_cast<std::size_t>(max_rows_));
@@ -123,24 +118,25 @@ void ForwardPass::check(const Sequence& sequence, std::span<const std::int32_t> 
     refuse_for_room("no room for " + std::to_string(wanted_rows) + " rows of logits beside " +
                     std::to_string(logits) + "; max_logits is " + std::to_string(max_logits_));
   }
-  check_tokens(tokens, model_->config().vocab);
-  check_sequence(sequence, count, model_->config());
+  check_tokens(tokens, model_.config().vocab);
+  check_sequence(sequence, count, model_.config());
   for (const Slice& slice : slices_) {
     if (slice.sequence == &sequence) refuse("the sequence is already in this pass");
   }
 }
 
 MatrixView ForwardPass::run() noexcept {
-  const std::int64_t width = model_->config().width;
+  const std::int64_t width = model_.config().width;
   const auto wanted = static_cast<std::int64_t>(logit_rows_.size());
-  const MatrixView logits(reinterpret_cast<float*>(logits_.data()), wanted, model_->config().vocab);
+  const MatrixView logits(reinterpret_cast<float*>(logits_.data()), wanted, model_.config().vocab);
   if (rows() == 0) return logits;
 
   Workspace::Frame frame(context_.workspace);
   const MatrixView x = frame.matrix(rows(), width);
+  for (Slice& slice : slices_) slice.position = slice.sequence->position();
   const Batch batch{slices_, rows()};
-  model_->embedding()(context_, tokens_, x);
-  for (const Block& block : model_->blocks()) {
+  model_.embedding()(context_, tokens_, x);
+  for (const Block& block : model_.blocks()) {
     std::visit([&](const auto& b) { b(context_, batch, x); }, block);
   }
   if (wanted > 0) {
@@ -149,8 +145,8 @@ MatrixView ForwardPass::run() noexcept {
       std::memcpy(normed.row(r), x.row(logit_rows_[static_cast<std::size_t>(r)]),
                   static_cast<std::size_t>(width) * sizeof(float));
     }
-    model_->final_norm()(context_, normed, normed);
-    model_->lm_head()(context_, normed, logits);
+    model_.final_norm()(context_, normed, normed);
+    model_.lm_head()(context_, normed, logits);
   }
   for (const Slice& slice : slices_) slice.sequence->advance(slice.count);
   clear();

@@ -17,8 +17,8 @@ void check(const Model& model, const Sequence& sequence, std::span<const std::in
   };
   if (prompt.empty()) refuse(ErrorCode::invalid_argument, "the prompt is empty; give at least BOS");
   if (options.max_new_tokens < GenerateOptions::unlimited) {
-    refuse(ErrorCode::invalid_argument, "max_new_tokens: expected >= -1, found " +
-                                            std::to_string(options.max_new_tokens));
+    refuse(ErrorCode::invalid_argument,
+           "max_new_tokens: expected >= -1, found " + std::to_string(options.max_new_tokens));
   }
   const std::int64_t vocab = model.config().vocab;
   for (const std::int32_t id : prompt) {
@@ -37,27 +37,43 @@ void check(const Model& model, const Sequence& sequence, std::span<const std::in
   }
 }
 
+/// Room for all tokens of an ordinary call, so that taking one allocates nothing.
+std::size_t tokens_to_reserve(std::int64_t max_new_tokens) {
+  constexpr std::int64_t most = 1 << 16;
+  const bool bounded = max_new_tokens != GenerateOptions::unlimited;
+  return static_cast<std::size_t>(bounded ? std::min(max_new_tokens, most) : most);
+}
+
 }  // namespace
 
 const char* name_of(StopReason reason) noexcept {
   switch (reason) {
-    case StopReason::stop_id: return "stop id";
-    case StopReason::length: return "length";
-    case StopReason::capacity: return "capacity";
-    case StopReason::callback: return "callback";
+    case StopReason::stop_id:
+      return "stop id";
+    case StopReason::length:
+      return "length";
+    case StopReason::capacity:
+      return "capacity";
+    case StopReason::callback:
+      return "callback";
   }
   return "unknown";
 }
 
 Generator::Generator(const Model& model, const GeneratorOptions& options)
-    : model_(&model), pass_(model, {options.threads, options.chunk, 1, options.kernels, default_work_per_thread}) {}
+    : model_(model),
+      pass_(model, {.threads = options.threads,
+                    .max_rows = options.chunk,
+                    .max_logits = 1,
+                    .kernels = options.kernels}) {}
 
 Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                            const GenerateOptions& options) {
-  check(*model_, sequence, prompt, options);
+  check(model_, sequence, prompt, options);
   const double started = seconds_now();
   Result result;
-  result.timings.load = model_->load_seconds();
+  result.timings.load = model_.load_seconds();
+  result.tokens.reserve(tokens_to_reserve(options.max_new_tokens));
   const std::optional<std::int32_t> first = prefill(sequence, prompt, options, result);
   const double prefilled = seconds_now();
   result.timings.prefill = prefilled - started;

@@ -28,7 +28,9 @@ void transpose(const std::byte* from, std::byte* to, std::int64_t rows, std::int
 }
 
 /// log(1 + exp(x)) without overflow or loss in the tails.
-double softplus(double x) { return std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
+double softplus(double x) {
+  return std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
+}
 
 }  // namespace
 
@@ -36,24 +38,24 @@ ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source)
     : config_(config), source_(source) {}
 
 Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
-  Model model;
-  model.config_ = config_;
+  auto parts = std::make_shared<Model::Parts>();
+  parts->config = config_;
   rope_frequency_ = rope_frequencies();
   const WeightView table = matrix("model.embed_tokens.weight", config_.vocab, config_.width);
-  model.embedding_ = {table, config_.embedding_scale()};
+  parts->embedding = {table, config_.embedding_scale()};
   for (std::int64_t layer = 0; layer < config_.depth; ++layer) {
-    model.blocks_.push_back(block(layer));
+    parts->blocks.push_back(block(layer));
   }
-  model.final_norm_ = norm("model.final_norm.weight");
-  model.lm_head_ = {
-      {config_.tied_head ? table : matrix("lm_head.weight", config_.vocab, config_.width), nullptr},
-      config_.soft_cap};
-  model.stop_ids_ = std::move(stop_ids);
-  model.weight_bytes_ = weight_bytes_;
-  model.storage_ = std::make_shared<const ModelStorage>(
-      ModelStorage{source_.finish(), std::move(owned_)});
-  model.load_seconds_ = seconds_now() - started;
-  return model;
+  parts->final_norm = norm("model.final_norm.weight");
+  const WeightView head =
+      config_.tied_head ? table : matrix("lm_head.weight", config_.vocab, config_.width);
+  parts->lm_head = {{head, nullptr}, config_.soft_cap};
+  parts->stop_ids = std::move(stop_ids);
+  parts->weight_bytes = weight_bytes_;
+  parts->storage =
+      std::make_shared<const ModelStorage>(ModelStorage{source_.finish(), std::move(owned_)});
+  parts->load_seconds = seconds_now() - started;
+  return Model(std::move(parts));
 }
 
 Block ModelBuilder::block(std::int64_t layer) {
@@ -94,8 +96,11 @@ AttentionBlock ModelBuilder::attention_block(const std::string& prefix, std::int
   block.q_proj = linear_without_bias(prefix + "q_proj", query_width, width);
   block.k_proj = linear_without_bias(prefix + "k_proj", config_.head_dim, width);
   block.v_proj = linear_without_bias(prefix + "v_proj", config_.head_dim, width);
-  block.attention = {config_.heads, config_.head_dim, config_.window,
-                     {rope_frequency_, config_.rotary_dim / 2}, slot};
+  block.attention = {config_.heads,
+                     config_.head_dim,
+                     config_.window,
+                     {rope_frequency_, config_.rotary_dim / 2},
+                     slot};
   block.o_proj = linear(prefix + "o_proj", width, query_width);
   return block;
 }
@@ -146,7 +151,8 @@ CausalConv1d ModelBuilder::conv1d(const std::string& name, std::int64_t slot) {
   std::byte* weight = own(static_cast<std::size_t>(width * taps) * sizeof(float));
   const float* stored = vector(name + ".weight", {width, 1, taps});
   transpose(reinterpret_cast<const std::byte*>(stored), weight, width, taps, sizeof(float));
-  return {reinterpret_cast<const float*>(weight), vector(name + ".bias", {width}), width, taps, slot};
+  return {reinterpret_cast<const float*>(weight), vector(name + ".bias", {width}), width, taps,
+          slot};
 }
 
 WeightView ModelBuilder::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
@@ -164,8 +170,8 @@ float* ModelBuilder::vector(const std::string& name, const Shape& shape) {
   return wide;
 }
 
-/// -8 softplus(recurrent_param): what the recurrence gate multiplies to give log a (paper, eq. 3 and
-/// 4; the stored parameter is the negative of the paper's Lambda).
+/// -8 softplus(recurrent_param): what the recurrence gate multiplies to give log a (paper, eq. 3
+/// and 4; the stored parameter is the negative of the paper's Lambda).
 const float* ModelBuilder::log_decay(const std::string& name) {
   float* decay = vector(name, {config_.lru_width});
   for (std::int64_t c = 0; c < config_.lru_width; ++c) {
@@ -177,8 +183,7 @@ const float* ModelBuilder::log_decay(const std::string& name) {
 /// theta^(-j / pairs), one table for all layers.
 const float* ModelBuilder::rope_frequencies() {
   const std::int64_t pairs = config_.rotary_dim / 2;
-  auto* frequency =
-      reinterpret_cast<float*>(own(static_cast<std::size_t>(pairs) * sizeof(float)));
+  auto* frequency = reinterpret_cast<float*>(own(static_cast<std::size_t>(pairs) * sizeof(float)));
   for (std::int64_t j = 0; j < pairs; ++j) {
     const double exponent = -static_cast<double>(j) / static_cast<double>(pairs);
     frequency[j] = static_cast<float>(std::pow(static_cast<double>(config_.rope_theta), exponent));

@@ -95,7 +95,9 @@ constexpr std::array all_presets = {
 
 }  // namespace
 
-std::span<const Preset> presets() noexcept { return all_presets; }
+std::span<const Preset> presets() noexcept {
+  return all_presets;
+}
 
 const ModelConfig& preset(std::string_view name) {
   std::string names;

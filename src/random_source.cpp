@@ -14,8 +14,6 @@
 namespace griffin {
 namespace {
 
-constexpr int all_cores = 1 << 10;
-
 /// splitmix64: the `index`-th number of the stream that `key` names.
 std::uint64_t random_bits(std::uint64_t key, std::uint64_t index) {
   std::uint64_t z = key + index * 0x9E3779B97F4A7C15U;
@@ -71,14 +69,15 @@ class RandomSource final : public WeightSource {
     const float limit = std::sqrt(3.0F / static_cast<float>(shape.back()));
     const std::uint64_t key = key_of(seed_, name);
     constexpr std::int64_t step = 1 << 12;
-    parallel_for(all_cores, view.rows * view.cols, step, [&](std::int64_t begin, std::int64_t end) {
-      float wide[step];
-      for (std::int64_t i = begin; i < end; i += step) {
-        const std::int64_t count = std::min(step, end - i);
-        fill_uniform(key, i, count, limit, wide);
-        narrow(dtype_, wide, count, bytes_of(view, i));
-      }
-    });
+    parallel_for(available_cores(), view.rows * view.cols, step,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   float wide[step];
+                   for (std::int64_t i = begin; i < end; i += step) {
+                     const std::int64_t count = std::min(step, end - i);
+                     fill_uniform(key, i, count, limit, wide);
+                     narrow(dtype_, wide, count, bytes_of(view, i));
+                   }
+                 });
     return view;
   }
 

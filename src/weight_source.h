@@ -13,8 +13,8 @@ namespace griffin {
 
 using Shape = std::vector<std::int64_t>;
 
-/// How long a view is needed: a weight that is used as it is stored stays, one that is rearranged is
-/// copied at once.
+/// How long a view is needed: a weight that is used as it is stored stays, one that is rearranged
+/// is copied at once.
 enum class Lifetime { model, next_call };
 
 /// Tensors by their Hugging Face names, as dense views of [shape[0], the rest].
@@ -28,7 +28,8 @@ class WeightSource {
   /// A weight matrix, in the type the model shall hold it in.
   virtual WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) = 0;
 
-  /// A small tensor (bias, norm, convolution, decay) in the type it is stored in, until the next call.
+  /// A small tensor (bias, norm, convolution, decay) in the type it is stored in, until the next
+  /// call.
   virtual WeightView vector(const std::string& name, const Shape& shape) = 0;
 
   /// Called when the model has everything: hands over what the views of Lifetime::model look into.

@@ -9,9 +9,9 @@
 #include <limits>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "griffin/core/parallel.h"
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/model.h"
 #include "support/input.h"
@@ -45,6 +45,7 @@ inline bool has_global_attention(const ModelConfig& config) {
 class CommonOptions {
  public:
   explicit CommonOptions(CLI::App& app, int default_chunk) : app_(&app), chunk_(default_chunk) {
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
     model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
                  ->type_name("DIR");
@@ -88,9 +89,7 @@ class CommonOptions {
   std::int64_t chunk(std::size_t tokens) const {
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(tokens), 1, chunk_);
   }
-  int threads() const {
-    return threads_ > 0 ? threads_ : static_cast<int>(std::thread::hardware_concurrency());
-  }
+  int threads() const { return threads_ > 0 ? threads_ : available_cores(); }
 
   /// Loads the model, with a bar. Throws Error(cancelled) on Ctrl-C.
   Model load_model() const {
@@ -135,10 +134,10 @@ class CommonOptions {
     return tokenizer;
   }
 
-  /// A sequence with room for `tokens` of them where the model needs to be told.
+  /// A sequence with room for `tokens` of them; 0: for as many as one likes.
   Sequence sequence(const Model& model, std::int64_t tokens) const {
     SequenceOptions options;
-    options.capacity = has_global_attention(model.config()) ? tokens : 0;
+    options.capacity = tokens;
     options.kv = kv_dtype_ == "bf16" ? Dtype::bf16 : Dtype::f32;
     return model.sequence(options);
   }

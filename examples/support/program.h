@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -36,7 +37,7 @@ class Interrupt {
     struct sigaction action = {};
     action.sa_handler = [](int) { seen_ = true; };
     action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-    sigaction(SIGINT, &action, nullptr);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
   }
   static bool seen() noexcept { return seen_; }
   static Flow flow() noexcept { return seen_ ? Flow::stop : Flow::proceed; }
@@ -73,8 +74,16 @@ inline void warn(const CLI::App& app, const std::string& message) {
   std::fprintf(stderr, "%s: warning: %s\n", app.get_name().c_str(), message.c_str());
 }
 
+/// Names of files and the like may hold anything; a message is one line of plain text.
+inline std::string on_one_line(std::string message) {
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return message;
+}
+
 inline int fail(const CLI::App& app, ExitCode code, const std::string& message) {
-  std::fprintf(stderr, "%s: error: %s\n", app.get_name().c_str(), message.c_str());
+  std::fprintf(stderr, "%s: error: %s\n", app.get_name().c_str(), on_one_line(message).c_str());
   return code;
 }
 
@@ -83,7 +92,7 @@ inline int run(CLI::App& app, int argc, char** argv, const std::function<ExitCod
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, not the end of the process
   try {
     // Else the next file opened would become stdout or stderr.
-    if (fcntl(STDERR_FILENO, F_GETFD) < 0) return failure;
+    if (fcntl(STDERR_FILENO, F_GETFD) < 0) dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
     if (fcntl(STDOUT_FILENO, F_GETFD) < 0) return fail(app, failure, "stdout is closed");
     app.parse(argc, argv);
     return program();

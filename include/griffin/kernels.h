@@ -4,9 +4,9 @@
 // Every kernel is single-threaded, allocates nothing, and computes each output element by the same
 // operations in the same order whatever rows or ranges it is called for; so a caller may split the
 // work along the axis named at each struct (the `*_begin`, `*_end` members) over any number of
-// threads and batches and get the same bits. Matrices are row-major; strides are in elements between
-// rows; activations are float32. Pointers to weights and key/value storage may have any alignment.
-// No two arguments may overlap unless said otherwise. R = rows of the activation matrix.
+// threads and batches and get the same bits. Matrices are row-major; strides are in elements
+// between rows; activations are float32. Pointers to weights and key/value storage may have any
+// alignment. No two arguments may overlap unless said otherwise. R = rows of the activation matrix.
 #pragma once
 
 #include <cstdint>
@@ -96,7 +96,7 @@ struct Conv1dArgs {
   std::int64_t x_stride;
   const float* weight;  // [taps, width]
   const float* bias;    // [width]
-  float* state;         // [taps - 1, width], oldest first; in: rows before, out: the last taps-1 rows
+  float* state;  // [taps - 1, width], oldest first; in: rows before, out: the last taps-1 rows
   std::int64_t width;
   float* y;  // [rows, width]
   std::int64_t y_stride;
@@ -170,7 +170,7 @@ struct AttentionArgs {
   std::int64_t position;     // of row 0
   std::int64_t window;       // earlier keys a row sees, besides its own
   float scale;               // > 0
-  float* y;  // [rows, heads head_dim]
+  float* y;                  // [rows, heads head_dim]
   std::int64_t y_stride;
   std::int64_t head_dim;
   std::int64_t row_begin;
@@ -188,9 +188,9 @@ struct SoftCapArgs {
 
 /// y[r] = scale widen(table[tokens[r]]). Split along rows.
 struct EmbedArgs {
-  const void* table;            // [vocab, width], dense
-  const std::int32_t* tokens;   // [rows], each in [0, vocab)
-  float* y;                     // [rows, width]
+  const void* table;           // [vocab, width], dense
+  const std::int32_t* tokens;  // [rows], each in [0, vocab)
+  float* y;                    // [rows, width]
   std::int64_t y_stride;
   std::int64_t rows;
   std::int64_t width;

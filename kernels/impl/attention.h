@@ -9,8 +9,8 @@
 namespace griffin::kernels {
 namespace {
 
-constexpr int key_block = 64;   // keys
-constexpr int head_group = 4;   // heads that share a pass over the keys
+constexpr int key_block = 64;  // keys
+constexpr int head_group = 4;  // heads that share a pass over the keys
 
 /// The keys that lie behind one another in memory, from some position on.
 struct KeyRun {
@@ -130,9 +130,8 @@ inline void attend(const AttentionArgs& p, std::int64_t row, std::int64_t head) 
   const std::int64_t first = position > p.window ? position - p.window : 0;
   const float* q = p.q + row * p.q_stride + head * p.head_dim;
   float* y = p.y + row * p.y_stride + head * p.head_dim;
-  for_each_vec(0, H * p.head_dim, [&](std::int64_t c, auto count) {
-    store(y + c, broadcast(0.0F), count);
-  });
+  for_each_vec(0, H * p.head_dim,
+               [&](std::int64_t c, auto count) { store(y + c, broadcast(0.0F), count); });
   Softmax softmax[H];
   for (std::int64_t block = first / key_block * key_block; block <= position; block += key_block) {
     const std::int64_t begin = block > first ? block : first;

@@ -9,27 +9,28 @@ struct SinCos {
   double cos;
 };
 
-/// For 0 <= x < 2^30 with an absolute error below 1e-7: x is reduced by quarter turns in three parts
-/// of pi/2, and the series of degree 13 and 14 are exact to 1e-13 on [-pi/4, pi/4].
+/// For 0 <= x < 2^30 with an absolute error below 1e-7: x is reduced by quarter turns in three
+/// parts of pi/2, and the series of degree 13 and 14 are exact to 1e-13 on [-pi/4, pi/4].
 inline SinCos sin_cos(double x) {
   const auto quarter = static_cast<std::int64_t>(x * 0x1.45F306DC9C883p-1 + 0.5);
   const auto n = static_cast<double>(quarter);
   const double r = ((x - n * 0x1.921FB544p0) - n * 0x1.0B4611A6p-34) - n * 0x1.3198A2E037074p-69;
   const double z = r * r;
   const double sin_r =
-      r * (1 - z / 6 *
-                   (1 - z / 20 *
-                            (1 - z / 42 * (1 - z / 72 * (1 - z / 110 * (1 - z / 156))))));
+      r * (1 - z / 6 * (1 - z / 20 * (1 - z / 42 * (1 - z / 72 * (1 - z / 110 * (1 - z / 156))))));
   const double cos_r =
-      1 - z / 2 *
-              (1 - z / 12 *
-                       (1 - z / 30 *
-                                (1 - z / 56 * (1 - z / 90 * (1 - z / 132 * (1 - z / 182))))));
+      1 -
+      z / 2 *
+          (1 - z / 12 * (1 - z / 30 * (1 - z / 56 * (1 - z / 90 * (1 - z / 132 * (1 - z / 182))))));
   switch (quarter & 3) {
-    case 0: return {sin_r, cos_r};
-    case 1: return {cos_r, -sin_r};
-    case 2: return {-sin_r, -cos_r};
-    default: return {-cos_r, sin_r};
+    case 0:
+      return {sin_r, cos_r};
+    case 1:
+      return {cos_r, -sin_r};
+    case 2:
+      return {-sin_r, -cos_r};
+    default:
+      return {-cos_r, sin_r};
   }
 }
 

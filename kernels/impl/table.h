@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that is written once over the vector wrapper, and its place in the table. An ISA file
-// includes its wrapper, then this.
+// includes its wrapper, then this. The order of the includes matters between blank lines.
 #pragma once
 
-// clang-format off: the order matters
 #include "simd/math.h"
+
 #include "impl/matmul.h"
+
 #include "impl/attention.h"
 #include "impl/conv1d.h"
 #include "impl/rope.h"
 #include "impl/rowwise.h"
 #include "impl/scan.h"
-// clang-format on
 
 namespace griffin::kernels {
 namespace {

@@ -26,16 +26,36 @@ constexpr int lanes = 8;
 constexpr int tile_weights = 3;
 constexpr int tile_rows = 4;
 
-inline Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
-inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
-inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
-inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
-inline Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
-inline Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
-inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
-inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
-inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
-inline Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)}; }
+inline Vec broadcast(float x) {
+  return {_mm256_set1_ps(x)};
+}
+inline Vec operator+(Vec a, Vec b) {
+  return {_mm256_add_ps(a.v, b.v)};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {_mm256_sub_ps(a.v, b.v)};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {_mm256_mul_ps(a.v, b.v)};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {_mm256_div_ps(a.v, b.v)};
+}
+inline Vec multiply_add(Vec a, Vec b, Vec c) {
+  return {_mm256_fmadd_ps(a.v, b.v, c.v)};
+}
+inline Vec min(Vec a, Vec b) {
+  return {_mm256_min_ps(a.v, b.v)};
+}
+inline Vec max(Vec a, Vec b) {
+  return {_mm256_max_ps(a.v, b.v)};
+}
+inline Vec sqrt(Vec a) {
+  return {_mm256_sqrt_ps(a.v)};
+}
+inline Vec abs(Vec a) {
+  return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)};
+}
 inline Vec copy_sign(Vec magnitude, Vec sign) {
   const __m256 mask = _mm256_set1_ps(-0.0F);
   return {_mm256_or_ps(_mm256_andnot_ps(mask, magnitude.v), _mm256_and_ps(mask, sign.v))};
@@ -71,10 +91,18 @@ inline __m256i mask_of(First first) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(first.count), lane);
 }
-inline Vec load(const float* p, All) { return {_mm256_loadu_ps(p)}; }
-inline Vec load(const float* p, First first) { return {_mm256_maskload_ps(p, mask_of(first))}; }
-inline void store(float* p, Vec a, All) { _mm256_storeu_ps(p, a.v); }
-inline void store(float* p, Vec a, First first) { _mm256_maskstore_ps(p, mask_of(first), a.v); }
+inline Vec load(const float* p, All) {
+  return {_mm256_loadu_ps(p)};
+}
+inline Vec load(const float* p, First first) {
+  return {_mm256_maskload_ps(p, mask_of(first))};
+}
+inline void store(float* p, Vec a, All) {
+  _mm256_storeu_ps(p, a.v);
+}
+inline void store(float* p, Vec a, First first) {
+  _mm256_maskstore_ps(p, mask_of(first), a.v);
+}
 
 inline __m128i load_16bit(const void* p, All) {
   return _mm_loadu_si128(static_cast<const __m128i*>(p));

@@ -21,21 +21,41 @@ struct Vec {
 };
 constexpr int lanes = 16;
 
-// 4 x 6 sums, 4 weights and an activation: 29 of 32 registers, and enough independent chains to keep
-// both multiply-add units busy.
+// 4 x 6 sums, 4 weights and an activation: 29 of 32 registers, and enough independent chains to
+// keep both multiply-add units busy.
 constexpr int tile_weights = 4;
 constexpr int tile_rows = 6;
 
-inline Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
-inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
-inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
-inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
-inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
-inline Vec multiply_add(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
-inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
-inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
-inline Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
+inline Vec broadcast(float x) {
+  return {_mm512_set1_ps(x)};
+}
+inline Vec operator+(Vec a, Vec b) {
+  return {_mm512_add_ps(a.v, b.v)};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {_mm512_sub_ps(a.v, b.v)};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {_mm512_mul_ps(a.v, b.v)};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {_mm512_div_ps(a.v, b.v)};
+}
+inline Vec multiply_add(Vec a, Vec b, Vec c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+inline Vec min(Vec a, Vec b) {
+  return {_mm512_min_ps(a.v, b.v)};
+}
+inline Vec max(Vec a, Vec b) {
+  return {_mm512_max_ps(a.v, b.v)};
+}
+inline Vec sqrt(Vec a) {
+  return {_mm512_sqrt_ps(a.v)};
+}
+inline Vec abs(Vec a) {
+  return {_mm512_abs_ps(a.v)};
+}
 inline Vec copy_sign(Vec magnitude, Vec sign) {
   const __m512 mask = _mm512_set1_ps(-0.0F);
   return {_mm512_or_ps(_mm512_andnot_ps(mask, magnitude.v), _mm512_and_ps(mask, sign.v))};
@@ -43,21 +63,21 @@ inline Vec copy_sign(Vec magnitude, Vec sign) {
 inline Vec round(Vec a) {
   return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
-inline Vec scale_by_power_of_two(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+inline Vec scale_by_power_of_two(Vec a, Vec n) {
+  return {_mm512_scalef_ps(a.v, n.v)};
+}
 inline Vec select_negative(Vec a, Vec yes, Vec no) {
   const __mmask16 negative = _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_LT_OQ);
   return {_mm512_mask_blend_ps(negative, no.v, yes.v)};
 }
 inline float sum_of_lanes(Vec a) {
-  const __m256 eight =
-      _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 inline float max_of_lanes(Vec a) {
-  const __m256 eight =
-      _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
@@ -66,9 +86,15 @@ inline float max_of_lanes(Vec a) {
 inline __mmask16 mask_of(First first) {
   return static_cast<__mmask16>((1U << static_cast<unsigned>(first.count)) - 1U);
 }
-inline Vec load(const float* p, All) { return {_mm512_loadu_ps(p)}; }
-inline Vec load(const float* p, First first) { return {_mm512_maskz_loadu_ps(mask_of(first), p)}; }
-inline void store(float* p, Vec a, All) { _mm512_storeu_ps(p, a.v); }
+inline Vec load(const float* p, All) {
+  return {_mm512_loadu_ps(p)};
+}
+inline Vec load(const float* p, First first) {
+  return {_mm512_maskz_loadu_ps(mask_of(first), p)};
+}
+inline void store(float* p, Vec a, All) {
+  _mm512_storeu_ps(p, a.v);
+}
 inline void store(float* p, Vec a, First first) {
   _mm512_mask_storeu_ps(p, mask_of(first), a.v);
 }

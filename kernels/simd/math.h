@@ -23,7 +23,8 @@ struct ExpPair {
   Vec expm1;  // exact near zero too: nothing cancels
 };
 
-/// With x = n ln 2 + r, |r| <= ln 2 / 2: exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n expm1 r.
+/// With x = n ln 2 + r, |r| <= ln 2 / 2: exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n
+/// expm1 r.
 inline ExpPair exp_pair(Vec x) {
   x = max(broadcast(-150.0F), min(broadcast(130.0F), x));  // NaN passes both
   const Vec n = round(x * broadcast(0x1.715476p0F));
@@ -39,11 +40,12 @@ inline ExpPair exp_pair(Vec x) {
   const Vec expm1_r = multiply_add(c * r, r, r);
   const Vec one = broadcast(1.0F);
   const Vec power = scale_by_power_of_two(one, n);
-  return {scale_by_power_of_two(one + expm1_r, n),
-          multiply_add(power, expm1_r, power - one)};
+  return {scale_by_power_of_two(one + expm1_r, n), multiply_add(power, expm1_r, power - one)};
 }
 
-inline Vec exp(Vec x) { return exp_pair(x).exp; }
+inline Vec exp(Vec x) {
+  return exp_pair(x).exp;
+}
 
 /// 1 / (1 + exp(-x)) without overflow and with full precision in both tails.
 inline Vec sigmoid(Vec x) {

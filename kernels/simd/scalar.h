@@ -28,18 +28,38 @@ constexpr int lanes = 1;
 constexpr int tile_weights = 4;
 constexpr int tile_rows = 2;
 
-inline Vec broadcast(float x) { return {x}; }
-inline Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
-inline Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
-inline Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
-inline Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+inline Vec broadcast(float x) {
+  return {x};
+}
+inline Vec operator+(Vec a, Vec b) {
+  return {a.v + b.v};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {a.v - b.v};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {a.v * b.v};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {a.v / b.v};
+}
 /// a b + c; in one rounding where the machine has it.
-inline Vec multiply_add(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+inline Vec multiply_add(Vec a, Vec b, Vec c) {
+  return {a.v * b.v + c.v};
+}
 /// The second operand where either is NaN.
-inline Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
-inline Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
-inline Vec sqrt(Vec a) { return {__builtin_sqrtf(a.v)}; }
-inline Vec abs(Vec a) { return {__builtin_fabsf(a.v)}; }
+inline Vec min(Vec a, Vec b) {
+  return {a.v < b.v ? a.v : b.v};
+}
+inline Vec max(Vec a, Vec b) {
+  return {a.v > b.v ? a.v : b.v};
+}
+inline Vec sqrt(Vec a) {
+  return {__builtin_sqrtf(a.v)};
+}
+inline Vec abs(Vec a) {
+  return {__builtin_fabsf(a.v)};
+}
 inline Vec copy_sign(Vec magnitude, Vec sign) {
   return {__builtin_copysignf(magnitude.v, sign.v)};
 }
@@ -65,12 +85,22 @@ inline Vec scale_by_power_of_two(Vec a, Vec n) {
   return a;
 }
 /// `yes` where a < 0, else `no`.
-inline Vec select_negative(Vec a, Vec yes, Vec no) { return a.v < 0.0F ? yes : no; }
-inline float sum_of_lanes(Vec a) { return a.v; }
-inline float max_of_lanes(Vec a) { return a.v; }
+inline Vec select_negative(Vec a, Vec yes, Vec no) {
+  return a.v < 0.0F ? yes : no;
+}
+inline float sum_of_lanes(Vec a) {
+  return a.v;
+}
+inline float max_of_lanes(Vec a) {
+  return a.v;
+}
 
-inline Vec load(const float* p, All) { return {*p}; }
-inline void store(float* p, Vec a, All) { *p = a.v; }
+inline Vec load(const float* p, All) {
+  return {*p};
+}
+inline void store(float* p, Vec a, All) {
+  *p = a.v;
+}
 
 inline float widen_bf16(std::uint16_t bits) {
   const std::uint32_t wide = static_cast<std::uint32_t>(bits) << 16;

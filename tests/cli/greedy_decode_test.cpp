@@ -119,7 +119,7 @@ TEST(GreedyDecode, HasAPromptForTheEmbeddedModelOnly) {
   expect_error(greedy_decode({"-m", embedded_folder().string()}), 2, "no prompt");
 }
 
-TEST(GreedyDecode, PutsBosBeforeTextOnce) {
+TEST(GreedyDecode, T28_PutsBosBeforeTextOnce) {
   const Greedy& greedy = evaluation().greedy.front();
   const std::vector<std::int32_t> without_bos(greedy.prompt_ids.begin() + 1,
                                               greedy.prompt_ids.end());
@@ -135,7 +135,7 @@ TEST(GreedyDecode, PutsBosBeforeTextOnce) {
   EXPECT_NE(with, without);
 }
 
-TEST(GreedyDecode, WarnsOfAWrittenBos) {
+TEST(GreedyDecode, T28_WarnsOfAWrittenBos) {
   const Outcome outcome = greedy_decode({"-p", "<bos>In", "-n", "2"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err.rfind("greedy_decode: warning: \"<bos>\"", 0), 0u) << outcome.err;
@@ -165,7 +165,7 @@ TEST(GreedyDecode, StopsWhereTheModelSaysSo) {
   EXPECT_EQ(greedy_decode(ignoring).out, spaced(greedy.ids) + "\n");
 }
 
-TEST(GreedyDecode, StopsAtTheEndOfATurn) {
+TEST(GreedyDecode, T29_StopsAtTheEndOfATurn) {
   // A tokenizer that calls the fourth token of the continuation "<end_of_turn>".
   const ScratchFolder folder;
   folder.copy_embedded_model();

@@ -229,6 +229,7 @@ TEST(Config, EveryFieldIsValidated) {
       [](ModelConfig& c) { c.mlp_width = 0; },
       [](ModelConfig& c) { c.rms_eps = -1.0F; },
       [](ModelConfig& c) { c.rope_theta = 0.0F; },
+      [](ModelConfig& c) { c.rope_theta = 0.5F; },  // angles would grow past any precision
       [](ModelConfig& c) { c.soft_cap = -30.0F; },
       [](ModelConfig& c) { c.bos_id = -1; },
       [](ModelConfig& c) { c.eos_id = 97; },
@@ -239,6 +240,23 @@ TEST(Config, EveryFieldIsValidated) {
     spoils[i](config);
     EXPECT_THROW(config.validate(), Error) << "spoil " << i;
   }
+}
+
+TEST(LayerPattern, RefusesCyclesItCannotHold) {
+  EXPECT_THROW(LayerPattern(1, 0), Error);
+  EXPECT_THROW(LayerPattern(1, 65), Error);
+  EXPECT_EQ(LayerPattern(std::uint64_t{1} << 63, 64).count(LayerKind::attention, 128), 2);
+}
+
+TEST(Presets, AConfigWithoutWidthsHasNoParameterCount) {
+  EXPECT_THROW(ModelConfig{}.parameters(), Error);
+}
+
+TEST(StateLayoutTest, MoreMemoryThanThereIsIsAnError) {
+  const ModelConfig& config = preset("mqa-100m");
+  EXPECT_THROW(config.state_layout({INT64_MAX, Dtype::f32}), Error);
+  EXPECT_THROW(Buffer(std::size_t{1} << 62), Error);
+  EXPECT_THROW(Buffer(SIZE_MAX, Fill::zeros), Error);
 }
 
 }  // namespace

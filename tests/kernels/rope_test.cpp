@@ -91,7 +91,7 @@ TEST_P(Rope, AnglesAreExactToFloat) {
 }
 
 /// cos p and sin p in radians, from tables: pair 0 turns by one radian a position.
-TEST_P(Rope, HasTheKnownValues) {
+TEST_P(Rope, T09_HasTheKnownValues) {
   struct Known {
     std::int64_t position;
     double cos, sin;
@@ -144,7 +144,7 @@ TEST_P(Rope, RotatesTheFirstHalfOfEveryHead) {
   }
 }
 
-TEST_P(Rope, LeavesTheSecondHalfBitForBit) {
+TEST_P(Rope, T08_LeavesTheSecondHalfBitForBit) {
   constexpr std::int64_t pairs = 9;
   constexpr std::int64_t head_dim = 36;
   GuardedMatrix x(2, 3 * head_dim, std::vector<float>(6 * head_dim, 1e-45F));

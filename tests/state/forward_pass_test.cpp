@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/isa.h"
@@ -52,6 +54,41 @@ class ForwardPassTest : public ::testing::Test {
   const Model model_ = Model::random(tiny_griffin(8), Dtype::f32, 4);
   const std::vector<std::int32_t> tokens_ = random_tokens(model_.config(), 40, 1);
 };
+
+TEST_F(ForwardPassTest, RefusesASequenceThatWasMovedFrom) {
+  ForwardPass p = pass(10, 10);
+  Sequence s = model_.sequence();
+  const Sequence taken = std::move(s);
+  expect_refusal(p, ErrorCode::invalid_argument, "moved", [&] { p.add(s, first(2)); });
+}
+
+TEST_F(ForwardPassTest, KeepsItsModelAlive) {
+  auto model = std::make_unique<Model>(Model::random(tiny_griffin(8), Dtype::f32, 4));
+  ForwardPass p(*model, {1, 10, 1, &kernels::table_at(0)});
+  model.reset();
+  Sequence ours = model_.sequence();
+  Sequence twin = model_.sequence();
+  p.add(ours, first(5));
+  const ConstMatrixView found = p.run();
+  ForwardPass q = pass(10, 1);
+  q.add(twin, first(5));
+  const ConstMatrixView expected = q.run();
+  EXPECT_EQ(std::vector<float>(found.row(0), found.row(1)),
+            std::vector<float>(expected.row(0), expected.row(1)));
+}
+
+TEST_F(ForwardPassTest, TakesThePositionASequenceHasWhenItRuns) {
+  ForwardPass p = pass(10, 10);
+  Sequence s = model_.sequence();
+  p.add(s, first(6));
+  const ConstMatrixView expected = p.run();
+  const std::vector<float> logits(expected.row(0), expected.row(1));
+  p.add(s, first(6));
+  s.reset();
+  const ConstMatrixView found = p.run();
+  EXPECT_EQ(std::vector<float>(found.row(0), found.row(1)), logits);
+  EXPECT_EQ(s.position(), 6);
+}
 
 TEST_F(ForwardPassTest, RefusesMoreRowsThanItHas) {
   ForwardPass p = pass(10, 10);

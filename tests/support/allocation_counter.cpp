@@ -10,6 +10,7 @@ namespace {
 
 std::atomic<std::int64_t> count{0};
 
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
 void* allocate(std::size_t size) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
   return std::malloc(size == 0 ? 1 : size);
@@ -27,6 +28,7 @@ void* or_throw(void* memory) {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+#endif
 
 }  // namespace
 
@@ -34,6 +36,7 @@ std::int64_t griffin::test::allocations() noexcept {
   return count.load(std::memory_order_relaxed);
 }
 
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
 // Every form is replaced, since the default ones of a sanitizer do not call each other.
 void* operator new(std::size_t size) {
   return or_throw(allocate(size));
@@ -96,3 +99,4 @@ void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept 
 void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept {
   std::free(p);
 }
+#endif

@@ -6,6 +6,15 @@
 
 namespace griffin::test {
 
+/// Under the thread sanitizer operator new is the sanitizer's own and cannot be replaced.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+#endif
+
 /// Calls of any operator new so far, by all threads.
 std::int64_t allocations() noexcept;
 

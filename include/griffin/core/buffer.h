@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <new>
+#include <string>
 #include <utility>
 
 #include "griffin/core/error.h"
@@ -20,33 +22,60 @@ constexpr std::size_t round_up_to_cache_line(std::size_t bytes) noexcept {
   return (bytes + cache_line - 1) / cache_line * cache_line;
 }
 
-/// `size` bytes starting on a cache line, uninitialised. Move-only.
+/// What a new Buffer holds. Zeros cost nothing where the system hands out fresh pages: memory that
+/// is never written is never used.
+enum class Fill { nothing, zeros };
+
+/// `size` bytes starting on a cache line. Move-only; empty when moved from. Throws Error(capacity)
+/// where there is not enough memory.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size)
-      : data_(size == 0 ? nullptr
-                        : static_cast<std::byte*>(
-                              ::operator new(size, std::align_val_t{cache_line}))),
-        size_(size) {}
+  explicit Buffer(std::size_t size, Fill fill = Fill::nothing) : size_(size) {
+    if (size == 0) return;
+    if (fill == Fill::nothing) {
+      memory_ = {::operator new (size, std::align_val_t{cache_line}, std::nothrow), delete_aligned};
+      data_ = static_cast<std::byte*>(memory_.get());
+    } else {
+      std::size_t room = size < SIZE_MAX - cache_line ? size + cache_line : SIZE_MAX;
+      memory_ = {std::calloc(room, 1), std::free};
+      void* start = memory_.get();
+      if (start != nullptr)
+        data_ = static_cast<std::byte*>(std::align(cache_line, size, start, room));
+    }
+    if (data_ == nullptr) {
+      throw Error(ErrorCode::capacity, "not enough memory for " + std::to_string(size) + " bytes");
+    }
+  }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer(std::move(other)).swap(*this);
+    return *this;
+  }
 
-  std::byte* data() noexcept { return data_.get(); }
-  const std::byte* data() const noexcept { return data_.get(); }
+  std::byte* data() noexcept { return data_; }
+  const std::byte* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return size_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const noexcept {
-      ::operator delete(p, std::align_val_t{cache_line});
-    }
-  };
-  std::unique_ptr<std::byte, Free> data_;
+  static void delete_aligned(void* p) noexcept {
+    ::operator delete (p, std::align_val_t{cache_line});
+  }
+  void swap(Buffer& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  std::unique_ptr<void, void (*)(void*)> memory_{nullptr, delete_aligned};
+  std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
 
-/// A stack of scratch memory of fixed capacity. Layers open a Frame, take what they need from it and
-/// give all of it back when the Frame ends. Taking more than the capacity throws Error(capacity);
-/// the library's own layers declare what they take (`workspace_bytes`), so for them it cannot.
+/// A stack of scratch memory of fixed capacity. Layers open a Frame, take what they need from it
+/// and give all of it back when the Frame ends. Taking more than the capacity throws
+/// Error(capacity); the library's own layers declare what they take (`workspace_bytes`), so for
+/// them it cannot.
 class Workspace {
  public:
   Workspace() = default;
@@ -85,9 +114,9 @@ class Workspace {
   std::byte* take(std::size_t count) {
     count = round_up_to_cache_line(count);
     if (count > capacity() - used_) {
-      throw Error(ErrorCode::capacity,
-                  "workspace of " + std::to_string(capacity()) + " bytes is too small: " +
-                      std::to_string(used_) + " in use, " + std::to_string(count) + " wanted");
+      throw Error(ErrorCode::capacity, "workspace of " + std::to_string(capacity()) +
+                                           " bytes is too small: " + std::to_string(used_) +
+                                           " in use, " + std::to_string(count) + " wanted");
     }
     std::byte* start = buffer_.data() + used_;
     used_ += count;

@@ -17,8 +17,8 @@ enum class ErrorCode {
   cancelled,         // a callback asked to stop
 };
 
-/// Thrown when an object is built or a batch is put together, never on the token path. The message
-/// is one line naming file, tensor, expected and found, as far as they apply.
+/// Thrown when an object is built or a pass is put together; ForwardPass::run never throws. The
+/// message is one line naming file, tensor, expected and found, as far as they apply.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -9,6 +9,11 @@
 
 namespace griffin {
 
+/// The cores this process may use.
+inline int available_cores() noexcept {
+  return std::max(1, omp_get_num_procs());
+}
+
 /// Calls body(begin, end) on disjoint ranges that cover [0, n), one range a thread at most, and
 /// returns when all are done. The partition is static and its boundaries are multiples of `grain`;
 /// with too little work for two grains, with one thread, or inside another parallel region it is a

@@ -28,9 +28,7 @@ struct BasicMatrixView {
     return {row(first), count, cols, stride};
   }
 
-  operator BasicMatrixView<const T>() const noexcept
-    requires(!std::is_const_v<T>)
-  {
+  operator BasicMatrixView<const T>() const noexcept requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};
   }
 };

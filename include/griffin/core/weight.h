@@ -10,7 +10,9 @@ namespace griffin {
 /// Storage type of a weight or of a key/value ring. Arithmetic on all of them is float32.
 enum class Dtype : std::uint8_t { f32, bf16, f16 };
 
-constexpr std::size_t size_of(Dtype dtype) noexcept { return dtype == Dtype::f32 ? 4 : 2; }
+constexpr std::size_t size_of(Dtype dtype) noexcept {
+  return dtype == Dtype::f32 ? 4 : 2;
+}
 
 constexpr const char* name_of(Dtype dtype) noexcept {
   return dtype == Dtype::f32 ? "f32" : dtype == Dtype::bf16 ? "bf16" : "f16";

@@ -13,8 +13,8 @@
 namespace griffin {
 
 struct GeneratorOptions {
-  int threads = 0;          // 0: all cores
-  std::int64_t chunk = 512;  // prompt tokens of one pass
+  int threads = 0;                          // 0: all cores
+  std::int64_t chunk = 512;                 // prompt tokens of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
 };
 
@@ -56,14 +56,15 @@ struct Result {
   Timings timings;
 };
 
-/// Greedy generation. One per calling thread; the model must outlive it.
+/// Greedy generation. One per calling thread.
 class Generator {
  public:
   explicit Generator(const Model& model, const GeneratorOptions& options = {});
 
   /// Feeds the prompt and then the most likely token, again and again. The sequence may be new or
-  /// go on from an earlier call; afterwards it has consumed the prompt and all of Result::tokens but
-  /// the last. Throws Error(invalid_argument) for an empty prompt or an id outside the vocabulary and
+  /// go on from an earlier call; afterwards it has consumed the prompt and the first
+  /// Result::decode_passes of Result::tokens: all but the last, or all before a stop id. Throws
+  /// Error(invalid_argument) for an empty prompt or an id outside the vocabulary and
   /// Error(capacity) for a prompt that the sequence has no room for, before anything is run.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
@@ -75,7 +76,7 @@ class Generator {
   static bool deliver(std::int32_t token, const Sequence& sequence, const GenerateOptions& options,
                       Result& result);
 
-  const Model* model_;
+  Model model_;
   ForwardPass pass_;
 };
 

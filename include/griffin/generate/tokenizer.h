@@ -30,8 +30,8 @@ class Tokenizer {
   /// Throws Error(invalid_argument) for a text that is not UTF-8.
   std::vector<std::int32_t> encode(std::string_view text) const;
 
-  /// The text of some ids. Control symbols and ids there are no pieces for give nothing, bytes of no
-  /// valid UTF-8 give U+FFFD.
+  /// The text of some ids. Control symbols and ids there are no pieces for give nothing, bytes of
+  /// no valid UTF-8 give U+FFFD.
   std::string decode(std::span<const std::int32_t> ids) const;
 
   /// What one id adds to a text: possibly a part of a code point, possibly nothing.

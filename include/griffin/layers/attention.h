@@ -39,7 +39,7 @@ struct LocalAttention {
   /// read -> y [rows, heads head_dim]; k and v dense. Appends k and v to the ring of every slice's
   /// sequence.
   void operator()(Context& context, const Batch& batch, MatrixView q, MatrixView k,
-                  ConstMatrixView v, MatrixView y) const noexcept {
+                  ConstMatrixView v, MatrixView y) const {
     Workspace::Frame frame(context.workspace);
     const MatrixView cos_sin = frame.matrix(batch.rows, 2 * rope.pairs);
     const auto bf16_bytes = row_bytes(Dtype::bf16) * static_cast<std::size_t>(batch.rows);
@@ -120,7 +120,8 @@ struct LocalAttention {
                  });
   }
 
-  /// Units [begin, end) of a slice: the end of one head's rows, whole heads, the start of another's.
+  /// Units [begin, end) of a slice: the end of one head's rows, whole heads, the start of
+  /// another's.
   void attend_units(const Context& context, const Slice& slice, ConstMatrixView q,
                     const KeyOrValueRows& keys, const KeyOrValueRows& values, MatrixView y,
                     std::int64_t begin, std::int64_t end) const noexcept {
@@ -146,7 +147,8 @@ struct LocalAttention {
   void append(const Slice& slice, const KeyValueRing& ring, const std::byte* from,
               std::byte* to) const noexcept {
     const std::size_t bytes = row_bytes(ring.dtype);
-    for (std::int64_t r = std::max<std::int64_t>(0, slice.count - ring.rows); r < slice.count; ++r) {
+    for (std::int64_t r = std::max<std::int64_t>(0, slice.count - ring.rows); r < slice.count;
+         ++r) {
       const auto ring_row = static_cast<std::size_t>((slice.position + r) % ring.rows);
       std::memcpy(to + ring_row * bytes, from + static_cast<std::size_t>(r) * bytes, bytes);
     }

@@ -15,8 +15,8 @@ namespace griffin {
 
 /// out(rg_lru(conv(x(z))) * gelu(y(z))) (recurrentgemma `RecurrentBlock`).
 struct RecurrentBlock {
-  Linear linear_y;      // [lru_width, width]
-  Linear linear_x;      // [lru_width, width]
+  Linear linear_y;  // [lru_width, width]
+  Linear linear_x;  // [lru_width, width]
   CausalConv1d conv_1d;
   RgLru rg_lru;
   Linear linear_out;  // [width, lru_width]
@@ -27,7 +27,7 @@ struct RecurrentBlock {
 
   /// residual += block(z). z and residual [rows, width].
   void operator()(Context& context, const Batch& batch, ConstMatrixView z,
-                  MatrixView residual) const noexcept {
+                  MatrixView residual) const {
     const std::int64_t lru_width = rg_lru.width();
     Workspace::Frame frame(context.workspace);
     const MatrixView y = frame.matrix(z.rows, lru_width);
@@ -43,8 +43,8 @@ struct RecurrentBlock {
     rg_lru(context, batch, convolved, h);
     parallel_for(context.threads, z.rows * lru_width, context.grain(8),
                  [&](std::int64_t begin, std::int64_t end) {
-                   context.kernels->gelu_gate({y.data + begin, 0, h.data + begin, 0, h.data + begin,
-                                               0, 1, end - begin});
+                   context.kernels->gelu_gate(
+                       {y.data + begin, 0, h.data + begin, 0, h.data + begin, 0, 1, end - begin});
                  });
     linear_out.add_to(context, h, residual);
   }
@@ -65,7 +65,7 @@ struct AttentionBlock {
 
   /// residual += block(z). z and residual [rows, width].
   void operator()(Context& context, const Batch& batch, ConstMatrixView z,
-                  MatrixView residual) const noexcept {
+                  MatrixView residual) const {
     Workspace::Frame frame(context.workspace);
     const MatrixView q = frame.matrix(z.rows, q_proj.out());
     const MatrixView k = frame.matrix(z.rows, k_proj.out());

@@ -51,7 +51,9 @@ struct Batch {
 };
 
 /// A temporal mixing layer: adds f(z) to the residual stream, so that its last projection carries
-/// the addition. `workspace_bytes(rows)` is what it takes from the workspace.
+/// the addition. `workspace_bytes(rows)` is what it takes from the workspace; with less there it
+/// throws Error(capacity) before or between its steps, which leaves the state of the sequences
+/// undefined.
 template <class M>
 concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, ConstMatrixView z,
                          MatrixView residual, std::int64_t rows) {
@@ -60,7 +62,9 @@ concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, C
 };
 
 /// The index of a dtype in the tables of kernels.h.
-constexpr int storage_index(Dtype dtype) noexcept { return static_cast<int>(dtype); }
+constexpr int storage_index(Dtype dtype) noexcept {
+  return static_cast<int>(dtype);
+}
 static_assert(storage_index(Dtype::f32) == static_cast<int>(kernels::Storage::f32));
 static_assert(storage_index(Dtype::bf16) == static_cast<int>(kernels::Storage::bf16));
 static_assert(storage_index(Dtype::f16) == static_cast<int>(kernels::Storage::f16));

@@ -16,8 +16,8 @@ struct Embedding {
   /// tokens [rows], each in [0, vocab) -> y [rows, width].
   void operator()(const Context& context, std::span<const std::int32_t> tokens,
                   MatrixView y) const noexcept {
-    context.kernels->embed[storage_index(table.dtype)]({table.data, tokens.data(), y.data, y.stride,
-                                                        y.rows, table.cols, scale});
+    context.kernels->embed[storage_index(table.dtype)](
+        {table.data, tokens.data(), y.data, y.stride, y.rows, table.cols, scale});
   }
 };
 

@@ -34,10 +34,9 @@ struct Linear {
  private:
   void run(const Context& context, ConstMatrixView x, MatrixView y,
            kernels::Write write) const noexcept {
-    parallel_for(context.threads, out(), context.grain(in() * x.rows),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   columns(context, x, y, begin, end, write);
-                 });
+    parallel_for(
+        context.threads, out(), context.grain(in() * x.rows),
+        [&](std::int64_t begin, std::int64_t end) { columns(context, x, y, begin, end, write); });
   }
 };
 
@@ -53,9 +52,8 @@ struct BlockDiagonalLinear {
   /// Columns [begin, end) of y, on the calling thread. x [rows, width] -> y [rows, width].
   void columns(const Context& context, ConstMatrixView x, MatrixView y, std::int64_t begin,
                std::int64_t end) const noexcept {
-    context.kernels->block_diagonal[storage_index(weight.dtype)]({x.data, x.stride, weight.data,
-                                                                  bias, y.data, y.stride, x.rows,
-                                                                  block_width(), begin, end});
+    context.kernels->block_diagonal[storage_index(weight.dtype)](
+        {x.data, x.stride, weight.data, bias, y.data, y.stride, x.rows, block_width(), begin, end});
   }
 };
 

@@ -18,19 +18,18 @@ struct GatedMlp {
   }
 
   /// residual += mlp(z). z and residual [rows, width].
-  void operator()(Context& context, const Batch&, ConstMatrixView z,
-                  MatrixView residual) const noexcept {
+  void operator()(Context& context, const Batch&, ConstMatrixView z, MatrixView residual) const {
     Workspace::Frame frame(context.workspace);
     const MatrixView gate = frame.matrix(z.rows, mlp_width());
     const MatrixView up = frame.matrix(z.rows, mlp_width());
-    parallel_for(context.threads, mlp_width(), context.grain(2 * gate_proj.in() * z.rows),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   gate_proj.columns(context, z, gate, begin, end);
-                   up_proj.columns(context, z, up, begin, end);
-                   context.kernels->gelu_gate({gate.data + begin, gate.stride, up.data + begin,
-                                               up.stride, gate.data + begin, gate.stride, z.rows,
-                                               end - begin});
-                 });
+    parallel_for(
+        context.threads, mlp_width(), context.grain(2 * gate_proj.in() * z.rows),
+        [&](std::int64_t begin, std::int64_t end) {
+          gate_proj.columns(context, z, gate, begin, end);
+          up_proj.columns(context, z, up, begin, end);
+          context.kernels->gelu_gate({gate.data + begin, gate.stride, up.data + begin, up.stride,
+                                      gate.data + begin, gate.stride, z.rows, end - begin});
+        });
     down_proj.add_to(context, gate, residual);
   }
 };

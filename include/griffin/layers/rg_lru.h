@@ -7,9 +7,9 @@ namespace griffin {
 
 /// The Real-Gated Linear Recurrent Unit (paper, eq. 1-4; recurrentgemma `RGLRU`). Its state is h.
 struct RgLru {
-  BlockDiagonalLinear input_gate;     // i
-  BlockDiagonalLinear a_gate;         // r
-  const float* log_decay = nullptr;   // [width], -8 softplus(recurrent_param)
+  BlockDiagonalLinear input_gate;    // i
+  BlockDiagonalLinear a_gate;        // r
+  const float* log_decay = nullptr;  // [width], -8 softplus(recurrent_param)
   std::int64_t slot = 0;
 
   std::int64_t width() const noexcept { return input_gate.width(); }
@@ -18,26 +18,25 @@ struct RgLru {
     return 2 * Workspace::matrix_bytes(rows, width());
   }
 
-  /// x [rows, width] -> y [rows, width]; y must not be x, which all gates of a block read. Moves the
-  /// state of every slice's sequence on. One parallel region: a channel's recurrence needs only its
-  /// own gates.
-  void operator()(Context& context, const Batch& batch, ConstMatrixView x,
-                  MatrixView y) const noexcept {
+  /// x [rows, width] -> y [rows, width]; y must not be x, which all gates of a block read. Moves
+  /// the state of every slice's sequence on. One parallel region: a channel's recurrence needs only
+  /// its own gates.
+  void operator()(Context& context, const Batch& batch, ConstMatrixView x, MatrixView y) const {
     Workspace::Frame frame(context.workspace);
     const MatrixView i = frame.matrix(batch.rows, width());
     const MatrixView r = frame.matrix(batch.rows, width());
-    parallel_for(context.threads, width(), context.grain(2 * input_gate.block_width() * batch.rows),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   input_gate.columns(context, x, i, begin, end);
-                   a_gate.columns(context, x, r, begin, end);
-                   for (const Slice& slice : batch.slices) {
-                     const std::int64_t row = slice.first_row;
-                     context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row),
-                                              i.stride, log_decay,
-                                              slice.sequence->recurrent(slot).h, y.row(row),
-                                              y.stride, slice.position, slice.count, begin, end});
-                   }
-                 });
+    parallel_for(
+        context.threads, width(), context.grain(2 * input_gate.block_width() * batch.rows),
+        [&](std::int64_t begin, std::int64_t end) {
+          input_gate.columns(context, x, i, begin, end);
+          a_gate.columns(context, x, r, begin, end);
+          for (const Slice& slice : batch.slices) {
+            const std::int64_t row = slice.first_row;
+            context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row), i.stride,
+                                     log_decay, slice.sequence->recurrent(slot).h, y.row(row),
+                                     y.stride, slice.position, slice.count, begin, end});
+          }
+        });
   }
 };
 

@@ -8,28 +8,35 @@
 #include <span>
 #include <string_view>
 
+#include "griffin/core/error.h"
 #include "griffin/state/sequence.h"
 
 namespace griffin {
 
 enum class LayerKind : std::uint8_t { recurrent, attention };
 
-/// The temporal block of every layer: a cycle, repeated and cut to the depth of the model.
+/// The temporal block of every layer: a cycle of 1 to 64, repeated and cut to the depth of the
+/// model.
 class LayerPattern {
  public:
   static constexpr int max_cycle = 64;
 
   constexpr LayerPattern() = default;  // recurrent only
   constexpr LayerPattern(std::initializer_list<LayerKind> cycle)
-      : length_(static_cast<int>(cycle.size())) {
+      : LayerPattern(0, static_cast<int>(cycle.size())) {
     std::uint64_t bit = 1;
     for (const LayerKind kind : cycle) {
       if (kind == LayerKind::attention) attention_ |= bit;
       bit <<= 1;
     }
   }
+  /// Bit i of attention_bits: layer i of the cycle attends.
   constexpr LayerPattern(std::uint64_t attention_bits, int length)
-      : attention_(attention_bits), length_(length) {}
+      : attention_(attention_bits), length_(length) {
+    if (length < 1 || length > max_cycle) {
+      throw Error(ErrorCode::invalid_argument, "layer pattern: expected a cycle of 1 to 64 layers");
+    }
+  }
 
   constexpr LayerKind operator[](std::int64_t layer) const noexcept {
     return (attention_ >> (layer % length_) & 1U) != 0 ? LayerKind::attention
@@ -82,8 +89,8 @@ struct ModelConfig {
   /// What an embedding is multiplied by.
   float embedding_scale() const noexcept;
 
-  /// How many numbers the weights are.
-  std::int64_t parameters() const noexcept;
+  /// How many numbers the weights are. Throws as validate() does.
+  std::int64_t parameters() const;
 
   /// The layout of one sequence's state. Throws Error(invalid_argument) for options that this model
   /// cannot give: global attention without a capacity, a negative capacity, f16 rings.

@@ -14,16 +14,17 @@ namespace griffin {
 enum class Logits { none, last, all };
 
 struct ForwardOptions {
-  int threads = 0;              // 0: all cores
-  std::int64_t max_rows = 512;  // tokens of one pass, over all sequences
-  std::int64_t max_logits = 1;  // rows of logits of one pass
+  int threads = 0;                          // 0: all cores
+  std::int64_t max_rows = 512;              // tokens of one pass, over all sequences
+  std::int64_t max_logits = 1;              // rows of logits of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Multiply-adds below which a share of work is not worth a thread.
   std::int64_t work_per_thread = default_work_per_thread;
 };
 
 /// Puts passes together and runs them. Everything a pass can do wrong is refused by add(); run()
-/// cannot fail and allocates nothing. One per calling thread; the model must outlive it.
+/// cannot fail and allocates nothing. One per calling thread. A sequence stays where it is, alive
+/// and unmoved, from add() to run().
 ///
 /// The bits of a token's logits depend on the tokens before it in its sequence and on nothing else:
 /// not on how they were cut into passes, nor on what shared them, nor on the number of threads.
@@ -33,8 +34,8 @@ class ForwardPass {
   /// Error(invalid_argument) for options without meaning.
   explicit ForwardPass(const Model& model, const ForwardOptions& options = {});
 
-  /// Adds the next tokens of a sequence. Throws, and adds nothing, when the pass is full, a token is
-  /// outside the vocabulary, or the sequence is of another model, out of room or already in this
+  /// Adds the next tokens of a sequence. Throws, and adds nothing, when the pass is full, a token
+  /// is outside the vocabulary, or the sequence is of another model, out of room or already in this
   /// pass.
   void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last);
 
@@ -57,14 +58,14 @@ class ForwardPass {
   void check(const Sequence& sequence, std::span<const std::int32_t> tokens,
              std::int64_t wanted_rows) const;
 
-  const Model* model_;
+  Model model_;
   std::int64_t max_rows_;
   std::int64_t max_logits_;
   Context context_;
-  std::vector<std::int32_t> tokens_;       // [rows]
+  std::vector<std::int32_t> tokens_;  // [rows]
   std::vector<Slice> slices_;
-  std::vector<std::int64_t> logit_rows_;   // rows whose logits are wanted
-  Buffer logits_;                          // [max_logits, vocab]
+  std::vector<std::int64_t> logit_rows_;  // rows whose logits are wanted
+  Buffer logits_;                         // [max_logits, vocab]
 };
 
 }  // namespace griffin

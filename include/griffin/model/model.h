@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "griffin/layers/blocks.h"
@@ -22,7 +23,8 @@ enum class Flow { proceed, stop };
 /// How the weight matrices are held.
 enum class Precision {
   stored,  // as the checkpoint has them
-  f32,     // the reference mode: float32 arithmetic throughout, stored weights widened exactly
+  f32,     // the reference mode: float32 arithmetic throughout, stored weights widened exactly.
+           // Whatever faster arithmetic `stored` may come to use, this one stays
   bf16,    // bfloat16, rounded from the checkpoint's type where that is wider
 };
 
@@ -46,8 +48,9 @@ struct LoadOptions {
   std::function<Flow(const LoadProgress&)> progress;
 };
 
-/// An immutable model. Any number of threads may use it at once, each with a ForwardPass (or
-/// Context) and sequences of its own; it must outlive them.
+/// An immutable model. A Model is a handle: copies share the weights, which live as long as any of
+/// them. Any number of threads may use it at once, each with a ForwardPass (or Context) and
+/// sequences of its own.
 class Model {
  public:
   /// Reads a Hugging Face folder: config.json, and model.safetensors or the shards that
@@ -55,47 +58,52 @@ class Model {
   /// Precision asks for a conversion. Throws Error naming file, tensor, expected and found.
   static Model load(const std::filesystem::path& folder, const LoadOptions& options = {});
 
-  /// A model of that shape with random weights of sane size and decays in (0.9, 0.999), the same for
-  /// the same seed. For benchmarks and tests.
+  /// A model of that shape with random weights of sane size and decays in (0.9, 0.999), the same
+  /// for the same seed. For benchmarks and tests.
   static Model random(const ModelConfig& config, Dtype dtype, std::uint64_t seed);
 
-  const ModelConfig& config() const noexcept { return config_; }
+  const ModelConfig& config() const noexcept { return parts_->config; }
 
-  const Embedding& embedding() const noexcept { return embedding_; }
-  std::span<const Block> blocks() const noexcept { return blocks_; }
-  const RmsNorm& final_norm() const noexcept { return final_norm_; }
-  const LmHead& lm_head() const noexcept { return lm_head_; }
+  const Embedding& embedding() const noexcept { return parts_->embedding; }
+  std::span<const Block> blocks() const noexcept { return parts_->blocks; }
+  const RmsNorm& final_norm() const noexcept { return parts_->final_norm; }
+  const LmHead& lm_head() const noexcept { return parts_->lm_head; }
 
   /// Tokens that end a text: the eos ids of config.json and generation_config.json.
-  std::span<const std::int32_t> stop_ids() const noexcept { return stop_ids_; }
+  std::span<const std::int32_t> stop_ids() const noexcept { return parts_->stop_ids; }
 
   /// Bytes of weights in use, mapped or owned.
-  std::uint64_t weight_bytes() const noexcept { return weight_bytes_; }
+  std::uint64_t weight_bytes() const noexcept { return parts_->weight_bytes; }
 
-  /// The storage type of the weight matrices.
-  Dtype dtype() const noexcept { return embedding_.table.dtype; }
+  /// The storage type of the embedding table, which in published models is that of all matrices.
+  Dtype dtype() const noexcept { return parts_->embedding.table.dtype; }
 
   /// What load() took, in seconds.
-  double load_seconds() const noexcept { return load_seconds_; }
+  double load_seconds() const noexcept { return parts_->load_seconds; }
 
-  /// A new sequence at position 0.
+  /// A new sequence at position 0. Throws what ModelConfig::state_layout and Sequence throw.
   Sequence sequence(const SequenceOptions& options = {}) const {
-    return Sequence(config_.state_layout(options));
+    return Sequence(config().state_layout(options));
   }
 
  private:
   friend class ModelBuilder;
-  Model() = default;
 
-  ModelConfig config_;
-  Embedding embedding_;
-  std::vector<Block> blocks_;
-  RmsNorm final_norm_;
-  LmHead lm_head_;
-  std::vector<std::int32_t> stop_ids_;
-  std::uint64_t weight_bytes_ = 0;
-  double load_seconds_ = 0.0;
-  std::shared_ptr<const void> storage_;  // what the views above look into
+  struct Parts {
+    ModelConfig config;
+    Embedding embedding;
+    std::vector<Block> blocks;
+    RmsNorm final_norm;
+    LmHead lm_head;
+    std::vector<std::int32_t> stop_ids;
+    std::uint64_t weight_bytes = 0;
+    double load_seconds = 0.0;
+    std::shared_ptr<const void> storage;  // what the views above look into
+  };
+
+  explicit Model(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+
+  std::shared_ptr<const Parts> parts_;
 };
 
 }  // namespace griffin

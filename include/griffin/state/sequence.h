@@ -19,8 +19,8 @@ inline constexpr std::int64_t global_window = INT64_MAX;
 inline constexpr std::int64_t unlimited_capacity = INT64_MAX;
 
 struct SequenceOptions {
-  /// The positions the sequence may reach; 0 means as many as one likes, which a model with a finite
-  /// window (or with no attention) can give. Required for global attention.
+  /// The positions the sequence may reach; 0 means as many as one likes, which a model with a
+  /// finite window (or with no attention) can give. Required for global attention.
   std::int64_t capacity = 0;
   /// How keys and values are stored: f32, or bf16 for half the memory.
   Dtype kv = Dtype::f32;
@@ -75,12 +75,13 @@ struct KeyValueRing {
   Dtype dtype;
 };
 
-/// All state of one sequence. Movable; copied only by fork(). One thread at a time.
+/// All state of one sequence. Movable (but not while it waits in a pass); copied only by fork().
+/// One thread at a time.
 class Sequence {
  public:
-  explicit Sequence(const StateLayout& layout) : Sequence(layout, Buffer(layout.bytes()), 0) {
-    if (bytes() > 0) std::memset(memory_.data(), 0, bytes());
-  }
+  /// At position 0. Throws Error(capacity) where there is not enough memory.
+  explicit Sequence(const StateLayout& layout)
+      : Sequence(layout, Buffer(layout.bytes(), Fill::zeros), 0) {}
   Sequence(Sequence&&) noexcept = default;
   Sequence& operator=(Sequence&&) noexcept = default;
 
