@@ -14,6 +14,15 @@ namespace {
 #define GRIFFIN_UNROLL _Pragma("GCC unroll 8")
 #endif
 
+/// With so few activation rows the weights arrive no faster than memory gives them; so each tile
+/// asks for the rows of the next one, which the hardware does not foresee beyond a page.
+constexpr int prefetch_rows = 2;
+
+template <Storage S>
+inline void prefetch(const void* weights, std::int64_t element) {
+  __builtin_prefetch(static_cast<const char*>(weights) + element * (S == Storage::f32 ? 4 : 2));
+}
+
 /// sums[a][w] = sum_i x[a, i] weights[w, i]
 template <Storage S, int W, int A>
 inline void inner_products(const float* x, std::int64_t x_stride, const void* weights,
@@ -25,7 +34,9 @@ inline void inner_products(const float* x, std::int64_t x_stride, const void* we
   for_each_vec(0, in, [&](std::int64_t i, auto count) {
     Vec weight[W];
     GRIFFIN_UNROLL for (int w = 0; w < W; ++w) {
-      weight[w] = load_as<S>(weights, (first_weight_row + w) * in + i, count);
+      const std::int64_t element = (first_weight_row + w) * in + i;
+      if constexpr (lanes > 1 && A <= prefetch_rows) prefetch<S>(weights, element + W * in);
+      weight[w] = load_as<S>(weights, element, count);
     }
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
       const Vec activation = load(x + a * x_stride + i, count);
