@@ -10,14 +10,10 @@
 #include <cstdint>
 
 #include "griffin/kernels.h"
+#include "simd/lanes.h"
 
 namespace griffin::kernels {
 namespace {
-
-struct All {};
-struct First {
-  int count;
-};
 
 struct Vec {
   float v;

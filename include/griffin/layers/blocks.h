@@ -33,7 +33,7 @@ struct RecurrentBlock {
     const MatrixView y = frame.matrix(z.rows, lru_width);
     const MatrixView x = frame.matrix(z.rows, lru_width);
     const MatrixView convolved = frame.matrix(z.rows, lru_width);
-    parallel_for(context.threads, lru_width, context.grain(2 * linear_x.in() * z.rows),
+    parallel_for(context.threads, lru_width, context.column_grain(2 * linear_x.in() * z.rows),
                  [&](std::int64_t begin, std::int64_t end) {
                    linear_y.columns(context, z, y, begin, end);
                    linear_x.columns(context, z, x, begin, end);
@@ -41,7 +41,7 @@ struct RecurrentBlock {
     conv_1d(context, batch, x, convolved);
     const MatrixView h = x;
     rg_lru(context, batch, convolved, h);
-    parallel_for(context.threads, z.rows * lru_width, context.grain(8),
+    parallel_for(context.threads, z.rows * lru_width, context.column_grain(8),
                  [&](std::int64_t begin, std::int64_t end) {
                    context.kernels->gelu_gate(
                        {y.data + begin, 0, h.data + begin, 0, h.data + begin, 0, 1, end - begin});

@@ -26,11 +26,15 @@ struct Context {
   Workspace workspace;
   std::int64_t work_per_thread = default_work_per_thread;
 
-  /// The grain for a parallel_for whose items cost that many multiply-adds, or the like, each. A
-  /// multiple of 16 floats, so that two threads seldom write to one cache line.
+  /// The grain for a parallel_for whose items (rows, heads) cost that many multiply-adds, or the
+  /// like, each.
   std::int64_t grain(std::int64_t operations) const noexcept {
-    const std::int64_t items = work_per_thread / std::max<std::int64_t>(operations, 1);
-    return (std::max<std::int64_t>(items, 1) + 15) / 16 * 16;
+    return std::max<std::int64_t>(1, work_per_thread / std::max<std::int64_t>(operations, 1));
+  }
+
+  /// The same for columns: a multiple of 16, so that two threads seldom write to one cache line.
+  std::int64_t column_grain(std::int64_t operations) const noexcept {
+    return (grain(operations) + 15) / 16 * 16;
   }
 };
 

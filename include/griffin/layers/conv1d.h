@@ -17,7 +17,7 @@ struct CausalConv1d {
   /// x [rows, width] -> y [rows, width]. Moves the state of every slice's sequence on.
   void operator()(const Context& context, const Batch& batch, ConstMatrixView x,
                   MatrixView y) const noexcept {
-    parallel_for(context.threads, width, context.grain(taps * batch.rows),
+    parallel_for(context.threads, width, context.column_grain(taps * batch.rows),
                  [&](std::int64_t begin, std::int64_t end) {
                    for (const Slice& slice : batch.slices) {
                      context.kernels->conv1d({x.row(slice.first_row), x.stride, weight, bias,

@@ -30,7 +30,7 @@ struct LmHead {
   void operator()(const Context& context, ConstMatrixView x, MatrixView logits) const noexcept {
     linear(context, x, logits);
     if (soft_cap == 0.0F) return;
-    parallel_for(context.threads, logits.rows * logits.cols, context.grain(8),
+    parallel_for(context.threads, logits.rows * logits.cols, context.column_grain(8),
                  [&](std::int64_t begin, std::int64_t end) {
                    context.kernels->soft_cap({logits.data + begin, end - begin, soft_cap});
                  });

@@ -35,7 +35,7 @@ struct Linear {
   void run(const Context& context, ConstMatrixView x, MatrixView y,
            kernels::Write write) const noexcept {
     parallel_for(
-        context.threads, out(), context.grain(in() * x.rows),
+        context.threads, out(), context.column_grain(in() * x.rows),
         [&](std::int64_t begin, std::int64_t end) { columns(context, x, y, begin, end, write); });
   }
 };

@@ -23,7 +23,7 @@ struct GatedMlp {
     const MatrixView gate = frame.matrix(z.rows, mlp_width());
     const MatrixView up = frame.matrix(z.rows, mlp_width());
     parallel_for(
-        context.threads, mlp_width(), context.grain(2 * gate_proj.in() * z.rows),
+        context.threads, mlp_width(), context.column_grain(2 * gate_proj.in() * z.rows),
         [&](std::int64_t begin, std::int64_t end) {
           gate_proj.columns(context, z, gate, begin, end);
           up_proj.columns(context, z, up, begin, end);

@@ -26,7 +26,7 @@ struct RgLru {
     const MatrixView i = frame.matrix(batch.rows, width());
     const MatrixView r = frame.matrix(batch.rows, width());
     parallel_for(
-        context.threads, width(), context.grain(2 * input_gate.block_width() * batch.rows),
+        context.threads, width(), context.column_grain(2 * input_gate.block_width() * batch.rows),
         [&](std::int64_t begin, std::int64_t end) {
           input_gate.columns(context, x, i, begin, end);
           a_gate.columns(context, x, r, begin, end);
