@@ -50,6 +50,9 @@ bool runs_avx512() noexcept {
 Tables make_tables() noexcept {
   Tables tables;
   tables.add(fill_scalar);
+#ifdef GRIFFIN_NEON
+  tables.add(fill_neon);  // every AArch64 has it
+#endif
 #ifdef GRIFFIN_X86
   if (runs_avx2()) tables.add(fill_avx2);
   if (runs_avx512()) tables.add(fill_avx512);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simd/neon.h"
+
+#include "impl/table.h"
+#include "isa_files.h"
+
+namespace griffin::kernels {
+
+void fill_neon(Table& table) noexcept {
+  table.isa = Isa::neon;
+  table.name = "neon";
+  fill_all(table);
+}
+
+}  // namespace griffin::kernels
