@@ -9,6 +9,8 @@ case $preset in
   clang | tsan) packages=(clang libomp-dev libclang-rt-dev) ;;
   *) packages=() ;;
 esac
+# For aarch64.kernels, which is skipped where they are not.
+[ "$(uname -m)" != x86_64 ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 examples/support/install_packages.sh "${packages[@]}"
 
 cmake --preset "$preset" --log-level=WARNING

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: check.sh SOURCE_FOLDER BUILD_FOLDER
+#
+# Builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler, looks for weak symbols in
+# the archive of the kernels, and runs the tests in an emulator. What is built stays there, so that
+# the next time only what has changed is built again.
+set -euo pipefail
+source=$1 build=$2
+
+skip() {
+  echo "SKIP: $1 is not there; Debian has it in $2"
+  exit 77
+}
+command -v aarch64-linux-gnu-g++ >/dev/null || skip aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+command -v qemu-aarch64 >/dev/null || skip qemu-aarch64 qemu-user
+[[ -f /usr/src/googletest/googletest/src/gtest-all.cc ]] || skip /usr/src/googletest googletest
+
+cmake -G Ninja -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux \
+  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+  --log-level=WARNING >/dev/null
+cmake --build "$build" -- --quiet
+
+"$source/../../checks/check_weak_symbols.sh" "$build/kernels/libgriffin_kernels.a"
+
+unset GRIFFIN_ISA
+run_tests=(qemu-aarch64 -L /usr/aarch64-linux-gnu "$build/test_kernels")
+tests=$("${run_tests[@]}" --gtest_list_tests)
+if ! grep -q /neon <<<"$tests"; then
+  echo "FAIL: no test runs with the neon table"
+  exit 1
+fi
+"${run_tests[@]}" --gtest_brief=1
