@@ -2,6 +2,10 @@
 #include "simd/avx2.h"
 
 #include "impl/table.h"
+
+#include "simd/quads_avx2.h"
+
+#include "impl/quantized.h"
 #include "isa_files.h"
 
 namespace griffin::kernels {
@@ -10,6 +14,7 @@ void fill_avx2(Table& table) noexcept {
   table.isa = Isa::avx2;
   table.name = "avx2";
   fill_all(table);
+  fill_quantized(table);
 }
 
 }  // namespace griffin::kernels

@@ -45,6 +45,14 @@ bool runs_avx512() noexcept {
          __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
          __builtin_cpu_supports("avx512vl") != 0;
 }
+
+bool runs_avx512_vnni() noexcept {
+  return runs_avx512() && __builtin_cpu_supports("avx512vnni") != 0;
+}
+
+bool runs_avx512_bf16() noexcept {
+  return runs_avx512_vnni() && __builtin_cpu_supports("avx512bf16") != 0;
+}
 #endif
 
 Tables make_tables() noexcept {
@@ -56,6 +64,8 @@ Tables make_tables() noexcept {
 #ifdef GRIFFIN_X86
   if (runs_avx2()) tables.add(fill_avx2);
   if (runs_avx512()) tables.add(fill_avx512);
+  if (runs_avx512_vnni()) tables.add(fill_avx512_vnni);
+  if (runs_avx512_bf16()) tables.add(fill_avx512_bf16);
 #endif
   return tables;
 }

@@ -10,5 +10,7 @@ void fill_scalar(Table& table) noexcept;
 void fill_neon(Table& table) noexcept;
 void fill_avx2(Table& table) noexcept;
 void fill_avx512(Table& table) noexcept;
+void fill_avx512_vnni(Table& table) noexcept;
+void fill_avx512_bf16(Table& table) noexcept;
 
 }  // namespace griffin::kernels

@@ -2,6 +2,10 @@
 #include "simd/neon.h"
 
 #include "impl/table.h"
+
+#include "simd/quads_neon.h"
+
+#include "impl/quantized.h"
 #include "isa_files.h"
 
 namespace griffin::kernels {
@@ -10,6 +14,7 @@ void fill_neon(Table& table) noexcept {
   table.isa = Isa::neon;
   table.name = "neon";
   fill_all(table);
+  fill_quantized(table);
 }
 
 }  // namespace griffin::kernels

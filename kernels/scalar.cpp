@@ -2,6 +2,10 @@
 #include "simd/scalar.h"
 
 #include "impl/table.h"
+
+#include "simd/quads_scalar.h"
+
+#include "impl/quantized.h"
 #include "isa_files.h"
 
 namespace griffin::kernels {
@@ -10,6 +14,7 @@ void fill_scalar(Table& table) noexcept {
   table.isa = Isa::scalar;
   table.name = "scalar";
   fill_all(table);
+  fill_quantized(table);
 }
 
 }  // namespace griffin::kernels

@@ -7,10 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "griffin/core/buffer.h"
 #include "griffin/core/error.h"
-#include "griffin/kernels.h"
-#include "griffin/layers/context.h"
 
 namespace griffin {
 namespace {
@@ -24,12 +21,6 @@ std::string shape_text(const auto& shape) {
   return text + "]";
 }
 
-/// What a loaded model's weights lie in: files mapped or read, and converted copies.
-struct LoadedWeights {
-  Checkpoint checkpoint;
-  std::vector<Buffer> converted;
-};
-
 class CheckpointSource final : public WeightSource {
  public:
   CheckpointSource(Checkpoint checkpoint, const LoadOptions& options)
@@ -39,37 +30,65 @@ class CheckpointSource final : public WeightSource {
     }
   }
 
-  WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) override {
-    const WeightView view = vector(name, shape);
-    if (options_.precision != Precision::bf16 || view.dtype == Dtype::bf16) return view;
-    Buffer& target = lifetime == Lifetime::model ? converted_.emplace_back() : passing_;
-    target = Buffer(static_cast<std::size_t>(view.rows * view.cols) * size_of(Dtype::bf16));
-    return to_bf16(view, target.data());
+  WeightView matrix(const std::string& name, const Shape& shape, Lifetime) override {
+    const Entry entry = find(name, shape);
+    const std::int64_t rows = shape[shape.size() - 2];
+    const std::int64_t cols = shape.back();
+    const Dtype dtype = quantized_dtype(entry);
+    if (is_quantized(dtype)) {
+      Shape blocks(shape.begin(), shape.end() - 2);
+      for (const std::int64_t n : {blocks_down(rows), blocks_across(cols), block_bytes(dtype)}) {
+        blocks.push_back(n);
+      }
+      check_shape(where(name), *entry.tensor, blocks);
+      use(name, entry);
+      return {entry.tensor->data.data(), dtype, rows, cols};
+    }
+    check_shape(where(name), *entry.tensor, shape);
+    use(name, entry);
+    return {entry.tensor->data.data(), dtype_of(where(name), *entry.tensor), rows, cols};
   }
 
   WeightView vector(const std::string& name, const Shape& shape) override {
-    const Checkpoint::Entry entry = checkpoint_.find(name);
-    if (!entry) {
-      throw Error(ErrorCode::mismatch, checkpoint_.listing().string() + ": tensor " + name +
-                                           " is missing; expected shape " + shape_text(shape));
-    }
-    const std::string where = entry.file->path().string() + ": tensor " + name;
-    check_shape(where, *entry.tensor, shape);
+    const Entry entry = find(name, shape);
+    check_shape(where(name), *entry.tensor, shape);
     const std::int64_t rows = shape.front();
     std::int64_t cols = 1;
     for (std::size_t i = 1; i < shape.size(); ++i) cols *= shape[i];
-    report(name, *entry.tensor);
-    used_.insert(name);
-    return {entry.tensor->data.data(), dtype_of(where, *entry.tensor), rows, cols};
+    use(name, entry);
+    return {entry.tensor->data.data(), dtype_of(where(name), *entry.tensor), rows, cols};
+  }
+
+  std::string where(const std::string& name) const override {
+    return checkpoint_.find(name).file->path().string() + ": tensor " + name;
   }
 
   std::shared_ptr<const void> finish() override {
     check_nothing_left();
-    return std::make_shared<const LoadedWeights>(
-        LoadedWeights{std::move(checkpoint_), std::move(converted_)});
+    return std::make_shared<const Checkpoint>(std::move(checkpoint_));
   }
 
  private:
+  using Entry = Checkpoint::Entry;
+
+  Entry find(const std::string& name, const Shape& shape) const {
+    const Entry entry = checkpoint_.find(name);
+    if (entry) return entry;
+    throw Error(ErrorCode::mismatch, checkpoint_.listing().string() + ": tensor " + name +
+                                         " is missing; expected shape " + shape_text(shape));
+  }
+
+  /// Blocks are stored as bytes, [..., panels, groups, bytes of a block], in files that say so.
+  static Dtype quantized_dtype(const Entry& entry) {
+    const StoredTensor& tensor = *entry.tensor;
+    if (tensor.dtype != "U8" || !entry.file->has_blocks() || tensor.shape.empty()) {
+      return Dtype::f32;
+    }
+    const std::uint64_t bytes = tensor.shape.back();
+    return bytes == static_cast<std::uint64_t>(block_bytes(Dtype::int4)) ? Dtype::int4
+                                                                         : Dtype::int8;
+  }
+
   static void check_shape(const std::string& where, const StoredTensor& tensor,
                           const Shape& wanted) {
     const bool same = std::equal(
@@ -107,18 +126,9 @@ class CheckpointSource final : public WeightSource {
                 where + ": expected F32, BF16 or F16, found " + tensor.dtype);
   }
 
-  static WeightView to_bf16(const WeightView& view, std::byte* to) {
-    constexpr std::int64_t step = 4096;
-    const kernels::Table& kernel = kernels::table_at(0);
-    const auto* from = static_cast<const std::byte*>(view.data);
-    float wide[step];
-    for (std::int64_t i = 0; i < view.rows * view.cols; i += step) {
-      const std::int64_t count = std::min(step, view.rows * view.cols - i);
-      kernel.widen[storage_index(view.dtype)](
-          {from + static_cast<std::size_t>(i) * size_of(view.dtype), wide, count});
-      kernel.narrow_bf16({wide, to + i * 2, count});
-    }
-    return {to, Dtype::bf16, view.rows, view.cols};
+  void use(const std::string& name, const Entry& entry) {
+    used_.insert(name);
+    report(name, *entry.tensor);
   }
 
   void report(const std::string& name, const StoredTensor& tensor) {
@@ -133,8 +143,6 @@ class CheckpointSource final : public WeightSource {
   const LoadOptions& options_;
   LoadProgress progress_{};
   std::set<std::string, std::less<>> used_;
-  std::vector<Buffer> converted_;
-  Buffer passing_;  // Lifetime::next_call
 };
 
 }  // namespace

@@ -66,7 +66,9 @@ StateLayout ModelConfig::state_layout(const SequenceOptions& options) const {
   if (options.capacity < 0) {
     refuse("expected a capacity >= 0, found " + std::to_string(options.capacity));
   }
-  if (options.kv == Dtype::f16) refuse("keys and values are stored as f32 or bf16, found f16");
+  if (options.kv > Dtype::bf16) {
+    refuse(std::string("keys and values are stored as f32 or bf16, found ") + name_of(options.kv));
+  }
   StateLayout layout;
   layout.recurrent_slots = pattern.count(LayerKind::recurrent, depth);
   layout.lru_width = lru_width;

@@ -30,8 +30,15 @@ std::size_t workspace_bytes(const Model& model, const ForwardOptions& options) {
         block_bytes,
         std::visit([&](const auto& b) { return b.workspace_bytes(options.max_rows); }, block));
   }
-  return Workspace::matrix_bytes(options.max_rows, width) +
-         std::max(block_bytes, Workspace::matrix_bytes(options.max_logits, width));
+  const std::size_t head_bytes = Workspace::matrix_bytes(options.max_logits, width) +
+                                 model.lm_head().workspace_bytes(options.max_logits);
+  return Workspace::matrix_bytes(options.max_rows, width) + std::max(block_bytes, head_bytes);
+}
+
+/// The most inputs any matrix of the model has.
+std::int64_t widest(const ModelConfig& config) {
+  return std::max(
+      {config.width, config.lru_width, config.mlp_width, config.heads * config.head_dim});
 }
 
 const kernels::Table* kernels_for(const ForwardOptions& options) {
@@ -87,8 +94,9 @@ ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
   if (max_logits_ < 1 || max_logits_ > max_rows_) {
     refuse("max_logits: expected 1 to max_rows, found " + std::to_string(max_logits_));
   }
-  context_ = {kernels_for(options), options.threads > 0 ? options.threads : available_cores(),
-              Workspace(workspace_bytes(model, options)), options.work_per_thread};
+  context_ =
+      Context(*kernels_for(options), options.threads > 0 ? options.threads : available_cores(),
+              workspace_bytes(model, options), widest(model.config()), options.work_per_thread);
   logits_ = Buffer(Workspace::matrix_bytes(max_logits_, model.config().vocab));
   tokens_.reserve(static_cast<std::size_t>(max_rows_));
   slices_.reserve(static_cast<std::size_t>(max_rows_));

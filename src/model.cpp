@@ -17,7 +17,7 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   ModelConfig config = found.model;
   if (!found.names_head_tying) config.tied_head = !checkpoint.find("lm_head.weight");
   const auto source = checkpoint_source(std::move(checkpoint), options);
-  return ModelBuilder(config, *source).build(found.stop_ids, started);
+  return ModelBuilder(config, *source, options.precision).build(found.stop_ids, started);
 }
 
 Model Model::random(const ModelConfig& config, Dtype dtype, std::uint64_t seed) {

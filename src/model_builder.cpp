@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "convert_weights.h"
+#include "griffin/core/error.h"
 #include "seconds.h"
 
 namespace griffin {
@@ -34,8 +36,11 @@ double softplus(double x) {
 
 }  // namespace
 
-ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source)
-    : config_(config), source_(source) {}
+ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source, Precision precision)
+    : config_(config),
+      source_(source),
+      precision_(precision),
+      arithmetic_(precision == Precision::f32 ? Arithmetic::f32 : Arithmetic::of_weights) {}
 
 Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
   auto parts = std::make_shared<Model::Parts>();
@@ -49,7 +54,7 @@ Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
   parts->final_norm = norm("model.final_norm.weight");
   const WeightView head =
       config_.tied_head ? table : matrix("lm_head.weight", config_.vocab, config_.width);
-  parts->lm_head = {{head, nullptr}, config_.soft_cap};
+  parts->lm_head = {{head, nullptr, arithmetic_}, config_.soft_cap};
   parts->stop_ids = std::move(stop_ids);
   parts->weight_bytes = weight_bytes_;
   parts->storage =
@@ -117,7 +122,7 @@ RmsNorm ModelBuilder::norm(const std::string& name) {
 
 Linear ModelBuilder::linear_without_bias(const std::string& name, std::int64_t out,
                                          std::int64_t in) {
-  return {matrix(name + ".weight", out, in), nullptr};
+  return {matrix(name + ".weight", out, in), nullptr, arithmetic_};
 }
 
 Linear ModelBuilder::linear(const std::string& name, std::int64_t out, std::int64_t in) {
@@ -127,21 +132,35 @@ Linear ModelBuilder::linear(const std::string& name, std::int64_t out, std::int6
 }
 
 /// The checkpoint's [block, in, out] becomes [block, out, in], so that all inner products run along
-/// contiguous memory.
+/// contiguous memory; in blocks of quantised weights it already is that. Gates are never held in
+/// less than 8 bits: they are 1 % of the weights, and the decay hangs on them.
 BlockDiagonalLinear ModelBuilder::gate(const std::string& name) {
   const std::int64_t blocks = config_.gate_blocks;
   const std::int64_t width = config_.lru_width / blocks;
-  const WeightView stored =
-      source_.matrix(name + "_weight", {blocks, width, width}, Lifetime::next_call);
-  const std::size_t element = size_of(stored.dtype);
-  const auto block_bytes = static_cast<std::size_t>(width * width) * element;
-  std::byte* weight = own(static_cast<std::size_t>(blocks) * block_bytes);
-  for (std::size_t b = 0; b < static_cast<std::size_t>(blocks); ++b) {
-    transpose(static_cast<const std::byte*>(stored.data) + b * block_bytes,
-              weight + b * block_bytes, width, width, element);
+  const std::string weight = name + "_weight";
+  WeightView first = source_.matrix(weight, {blocks, width, width}, Lifetime::next_call);
+  if (!is_quantized(first.dtype)) first = transposed(first, blocks);
+  const Dtype held = held_as(first.dtype) == Dtype::int4 ? Dtype::int8 : held_as(first.dtype);
+  WeightView view{nullptr, held, width, width};
+  std::byte* data = own(static_cast<std::size_t>(blocks) * view.bytes());
+  view.data = data;
+  for (std::int64_t n = 0; n < blocks; ++n) {
+    const auto block = static_cast<std::size_t>(n);
+    WeightView from = first;
+    from.data = static_cast<const std::byte*>(first.data) + block * first.bytes();
+    convert(weight, from, held, data + block * view.bytes());
   }
-  return {{weight, stored.dtype, config_.lru_width, width},
-          vector(name + "_bias", {blocks, width})};
+  return {view, vector(name + "_bias", {blocks, width}), blocks, arithmetic_};
+}
+
+WeightView ModelBuilder::transposed(const WeightView& stored, std::int64_t blocks) {
+  transposed_ = Buffer(static_cast<std::size_t>(blocks) * stored.bytes());
+  for (std::size_t block = 0; block < static_cast<std::size_t>(blocks); ++block) {
+    transpose(static_cast<const std::byte*>(stored.data) + block * stored.bytes(),
+              transposed_.data() + block * stored.bytes(), stored.rows, stored.cols,
+              size_of(stored.dtype));
+  }
+  return {transposed_.data(), stored.dtype, stored.cols, stored.rows};
 }
 
 /// [channel, 1, tap] -> [tap, channel].
@@ -156,9 +175,42 @@ CausalConv1d ModelBuilder::conv1d(const std::string& name, std::int64_t slot) {
 }
 
 WeightView ModelBuilder::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
-  const WeightView view = source_.matrix(name, {rows, cols}, Lifetime::model);
-  weight_bytes_ += view.bytes();
+  const WeightView stored = source_.matrix(name, {rows, cols}, Lifetime::model);
+  const Dtype held = held_as(stored.dtype);
+  if (held == stored.dtype) {
+    weight_bytes_ += stored.bytes();
+    return stored;
+  }
+  WeightView view{nullptr, held, rows, cols};
+  std::byte* data = own(view.bytes());
+  view.data = data;
+  convert(name, stored, held, data);
   return view;
+}
+
+Dtype ModelBuilder::held_as(Dtype stored) const {
+  switch (precision_) {
+    case Precision::stored:
+      return stored;
+    case Precision::f32:
+      return is_quantized(stored) ? Dtype::f32 : stored;
+    case Precision::bf16:
+      return Dtype::bf16;
+    case Precision::int8:
+      return Dtype::int8;
+    default:
+      return Dtype::int4;
+  }
+}
+
+void ModelBuilder::convert(const std::string& name, const WeightView& from, Dtype to,
+                           std::byte* data) {
+  if (from.dtype == to) {
+    std::memcpy(data, from.data, from.bytes());
+  } else if (!convert_weights(from, to, data)) {
+    throw Error(ErrorCode::format, source_.where(name) + ": expected finite numbers to quantise, " +
+                                       "found infinity or NaN");
+  }
 }
 
 /// A small tensor as float32.

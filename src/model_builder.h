@@ -15,7 +15,8 @@ namespace griffin {
 /// Assembles a model from a source. Used once.
 class ModelBuilder {
  public:
-  ModelBuilder(const ModelConfig& config, WeightSource& source);
+  ModelBuilder(const ModelConfig& config, WeightSource& source,
+               Precision precision = Precision::stored);
 
   Model build(std::vector<std::int32_t> stop_ids, double started);
 
@@ -31,6 +32,9 @@ class ModelBuilder {
   Block block(std::int64_t layer);
 
   WeightView matrix(const std::string& name, std::int64_t rows, std::int64_t cols);
+  Dtype held_as(Dtype stored) const;
+  void convert(const std::string& name, const WeightView& from, Dtype to, std::byte* data);
+  WeightView transposed(const WeightView& stored, std::int64_t blocks);
   float* vector(const std::string& name, const Shape& shape);
   const float* log_decay(const std::string& name);
   const float* rope_frequencies();
@@ -38,8 +42,11 @@ class ModelBuilder {
 
   const ModelConfig& config_;
   WeightSource& source_;
+  Precision precision_;
+  Arithmetic arithmetic_;
   std::uint64_t weight_bytes_ = 0;
   std::vector<Buffer> owned_;
+  Buffer transposed_;  // of the gate at hand
   const float* rope_frequency_ = nullptr;
 };
 

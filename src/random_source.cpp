@@ -10,17 +10,10 @@
 #include "griffin/core/buffer.h"
 #include "griffin/core/parallel.h"
 #include "griffin/kernels.h"
+#include "random_blocks.h"
 
 namespace griffin {
 namespace {
-
-/// splitmix64: the `index`-th number of the stream that `key` names.
-std::uint64_t random_bits(std::uint64_t key, std::uint64_t index) {
-  std::uint64_t z = key + index * 0x9E3779B97F4A7C15U;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-  return z ^ (z >> 31);
-}
 
 std::uint64_t key_of(std::uint64_t seed, const std::string& name) {
   std::uint64_t key = seed;
@@ -64,27 +57,26 @@ class RandomSource final : public WeightSource {
   RandomSource(Dtype dtype, std::uint64_t seed) : dtype_(dtype), seed_(seed) {}
 
   WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) override {
-    const WeightView view = allocate(dtype_, shape, lifetime);
-    // Inputs of a gate are its second-last axis, but gates are square.
+    const std::int64_t count = shape.size() == 3 ? shape.front() : 1;
+    // Inputs of a stored gate are its second-last axis, but gates are square.
     const float limit = std::sqrt(3.0F / static_cast<float>(shape.back()));
-    const std::uint64_t key = key_of(seed_, name);
-    constexpr std::int64_t step = 1 << 12;
-    parallel_for(available_cores(), view.rows * view.cols, step,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   float wide[step];
-                   for (std::int64_t i = begin; i < end; i += step) {
-                     const std::int64_t count = std::min(step, end - i);
-                     fill_uniform(key, i, count, limit, wide);
-                     narrow(dtype_, wide, count, bytes_of(view, i));
-                   }
-                 });
+    const Dtype dtype = dtype_ == Dtype::int4 && shape.size() == 3 ? Dtype::int8 : dtype_;
+    WeightView view{nullptr, dtype, shape[shape.size() - 2], shape.back()};
+    allocate(view, static_cast<std::size_t>(count) * view.bytes(), lifetime);
+    if (is_quantized(dtype)) {
+      fill_random_blocks(key_of(seed_, name), view, count, limit, target_);
+    } else {
+      fill(key_of(seed_, name), count * view.rows * view.cols, dtype, limit);
+    }
     return view;
   }
 
   WeightView vector(const std::string& name, const Shape& shape) override {
-    const WeightView view = allocate(Dtype::f32, shape, Lifetime::next_call);
+    WeightView view{nullptr, Dtype::f32, shape.front(), 1};
+    for (std::size_t i = 1; i < shape.size(); ++i) view.cols *= shape[i];
+    allocate(view, view.bytes(), Lifetime::next_call);
     const std::int64_t count = view.rows * view.cols;
-    auto* values = reinterpret_cast<float*>(bytes_of(view, 0));
+    auto* values = reinterpret_cast<float*>(target_);
     const bool convolution = shape.size() == 3;
     const float limit = convolution ? std::sqrt(3.0F / static_cast<float>(shape.back())) : 0.1F;
     fill_uniform(key_of(seed_, name), 0, count, limit, values);
@@ -93,6 +85,8 @@ class RandomSource final : public WeightSource {
     }
     return view;
   }
+
+  std::string where(const std::string& name) const override { return "random " + name; }
 
   std::shared_ptr<const void> finish() override {
     return std::make_shared<const std::vector<Buffer>>(std::move(kept_));
@@ -105,18 +99,23 @@ class RandomSource final : public WeightSource {
     return std::log(std::expm1(-std::log(decay) / 8.0F));
   }
 
-  WeightView allocate(Dtype dtype, const Shape& shape, Lifetime lifetime) {
-    WeightView view{nullptr, dtype, shape.front(), 1};
-    for (std::size_t i = 1; i < shape.size(); ++i) view.cols *= shape[i];
-    Buffer& buffer = lifetime == Lifetime::model ? kept_.emplace_back() : passing_;
-    buffer = Buffer(view.bytes());
-    view.data = buffer.data();
-    target_ = buffer.data();
-    return view;
+  void fill(std::uint64_t key, std::int64_t elements, Dtype dtype, float limit) const {
+    constexpr std::int64_t step = 1 << 12;
+    parallel_for(available_cores(), elements, step, [&](std::int64_t begin, std::int64_t end) {
+      float wide[step];
+      for (std::int64_t i = begin; i < end; i += step) {
+        const std::int64_t count = std::min(step, end - i);
+        fill_uniform(key, i, count, limit, wide);
+        narrow(dtype, wide, count, target_ + static_cast<std::size_t>(i) * size_of(dtype));
+      }
+    });
   }
 
-  std::byte* bytes_of(const WeightView& view, std::int64_t element) const {
-    return target_ + static_cast<std::size_t>(element) * size_of(view.dtype);
+  void allocate(WeightView& view, std::size_t bytes, Lifetime lifetime) {
+    Buffer& buffer = lifetime == Lifetime::model ? kept_.emplace_back() : passing_;
+    buffer = Buffer(bytes);
+    view.data = buffer.data();
+    target_ = buffer.data();
   }
 
   Dtype dtype_;

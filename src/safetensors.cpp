@@ -53,7 +53,8 @@ std::string to_text(const std::vector<std::uint64_t>& numbers) {
 
 class Parser {
  public:
-  Parser(std::span<const std::byte> file, const std::string& name) : file_(file), name_(name) {}
+  Parser(std::span<const std::byte> file, const std::string& name, Metadata* metadata)
+      : file_(file), name_(name), metadata_(metadata) {}
 
   TensorMap parse() {
     const std::uint64_t header = header_length();
@@ -88,20 +89,22 @@ class Parser {
     return length;
   }
 
-  void check_metadata(const JsonValue& value) const {
+  void read_metadata(const JsonValue& value) const {
     if (value.is_null()) return;
     const auto* object = value.as<JsonObject>();
     if (object == nullptr) fail("__metadata__: expected an object, found " + describe(value));
     for (const JsonMember& member : *object) {
-      if (member.value.as<std::string>() == nullptr) {
+      const auto* text = member.value.as<std::string>();
+      if (text == nullptr) {
         fail("__metadata__: " + printable(member.key) + ": expected a string, found " +
              describe(member.value));
       }
+      if (metadata_ != nullptr) metadata_->emplace(member.key, *text);
     }
   }
 
   void add(JsonMember&& member) {
-    if (member.key == "__metadata__") return check_metadata(member.value);
+    if (member.key == "__metadata__") return read_metadata(member.value);
     const auto* object = member.value.as<JsonObject>();
     if (object == nullptr) fail(member.key, "expected an object, found " + describe(member.value));
     Entry entry;
@@ -220,18 +223,28 @@ class Parser {
 
   std::span<const std::byte> file_;
   const std::string& name_;
+  Metadata* metadata_;
   std::vector<Entry> entries_;
 };
 
 }  // namespace
 
-TensorMap parse_safetensors(std::span<const std::byte> file, const std::string& name) {
-  return Parser(file, name).parse();
+TensorMap parse_safetensors(std::span<const std::byte> file, const std::string& name,
+                            Metadata* metadata) {
+  return Parser(file, name, metadata).parse();
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path, FileAccess access)
     : path_(path),
       bytes_(path, access),
-      tensors_(parse_safetensors(bytes_.bytes(), path.string())) {}
+      tensors_(parse_safetensors(bytes_.bytes(), path.string(), &metadata_)) {
+  const auto version = metadata_.find(blocks_key);
+  if (version != metadata_.end() && version->second != blocks_version) {
+    throw Error(ErrorCode::unsupported, path.string() +
+                                            ": __metadata__: " + std::string(blocks_key) +
+                                            ": expected version " + std::string(blocks_version) +
+                                            ", found " + printable(version->second));
+  }
+}
 
 }  // namespace griffin

@@ -17,7 +17,7 @@ using Shape = std::vector<std::int64_t>;
 /// is copied at once.
 enum class Lifetime { model, next_call };
 
-/// Tensors by their Hugging Face names, as dense views of [shape[0], the rest].
+/// Tensors by their Hugging Face names; small ones as dense views of [shape[0], the rest].
 class WeightSource {
  public:
   WeightSource() = default;
@@ -25,12 +25,16 @@ class WeightSource {
   WeightSource& operator=(const WeightSource&) = delete;
   virtual ~WeightSource() = default;
 
-  /// A weight matrix, in the type the model shall hold it in.
+  /// A weight matrix [rows, cols] as it is stored. Of a stack of them, [count, rows, cols], the
+  /// view of the first; the others follow.
   virtual WeightView matrix(const std::string& name, const Shape& shape, Lifetime lifetime) = 0;
 
   /// A small tensor (bias, norm, convolution, decay) in the type it is stored in, until the next
   /// call.
   virtual WeightView vector(const std::string& name, const Shape& shape) = 0;
+
+  /// What an error about that tensor starts with.
+  virtual std::string where(const std::string& name) const = 0;
 
   /// Called when the model has everything: hands over what the views of Lifetime::model look into.
   virtual std::shared_ptr<const void> finish() = 0;

@@ -68,9 +68,9 @@ class CommonOptions {
         ->type_name("N")
         ->check(at_least(1))
         ->capture_default_str();
-    app.add_option("--dtype", dtype_, "Weights: as stored, widened to f32, rounded to bf16")
+    app.add_option("--dtype", dtype_, "Weights: as stored, f32 arithmetic, or rounded to a type")
         ->type_name("TYPE")
-        ->check(CLI::IsMember({"auto", "f32", "bf16"}))
+        ->check(CLI::IsMember({"auto", "f32", "bf16", "int8", "int4"}))
         ->capture_default_str();
     app.add_option("--kv-dtype", kv_dtype_, "Keys and values of a sequence")
         ->type_name("TYPE")
@@ -94,16 +94,14 @@ class CommonOptions {
   /// Loads the model, with a bar. Throws Error(cancelled) on Ctrl-C.
   Model load_model() const {
     if (random()) {
-      return Model::random(preset(preset_), dtype_ == "f32" ? Dtype::f32 : Dtype::bf16, 0);
+      return Model::random(preset(preset_), random_dtype(), 0);
     }
     if (!std::filesystem::is_directory(folder())) {
       throw Error(ErrorCode::io, folder().string() + ": no such model folder");
     }
     ProgressBar bar("loading");
     LoadOptions options;
-    options.precision = dtype_ == "f32"    ? Precision::f32
-                        : dtype_ == "bf16" ? Precision::bf16
-                                           : Precision::stored;
+    options.precision = precision();
     options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
     options.progress = [&](const LoadProgress& progress) {
       bar.update(progress.bytes_done, progress.bytes_total);
@@ -160,6 +158,18 @@ class CommonOptions {
   }
 
  private:
+  Precision precision() const {
+    if (dtype_ == "f32") return Precision::f32;
+    if (dtype_ == "bf16") return Precision::bf16;
+    if (dtype_ == "int8") return Precision::int8;
+    return dtype_ == "int4" ? Precision::int4 : Precision::stored;
+  }
+  Dtype random_dtype() const {
+    if (dtype_ == "f32") return Dtype::f32;
+    if (dtype_ == "int8") return Dtype::int8;
+    return dtype_ == "int4" ? Dtype::int4 : Dtype::bf16;
+  }
+
   std::filesystem::path folder() const {
     return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
   }

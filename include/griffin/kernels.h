@@ -13,38 +13,112 @@
 
 namespace griffin::kernels {
 
-/// Storage type of weights and key/value rows; widened to float32 exactly before use.
-enum class Storage : std::uint8_t { f32, bf16, f16 };
-inline constexpr int storage_types = 3;
+/// Storage type of weights and key/value rows; widened to float32 exactly before use. The last two
+/// are for weights only.
+enum class Storage : std::uint8_t { f32, bf16, f16, int8, int4 };
+inline constexpr int float_types = 3;    // the first three: arrays of numbers
+inline constexpr int storage_types = 5;  // the others: blocks, see below
 
-enum class Isa : std::uint8_t { scalar, neon, avx2, avx512, avx512_bf16 };
+enum class Isa : std::uint8_t { scalar, neon, avx2, avx512, avx512_vnni, avx512_bf16 };
+
+/// A quantised matrix is cut into panels of 16 rows (outputs) and groups of 128 columns (inputs),
+/// padded with zeros. A block holds one group of one panel; the blocks of a panel follow one
+/// another. Byte (q, o, i) of a block is input 4 q + i of output o:
+///   int8  [32][16][4] bytes w + 128, |w| <= 127, then [16] float32 scales
+///   int4  [16][16][4] bytes: low four bits w + 8 of quad 2 q, high four bits of quad 2 q + 1,
+///         -8 <= w <= 7; then [16] bf16 scales; then [16] 16-bit words: four bits a run of 32
+///         inputs, lowest first, an integer factor 1..15 of the scale
+/// A weight is w scale, or w factor scale: 8.25 and 4.25 bits each.
+inline constexpr std::int64_t panel_rows = 16;
+inline constexpr std::int64_t group_width = 128;
+inline constexpr std::int64_t run_width = 32;
+inline constexpr std::int64_t runs_per_group = group_width / run_width;
+inline constexpr std::int64_t int8_scales = panel_rows * group_width;  // offset in a block
+inline constexpr std::int64_t int8_block = int8_scales + panel_rows * 4;
+inline constexpr std::int64_t int4_scales = panel_rows * group_width / 2;
+inline constexpr std::int64_t int4_factors = int4_scales + panel_rows * 2;
+inline constexpr std::int64_t int4_block = int4_factors + panel_rows * 2;
+
+constexpr std::int64_t groups_of(std::int64_t in) noexcept {
+  return (in + group_width - 1) / group_width;
+}
+
+/// The form in which a product takes its activations.
+///   f32   the rows as they are
+///   bf16  rounded to nearest even
+///   int8  round(x / scale), scale = max |x| / 127 of every row and group; where a value is not
+///         finite, so is the scale
+enum class Operand : std::uint8_t { f32, bf16, int8 };
+inline constexpr int operand_types = 3;
+
+/// How weights are stored and in what arithmetic they are multiplied. The first three widen the
+/// weights and work in float32. bf16_bf16 rounds the activations, too; products of two bf16 numbers
+/// are exact in float32, and so the sum is the only other rounding. int8 and int4 sum a group
+/// exactly in integers: on every instruction set they give the same bits.
+enum class Product : std::uint8_t { f32, bf16, f16, bf16_bf16, int8, int4 };
+inline constexpr int product_types = 6;
+
+constexpr Operand operand_of(Product product) noexcept {
+  if (product < Product::bf16_bf16) return Operand::f32;
+  return product == Product::bf16_bf16 ? Operand::bf16 : Operand::int8;
+}
+
+/// Room for the packed operand of `rows` rows. Cache lines, whatever the instruction set.
+constexpr std::int64_t operand_bytes(Operand operand, std::int64_t rows, std::int64_t in) noexcept {
+  if (operand == Operand::f32) return 0;
+  if (operand == Operand::bf16) return rows * ((in + 31) / 32 * 64);
+  const std::int64_t of_group = group_width + 4 * runs_per_group + 4;  // values, sums, scale
+  return (rows * groups_of(in) * of_group + 63) / 64 * 64;
+}
+
+/// Scratch that the product of a packed operand takes, per thread: a few panels that fit the
+/// second-level cache, or one at least.
+constexpr std::int64_t matmul_scratch(std::int64_t in) noexcept {
+  const std::int64_t panel = groups_of(in) * group_width * panel_rows * 2;
+  return panel > 1 << 20 ? panel : 1 << 20;
+}
+
+/// Rows of activations -> operand. Split along rows, at multiples of operand_rows.
+inline constexpr std::int64_t operand_rows = 8;
+struct PackArgs {
+  const float* x;  // [rows, in]
+  std::int64_t x_stride;
+  void* operand;  // operand_bytes(..., rows, in), on a cache line
+  std::int64_t rows;
+  std::int64_t in;
+  std::int64_t row_begin;
+  std::int64_t row_end;
+};
 
 /// What a product does with its output: y = value, or y = y + value, with the same value.
 enum class Write : std::uint8_t { set, add };
 
 /// y[r, o] = sum_i x[r, i] w[o, i] + bias[o]   for o in [out_begin, out_end)
-/// Each element is summed along `in` in its own vector accumulator, lane j taking i = j mod lanes.
+/// In float arithmetic each element is summed along `in` in its own vector accumulator, lane j
+/// taking i (or pair i, for bf16_bf16) = j mod lanes, and the lanes by halves. Quantised, the
+/// groups are summed one after the other: y += float(sum in group) * (scale of x * scale of w).
 /// Cost: 2 R in flops and `in` weights read per output column.
 struct MatmulArgs {
-  const float* x;  // [rows, in]
-  std::int64_t x_stride;
-  const void* w;      // [out, in], dense
-  const float* bias;  // [out] or null
-  float* y;           // [rows, out]
+  const void* x;          // [rows, in] float32, or a packed operand
+  std::int64_t x_stride;  // of float32 rows
+  const void* w;          // [out, in], dense, or blocks
+  const float* bias;      // [out] or null
+  float* y;               // [rows, out]
   std::int64_t y_stride;
   std::int64_t rows;
   std::int64_t in;
   std::int64_t out_begin;
   std::int64_t out_end;
   Write write;
+  void* scratch;  // matmul_scratch(in) bytes on a cache line, for packed operands
 };
 
 /// y[r, n B + j] = sum_i x[r, n B + i] w[n, j, i] + bias[n B + j], for columns in [begin, end)
 /// where B = block_width. The weight is [blocks, out, in]: transposed from the checkpoint's layout.
 struct BlockDiagonalArgs {
-  const float* x;  // [rows, blocks B]
+  const void* x;  // [rows, blocks B] float32, or a packed operand [rows, B] for every block
   std::int64_t x_stride;
-  const void* w;      // [blocks, B, B], indexed [block, out, in]
+  const void* w;      // [blocks, B, B], indexed [block, out, in]; dense, or blocks
   const float* bias;  // [blocks B]
   float* y;           // [rows, blocks B]
   std::int64_t y_stride;
@@ -52,6 +126,7 @@ struct BlockDiagonalArgs {
   std::int64_t block_width;
   std::int64_t begin;
   std::int64_t end;
+  void* scratch;  // as for MatmulArgs
 };
 
 /// y[t] = h = a[t] h + b[t]   for channels in [begin, end), t = 0 .. rows-1. y may be a or b.
@@ -188,7 +263,7 @@ struct SoftCapArgs {
 
 /// y[r] = scale widen(table[tokens[r]]). Split along rows.
 struct EmbedArgs {
-  const void* table;           // [vocab, width], dense
+  const void* table;           // [vocab, width], dense, or blocks
   const std::int32_t* tokens;  // [rows], each in [0, vocab)
   float* y;                    // [rows, width]
   std::int64_t y_stride;
@@ -211,13 +286,14 @@ struct ArgmaxArgs {
 };
 
 /// The kernels of one instruction set. What a set does not improve is that of the next lower one.
-/// Arrays are indexed by Storage.
+/// Arrays are indexed by Product, Operand and Storage.
 struct Table {
   Isa isa;
   const char* name;  // what GRIFFIN_ISA calls it
 
-  void (*matmul[storage_types])(const MatmulArgs&) noexcept;
-  void (*block_diagonal[storage_types])(const BlockDiagonalArgs&) noexcept;
+  void (*pack[operand_types])(const PackArgs&) noexcept;  // null for Operand::f32
+  void (*matmul[product_types])(const MatmulArgs&) noexcept;
+  void (*block_diagonal[product_types])(const BlockDiagonalArgs&) noexcept;
   void (*linear_scan)(const LinearScanArgs&) noexcept;
   void (*rg_lru)(const RgLruArgs&) noexcept;
   void (*conv1d)(const Conv1dArgs&) noexcept;
@@ -225,11 +301,11 @@ struct Table {
   void (*gelu_gate)(const GeluGateArgs&) noexcept;
   void (*rope_angles)(const RopeAnglesArgs&) noexcept;
   void (*rope)(const RopeArgs&) noexcept;
-  void (*attention[storage_types])(const AttentionArgs&) noexcept;
+  void (*attention[float_types])(const AttentionArgs&) noexcept;
   void (*soft_cap)(const SoftCapArgs&) noexcept;
   void (*embed[storage_types])(const EmbedArgs&) noexcept;
-  void (*widen[storage_types])(const ConvertArgs&) noexcept;  // storage type -> float32
-  void (*narrow_bf16)(const ConvertArgs&) noexcept;           // float32 -> bf16
+  void (*widen[float_types])(const ConvertArgs&) noexcept;  // storage type -> float32
+  void (*narrow_bf16)(const ConvertArgs&) noexcept;         // float32 -> bf16
   std::int64_t (*argmax)(const ArgmaxArgs&) noexcept;
 };
 
@@ -239,8 +315,9 @@ int table_count() noexcept;
 /// Table `index` of table_count(), best first.
 const Table& table_at(int index) noexcept;
 
-/// The table called `name` ("scalar", "avx2", "avx512"), or the best one for a null or empty name.
-/// Null if this build has no such table or the CPU cannot run it.
+/// The table called `name` ("scalar", "neon", "avx2", "avx512", "avx512_vnni", "avx512_bf16"), or
+/// the best one for a null or empty name. Null if this build has no such table or the CPU cannot
+/// run it.
 const Table* find_table(const char* name) noexcept;
 
 /// find_table of the environment variable GRIFFIN_ISA; null if it names none that runs here.

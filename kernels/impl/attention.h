@@ -142,7 +142,7 @@ inline void attend(const AttentionArgs& p, std::int64_t row, std::int64_t head) 
     }
     for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
       matmul<S>({q, p.head_dim, run.keys, nullptr, &weights[0][offset], key_block, H, p.head_dim, 0,
-                 run.count, Write::set});
+                 run.count, Write::set, nullptr});
     });
     for (int h = 0; h < H; ++h) {
       multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));

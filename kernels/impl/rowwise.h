@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norm, gating, soft cap, embedding rows, conversions, argmax.
+// Norm, gating, soft cap, embedding rows, argmax.
 #pragma once
 
 namespace griffin::kernels {
@@ -54,27 +54,6 @@ void embed(const EmbedArgs& p) noexcept {
     for_each_vec(0, p.width, [&](std::int64_t c, auto count) {
       store(y + c, load_as<S>(p.table, first + c, count) * scale, count);
     });
-  }
-}
-
-template <Storage S>
-void widen(const ConvertArgs& p) noexcept {
-  float* to = static_cast<float*>(p.to);
-  for_each_vec(0, p.count, [&](std::int64_t i, auto count) {
-    store(to + i, load_as<S>(p.from, i, count), count);
-  });
-}
-
-void narrow_bf16(const ConvertArgs& p) noexcept {
-  const char* from = static_cast<const char*>(p.from);
-  char* to = static_cast<char*>(p.to);
-  for (std::int64_t i = 0; i < p.count; ++i) {
-    std::uint32_t bits;
-    __builtin_memcpy(&bits, from + i * 4, sizeof bits);
-    const std::uint32_t nearest_even = (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
-    const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
-    const auto narrow = static_cast<std::uint16_t>(nan ? (bits >> 16 | 0x40U) : nearest_even);
-    __builtin_memcpy(to + i * 2, &narrow, sizeof narrow);
   }
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that is written once over the vector wrapper, and its place in the table. An ISA file
-// includes its wrapper, then this. The order of the includes matters between blank lines.
+// Everything that is written once over the vector wrapper Vec, and its place in the table. An ISA
+// file includes its wrapper, then this. The order of the includes matters between blank lines.
 #pragma once
 
 #include "simd/math.h"
+
+#include "impl/convert.h"
+#include "impl/product.h"
 
 #include "impl/matmul.h"
 
@@ -19,8 +22,7 @@ namespace {
 template <Storage S>
 inline void fill_for_storage(Table& table) {
   constexpr int index = static_cast<int>(S);
-  table.matmul[index] = matmul<S>;
-  table.block_diagonal[index] = block_diagonal<S>;
+  set_product<static_cast<Product>(S), matmul<S>>(table);
   table.attention[index] = attention<S>;
   table.embed[index] = embed<S>;
   table.widen[index] = widen<S>;
@@ -30,6 +32,8 @@ inline void fill_all(Table& table) {
   fill_for_storage<Storage::f32>(table);
   fill_for_storage<Storage::bf16>(table);
   fill_for_storage<Storage::f16>(table);
+  set_product<Product::bf16_bf16, matmul_bf16_bf16>(table);
+  table.pack[static_cast<int>(Operand::bf16)] = pack_bf16;
   table.linear_scan = linear_scan;
   table.rg_lru = rg_lru;
   table.conv1d = conv1d;

@@ -38,14 +38,23 @@ std::vector<Case> cases() {
       {"griffin_w33_f32_f32", tiny_griffin(33), Dtype::f32, Dtype::f32, 333},
       {"griffin_w33_bf16_bf16", tiny_griffin(33), Dtype::bf16, Dtype::bf16, 104},
       {"griffin_w70_bf16_f32", tiny_griffin(70), Dtype::bf16, Dtype::f32, 215},
+      {"griffin_w8_int8_f32", tiny_griffin(8), Dtype::int8, Dtype::f32, 37},
+      {"griffin_w33_int4_bf16", tiny_griffin(33), Dtype::int4, Dtype::bf16, 104},
       {"hawk_f32", tiny_hawk(), Dtype::f32, Dtype::f32, 61},
       {"hawk_bf16", tiny_hawk(), Dtype::bf16, Dtype::f32, 61},
       {"hawk_f16", tiny_hawk(), Dtype::f16, Dtype::f32, 61},
+      {"hawk_int8", tiny_hawk(), Dtype::int8, Dtype::f32, 61},
+      {"hawk_int4", tiny_hawk(), Dtype::int4, Dtype::f32, 61},
+      {"transformer_bf16_f32", tiny_transformer(), Dtype::bf16, Dtype::f32, 70},
+      {"transformer_int8_f32", tiny_transformer(), Dtype::int8, Dtype::f32, 70},
+      {"transformer_int4_bf16", tiny_transformer(), Dtype::int4, Dtype::bf16, 70},
       {"transformer_f32_f32", tiny_transformer(), Dtype::f32, Dtype::f32, 150},
       {"transformer_f32_bf16", tiny_transformer(), Dtype::f32, Dtype::bf16, 150},
       {"transformer_f16_f32", tiny_transformer(), Dtype::f16, Dtype::f32, 70},
       {"wide_f32_f32", wide_griffin(), Dtype::f32, Dtype::f32, 40},
       {"wide_bf16_bf16", wide_griffin(), Dtype::bf16, Dtype::bf16, 40},
+      {"wide_int8_f32", wide_griffin(), Dtype::int8, Dtype::f32, 40},
+      {"wide_int4_bf16", wide_griffin(), Dtype::int4, Dtype::bf16, 40},
   };
 }
 

@@ -48,8 +48,9 @@ struct OwnedGate {
         weight(transposed_blocks(goldens().floats(name + "_weight").values, block_width)),
         bias(goldens().floats(name + "_bias").values) {}
   BlockDiagonalLinear layer() const {
-    return {{weight.data(), Dtype::f32, static_cast<std::int64_t>(bias.size()), block_width},
-            bias.data()};
+    return {{weight.data(), Dtype::f32, block_width, block_width},
+            bias.data(),
+            static_cast<std::int64_t>(bias.size()) / block_width};
   }
 };
 
@@ -177,7 +178,7 @@ struct GoldenRecurrentBlock {
 
 class GoldenBlocks : public IsaTest {
  protected:
-  Context context_{&table(), 2, Workspace()};
+  Context context_{table(), 2, 0, 64};
 };
 INSTANTIATE_TEST_SUITE_P(Isa, GoldenBlocks, ::testing::ValuesIn(all_tables()), table_name);
 

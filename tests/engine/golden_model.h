@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A golden model on one instruction set, with its weights as stored or widened.
+// A golden model on one instruction set, in float32 arithmetic: what the numbers were made with.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,30 +15,28 @@
 namespace griffin::test {
 
 class GoldenModelTest
-    : public ::testing::TestWithParam<std::tuple<std::string, Precision, const kernels::Table*>> {
+    : public ::testing::TestWithParam<std::tuple<std::string, const kernels::Table*>> {
  public:
   static std::string name(const ::testing::TestParamInfo<ParamType>& info) {
-    const auto& [model, precision, isa] = info.param;
-    std::string name = model + (precision == Precision::f32 ? "_f32_" : "_stored_") + isa->name;
+    const auto& [model, isa] = info.param;
+    std::string name = model + "_" + isa->name;
     for (char& c : name) c = c == '-' ? '_' : c;
     return name;
   }
 
   static auto all_of(const std::vector<std::string>& models) {
-    return ::testing::Combine(::testing::ValuesIn(models),
-                              ::testing::Values(Precision::stored, Precision::f32),
-                              ::testing::ValuesIn(all_tables()));
+    return ::testing::Combine(::testing::ValuesIn(models), ::testing::ValuesIn(all_tables()));
   }
 
   static auto all() { return all_of(golden_models()); }
 
  protected:
   static std::filesystem::path folder() { return goldens_root() / std::get<0>(GetParam()); }
-  static const kernels::Table& table() { return *std::get<2>(GetParam()); }
+  static const kernels::Table& table() { return *std::get<1>(GetParam()); }
 
   static Model load() {
     LoadOptions options;
-    options.precision = std::get<1>(GetParam());
+    options.precision = Precision::f32;
     return Model::load(folder(), options);
   }
 

@@ -47,9 +47,9 @@ TEST(LoadTypes, ShardsGiveTheSameBits) {
 TEST(LoadTypes, UnalignedDataGivesTheSameBits) {
   for (const Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::f16}) {
     CheckpointToWrite written = checkpoint(dtype);
-    const std::vector<float> expected = logits_of(CheckedModel(written).model());
+    const std::vector<float> expected = logits_of(CheckedModel(written, Precision::stored).model());
     written.header_space = 1;
-    const CheckedModel unaligned(written);
+    const CheckedModel unaligned(written, Precision::stored);
     const auto address = reinterpret_cast<std::uintptr_t>(unaligned.model().embedding().table.data);
     EXPECT_EQ(address % 2, 1U);
     EXPECT_EQ(logits_of(unaligned.model()), expected);
@@ -84,7 +84,7 @@ TEST(LoadTypes, PrecisionBf16RoundsTheMatrices) {
     const bool matrix = tensor.shape.size() == 2 && name.ends_with(".weight");
     if (gate || matrix) tensor = tensor_of(tensor.shape, values_of(tensor), Dtype::bf16);
   }
-  const CheckedModel reference(written);
+  const CheckedModel reference(written, Precision::stored);
   const std::vector<float> found = logits_of(rounded);
   EXPECT_EQ(found, logits_of(reference.model()));
   EXPECT_NE(found, logits_of(Model::load(folder.path())));

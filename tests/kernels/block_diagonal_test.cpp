@@ -27,7 +27,7 @@ struct Gate {
            GuardedMatrix& y) const {
     table.block_diagonal[index_of(w.storage())]({x.row(first), x.stride(), w.data(), bias.data(),
                                                  y.row(0), y.stride(), y.rows(), block_width, begin,
-                                                 end});
+                                                 end, nullptr});
   }
 
   GuardedMatrix whole(const kernels::Table& table) const {

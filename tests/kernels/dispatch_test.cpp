@@ -88,12 +88,13 @@ class Tables : public IsaTest {};
 INSTANTIATE_TEST_SUITE_P(Isa, Tables, ::testing::ValuesIn(all_tables()), table_name);
 
 TEST_P(Tables, AreComplete) {
-  for (int storage = 0; storage < kernels::storage_types; ++storage) {
-    EXPECT_NE(table().matmul[storage], nullptr);
-    EXPECT_NE(table().block_diagonal[storage], nullptr);
-    EXPECT_NE(table().attention[storage], nullptr);
-    EXPECT_NE(table().embed[storage], nullptr);
-    EXPECT_NE(table().widen[storage], nullptr);
+  for (const auto matmul : table().matmul) EXPECT_NE(matmul, nullptr);
+  for (const auto block_diagonal : table().block_diagonal) EXPECT_NE(block_diagonal, nullptr);
+  for (const auto attention : table().attention) EXPECT_NE(attention, nullptr);
+  for (const auto embed : table().embed) EXPECT_NE(embed, nullptr);
+  for (const auto widen : table().widen) EXPECT_NE(widen, nullptr);
+  for (const auto operand : {kernels::Operand::bf16, kernels::Operand::int8}) {
+    EXPECT_NE(table().pack[static_cast<std::size_t>(operand)], nullptr);
   }
   EXPECT_NE(table().linear_scan, nullptr);
   EXPECT_NE(table().rg_lru, nullptr);

@@ -172,7 +172,7 @@ struct GoldenRgLru {
     Floats y(x.size());
     table.block_diagonal[f32]({x.data(), width(), weight.data(), bias.data(), y.data(), width(),
                                static_cast<std::int64_t>(x.size()) / width(), block_width, 0,
-                               width()});
+                               width(), nullptr});
     return y;
   }
 

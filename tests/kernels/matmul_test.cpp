@@ -30,7 +30,7 @@ struct Product {
            GuardedMatrix& y) const {
     table.matmul[index_of(w.storage())]({x.row(first), x.stride(), w.data(),
                                          bias.empty() ? nullptr : bias.data(), y.row(0), y.stride(),
-                                         y.rows(), in, columns.begin, columns.end, write});
+                                         y.rows(), in, columns.begin, columns.end, write, nullptr});
   }
 
   GuardedMatrix whole(const kernels::Table& table) const {

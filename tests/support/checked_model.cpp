@@ -28,8 +28,14 @@ double max_abs_difference(std::span<const float> found, const Rows& expected) {
   return worst;
 }
 
-CheckedModel::CheckedModel(const CheckpointToWrite& checkpoint)
-    : model_(Model::load(written(checkpoint, folder_))), oracle_(folder_.path()) {}
+static LoadOptions with(Precision precision) {
+  LoadOptions options;
+  options.precision = precision;
+  return options;
+}
+
+CheckedModel::CheckedModel(const CheckpointToWrite& checkpoint, Precision precision)
+    : model_(Model::load(written(checkpoint, folder_), with(precision))), oracle_(folder_.path()) {}
 
 CheckedModel::CheckedModel(const ModelConfig& config, Dtype dtype, std::uint64_t seed)
     : CheckedModel(random_checkpoint(config, dtype, seed)) {}

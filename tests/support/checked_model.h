@@ -21,7 +21,8 @@ double max_abs_difference(std::span<const float> found, const Rows& expected);
 /// Writes a checkpoint and reads it twice.
 class CheckedModel {
  public:
-  explicit CheckedModel(const CheckpointToWrite& checkpoint);
+  /// The oracle's arithmetic is exact: of the model's own, only float32 comes close to it.
+  explicit CheckedModel(const CheckpointToWrite& checkpoint, Precision precision = Precision::f32);
   explicit CheckedModel(const ModelConfig& config, Dtype dtype = Dtype::f32,
                         std::uint64_t seed = 1);
 

@@ -2,6 +2,7 @@
 // The two temporal mixing blocks and the residual block around them (paper, figure 2).
 #pragma once
 
+#include <algorithm>
 #include <variant>
 
 #include "griffin/layers/attention.h"
@@ -22,7 +23,9 @@ struct RecurrentBlock {
   Linear linear_out;  // [width, lru_width]
 
   std::size_t workspace_bytes(std::int64_t rows) const noexcept {
-    return 3 * Workspace::matrix_bytes(rows, rg_lru.width()) + rg_lru.workspace_bytes(rows);
+    return 3 * Workspace::matrix_bytes(rows, rg_lru.width()) +
+           std::max({Operands::workspace_bytes(rows, linear_y, linear_x),
+                     rg_lru.workspace_bytes(rows), Operands::workspace_bytes(rows, linear_out)});
   }
 
   /// residual += block(z). z and residual [rows, width].
@@ -33,11 +36,7 @@ struct RecurrentBlock {
     const MatrixView y = frame.matrix(z.rows, lru_width);
     const MatrixView x = frame.matrix(z.rows, lru_width);
     const MatrixView convolved = frame.matrix(z.rows, lru_width);
-    parallel_for(context.threads, lru_width, context.column_grain(2 * linear_x.in() * z.rows),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   linear_y.columns(context, z, y, begin, end);
-                   linear_x.columns(context, z, x, begin, end);
-                 });
+    project(context, z, y, x);
     conv_1d(context, batch, x, convolved);
     const MatrixView h = x;
     rg_lru(context, batch, convolved, h);
@@ -46,7 +45,18 @@ struct RecurrentBlock {
                    context.kernels->gelu_gate(
                        {y.data + begin, 0, h.data + begin, 0, h.data + begin, 0, 1, end - begin});
                  });
-    linear_out.add_to(context, h, residual);
+    linear_out.add_to(context, Operands(context, frame, h, linear_out), residual);
+  }
+
+ private:
+  void project(Context& context, ConstMatrixView z, MatrixView y, MatrixView x) const {
+    Workspace::Frame frame(context.workspace);
+    const Operands operands(context, frame, z, linear_y, linear_x);
+    parallel_for(context.threads, y.cols, context.column_grain(2 * linear_x.in() * z.rows),
+                 [&](std::int64_t begin, std::int64_t end, int worker) {
+                   linear_y.columns(context, operands, y, begin, end, worker);
+                   linear_x.columns(context, operands, x, begin, end, worker);
+                 });
   }
 };
 
@@ -60,7 +70,9 @@ struct AttentionBlock {
 
   std::size_t workspace_bytes(std::int64_t rows) const noexcept {
     return 2 * Workspace::matrix_bytes(rows, q_proj.out()) +
-           2 * Workspace::matrix_bytes(rows, k_proj.out()) + attention.workspace_bytes(rows);
+           2 * Workspace::matrix_bytes(rows, k_proj.out()) +
+           std::max({Operands::workspace_bytes(rows, q_proj, k_proj, v_proj),
+                     attention.workspace_bytes(rows), Operands::workspace_bytes(rows, o_proj)});
   }
 
   /// residual += block(z). z and residual [rows, width].
@@ -71,11 +83,29 @@ struct AttentionBlock {
     const MatrixView k = frame.matrix(z.rows, k_proj.out());
     const MatrixView v = frame.matrix(z.rows, v_proj.out());
     const MatrixView mixed = frame.matrix(z.rows, q_proj.out());
-    q_proj(context, z, q);
-    k_proj(context, z, k);
-    v_proj(context, z, v);
+    project(context, z, q, k, v);
     attention(context, batch, q, k, v, mixed);
-    o_proj.add_to(context, mixed, residual);
+    o_proj.add_to(context, Operands(context, frame, mixed, o_proj), residual);
+  }
+
+ private:
+  /// The columns of q, k and v, one after the other, are shared out among the threads.
+  void project(Context& context, ConstMatrixView z, MatrixView q, MatrixView k,
+               MatrixView v) const {
+    Workspace::Frame frame(context.workspace);
+    const Operands operands(context, frame, z, q_proj, k_proj, v_proj);
+    parallel_for(context.threads, q.cols + k.cols + v.cols,
+                 context.column_grain(q_proj.in() * z.rows),
+                 [&](std::int64_t begin, std::int64_t end, int worker) {
+                   const auto part = [&](const Linear& linear, MatrixView y, std::int64_t first) {
+                     const std::int64_t from = std::clamp(begin - first, std::int64_t{0}, y.cols);
+                     const std::int64_t to = std::clamp(end - first, std::int64_t{0}, y.cols);
+                     if (from < to) linear.columns(context, operands, y, from, to, worker);
+                   };
+                   part(q_proj, q, 0);
+                   part(k_proj, k, q.cols);
+                   part(v_proj, v, q.cols + k.cols);
+                 });
   }
 };
 

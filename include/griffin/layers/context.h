@@ -21,6 +21,18 @@ inline constexpr std::int64_t default_work_per_thread = 1 << 19;
 
 /// Kernels, threads and scratch of one calling thread. Not shared between threads.
 struct Context {
+  Context() = default;
+  /// Room for layers that declare no more than `workspace_bytes` and whose matrices are no more
+  /// than `widest` columns wide. Throws Error(capacity).
+  Context(const kernels::Table& table, int team, std::size_t workspace_bytes, std::int64_t widest,
+          std::int64_t worth_a_thread = default_work_per_thread)
+      : kernels(&table),
+        threads(team),
+        workspace(workspace_bytes),
+        work_per_thread(worth_a_thread),
+        scratch_per_thread_(static_cast<std::size_t>(kernels::matmul_scratch(widest))),
+        scratch_(scratch_per_thread_ * static_cast<std::size_t>(team)) {}
+
   const kernels::Table* kernels = nullptr;
   int threads = 1;
   Workspace workspace;
@@ -32,10 +44,20 @@ struct Context {
     return std::max<std::int64_t>(1, work_per_thread / std::max<std::int64_t>(operations, 1));
   }
 
-  /// The same for columns: a multiple of 16, so that two threads seldom write to one cache line.
+  /// The same for columns: a multiple of 16, so that two threads seldom write to one cache line and
+  /// never share a panel of quantised weights.
   std::int64_t column_grain(std::int64_t operations) const noexcept {
     return (grain(operations) + 15) / 16 * 16;
   }
+
+  /// What the matrix products of one worker may write to.
+  std::byte* scratch(int worker) noexcept {
+    return scratch_.data() + scratch_per_thread_ * static_cast<std::size_t>(worker);
+  }
+
+ private:
+  std::size_t scratch_per_thread_ = 0;
+  Buffer scratch_;
 };
 
 /// Consecutive tokens of one sequence: rows [first_row, first_row + count) of the activations, at
@@ -72,5 +94,10 @@ constexpr int storage_index(Dtype dtype) noexcept {
 static_assert(storage_index(Dtype::f32) == static_cast<int>(kernels::Storage::f32));
 static_assert(storage_index(Dtype::bf16) == static_cast<int>(kernels::Storage::bf16));
 static_assert(storage_index(Dtype::f16) == static_cast<int>(kernels::Storage::f16));
+static_assert(storage_index(Dtype::int8) == static_cast<int>(kernels::Storage::int8));
+static_assert(storage_index(Dtype::int4) == static_cast<int>(kernels::Storage::int4));
+static_assert(block_rows == kernels::panel_rows && block_cols == kernels::group_width);
+static_assert(block_bytes(Dtype::int8) == kernels::int8_block);
+static_assert(block_bytes(Dtype::int4) == kernels::int4_block);
 
 }  // namespace griffin

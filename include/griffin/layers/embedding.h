@@ -26,9 +26,14 @@ struct LmHead {
   Linear linear;          // [vocab, width], no bias
   float soft_cap = 0.0F;  // 0: none
 
+  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+    return Operands::workspace_bytes(rows, linear);
+  }
+
   /// x [rows, width], normed -> logits [rows, vocab], dense.
-  void operator()(const Context& context, ConstMatrixView x, MatrixView logits) const noexcept {
-    linear(context, x, logits);
+  void operator()(Context& context, ConstMatrixView x, MatrixView logits) const {
+    Workspace::Frame frame(context.workspace);
+    linear(context, Operands(context, frame, x, linear), logits);
     if (soft_cap == 0.0F) return;
     parallel_for(context.threads, logits.rows * logits.cols, context.column_grain(8),
                  [&](std::int64_t begin, std::int64_t end) {

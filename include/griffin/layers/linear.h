@@ -2,7 +2,7 @@
 // Dense and block-diagonal linear maps.
 #pragma once
 
-#include "griffin/layers/context.h"
+#include "griffin/layers/operands.h"
 
 namespace griffin {
 
@@ -10,50 +10,67 @@ namespace griffin {
 struct Linear {
   WeightView weight;            // [out, in]
   const float* bias = nullptr;  // [out], or null
+  Arithmetic arithmetic = Arithmetic::of_weights;
 
   std::int64_t in() const noexcept { return weight.cols; }
   std::int64_t out() const noexcept { return weight.rows; }
+  kernels::Product product() const noexcept { return product_of(weight.dtype, arithmetic); }
+  /// Operands that x is packed as, and how wide each is.
+  std::int64_t operands() const noexcept { return 1; }
+  std::int64_t operand_width() const noexcept { return in(); }
 
-  /// Columns [begin, end) of y, on the calling thread.
-  void columns(const Context& context, ConstMatrixView x, MatrixView y, std::int64_t begin,
-               std::int64_t end, kernels::Write write = kernels::Write::set) const noexcept {
-    context.kernels->matmul[storage_index(weight.dtype)](
-        {x.data, x.stride, weight.data, bias, y.data, y.stride, x.rows, in(), begin, end, write});
+  /// Columns [begin, end) of y, by one worker. x was packed for this layer.
+  void columns(Context& context, const Operands& x, MatrixView y, std::int64_t begin,
+               std::int64_t end, int worker,
+               kernels::Write write = kernels::Write::set) const noexcept {
+    const auto product = static_cast<std::size_t>(this->product());
+    context.kernels->matmul[product]({x.data(this->product()), x.rows().stride, weight.data, bias,
+                                      y.data, y.stride, x.rows().rows, in(), begin, end, write,
+                                      context.scratch(worker)});
   }
 
   /// x [rows, in] -> y [rows, out].
-  void operator()(const Context& context, ConstMatrixView x, MatrixView y) const noexcept {
+  void operator()(Context& context, const Operands& x, MatrixView y) const noexcept {
     run(context, x, y, kernels::Write::set);
   }
 
   /// y += W x + b.
-  void add_to(const Context& context, ConstMatrixView x, MatrixView y) const noexcept {
+  void add_to(Context& context, const Operands& x, MatrixView y) const noexcept {
     run(context, x, y, kernels::Write::add);
   }
 
  private:
-  void run(const Context& context, ConstMatrixView x, MatrixView y,
-           kernels::Write write) const noexcept {
-    parallel_for(
-        context.threads, out(), context.column_grain(in() * x.rows),
-        [&](std::int64_t begin, std::int64_t end) { columns(context, x, y, begin, end, write); });
+  void run(Context& context, const Operands& x, MatrixView y, kernels::Write write) const noexcept {
+    parallel_for(context.threads, out(), context.column_grain(in() * x.rows().rows),
+                 [&](std::int64_t begin, std::int64_t end, int worker) {
+                   columns(context, x, y, begin, end, worker, write);
+                 });
   }
 };
 
 /// One square matrix per block of channels (paper, section 2.4; recurrentgemma
 /// `BlockDiagonalLinear`). The checkpoint's [block, in, out] is transposed when it is loaded.
+/// Quantised, every block is padded for itself.
 struct BlockDiagonalLinear {
-  WeightView weight;            // [blocks * block_width, block_width], indexed [block, out, in]
-  const float* bias = nullptr;  // [blocks * block_width]
+  WeightView weight;            // [block_width, block_width], the first of `blocks`: [out, in]
+  const float* bias = nullptr;  // [blocks block_width]
+  std::int64_t blocks = 0;
+  Arithmetic arithmetic = Arithmetic::of_weights;
 
-  std::int64_t width() const noexcept { return weight.rows; }
+  std::int64_t width() const noexcept { return blocks * block_width(); }
   std::int64_t block_width() const noexcept { return weight.cols; }
+  kernels::Product product() const noexcept { return product_of(weight.dtype, arithmetic); }
+  std::int64_t operands() const noexcept { return blocks; }
+  std::int64_t operand_width() const noexcept { return block_width(); }
 
-  /// Columns [begin, end) of y, on the calling thread. x [rows, width] -> y [rows, width].
-  void columns(const Context& context, ConstMatrixView x, MatrixView y, std::int64_t begin,
-               std::int64_t end) const noexcept {
-    context.kernels->block_diagonal[storage_index(weight.dtype)](
-        {x.data, x.stride, weight.data, bias, y.data, y.stride, x.rows, block_width(), begin, end});
+  /// Columns [begin, end) of y, by one worker. x [rows, width], packed for this layer -> y [rows,
+  /// width].
+  void columns(Context& context, const Operands& x, MatrixView y, std::int64_t begin,
+               std::int64_t end, int worker) const noexcept {
+    const auto product = static_cast<std::size_t>(this->product());
+    context.kernels->block_diagonal[product]({x.data(this->product()), x.rows().stride, weight.data,
+                                              bias, y.data, y.stride, x.rows().rows, block_width(),
+                                              begin, end, context.scratch(worker)});
   }
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+
 #include "griffin/layers/linear.h"
 
 namespace griffin {
@@ -14,7 +16,9 @@ struct GatedMlp {
   std::int64_t mlp_width() const noexcept { return gate_proj.out(); }
 
   std::size_t workspace_bytes(std::int64_t rows) const noexcept {
-    return 2 * Workspace::matrix_bytes(rows, mlp_width());
+    return 2 * Workspace::matrix_bytes(rows, mlp_width()) +
+           std::max(Operands::workspace_bytes(rows, gate_proj, up_proj),
+                    Operands::workspace_bytes(rows, down_proj));
   }
 
   /// residual += mlp(z). z and residual [rows, width].
@@ -22,15 +26,30 @@ struct GatedMlp {
     Workspace::Frame frame(context.workspace);
     const MatrixView gate = frame.matrix(z.rows, mlp_width());
     const MatrixView up = frame.matrix(z.rows, mlp_width());
+    gate_and_up(context, z, gate, up);
+    down_proj.add_to(context, Operands(context, frame, gate, down_proj), residual);
+  }
+
+ private:
+  /// Of many rows so many columns at a time that both products are in the second-level cache when
+  /// they are multiplied; of few rows all, for the longest streams of weights.
+  static constexpr std::int64_t columns_together = 96;
+
+  void gate_and_up(Context& context, ConstMatrixView z, MatrixView gate, MatrixView up) const {
+    Workspace::Frame frame(context.workspace);
+    const Operands operands(context, frame, z, gate_proj, up_proj);
+    const std::int64_t strip = z.rows > 8 ? columns_together : mlp_width();
     parallel_for(
         context.threads, mlp_width(), context.column_grain(2 * gate_proj.in() * z.rows),
-        [&](std::int64_t begin, std::int64_t end) {
-          gate_proj.columns(context, z, gate, begin, end);
-          up_proj.columns(context, z, up, begin, end);
-          context.kernels->gelu_gate({gate.data + begin, gate.stride, up.data + begin, up.stride,
-                                      gate.data + begin, gate.stride, z.rows, end - begin});
+        [&](std::int64_t first, std::int64_t last, int worker) {
+          for (std::int64_t begin = first; begin < last; begin += strip) {
+            const std::int64_t end = std::min(begin + strip, last);
+            gate_proj.columns(context, operands, gate, begin, end, worker);
+            up_proj.columns(context, operands, up, begin, end, worker);
+            context.kernels->gelu_gate({gate.data + begin, gate.stride, up.data + begin, up.stride,
+                                        gate.data + begin, gate.stride, z.rows, end - begin});
+          }
         });
-    down_proj.add_to(context, gate, residual);
   }
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+
 #include "griffin/layers/linear.h"
 
 namespace griffin {
@@ -15,7 +17,8 @@ struct RgLru {
   std::int64_t width() const noexcept { return input_gate.width(); }
 
   std::size_t workspace_bytes(std::int64_t rows) const noexcept {
-    return 2 * Workspace::matrix_bytes(rows, width());
+    return 2 * Workspace::matrix_bytes(rows, width()) +
+           Operands::workspace_bytes(rows, input_gate, a_gate);
   }
 
   /// x [rows, width] -> y [rows, width]; y must not be x, which all gates of a block read. Moves
@@ -25,18 +28,31 @@ struct RgLru {
     Workspace::Frame frame(context.workspace);
     const MatrixView i = frame.matrix(batch.rows, width());
     const MatrixView r = frame.matrix(batch.rows, width());
-    parallel_for(
-        context.threads, width(), context.column_grain(2 * input_gate.block_width() * batch.rows),
-        [&](std::int64_t begin, std::int64_t end) {
-          input_gate.columns(context, x, i, begin, end);
-          a_gate.columns(context, x, r, begin, end);
-          for (const Slice& slice : batch.slices) {
-            const std::int64_t row = slice.first_row;
-            context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row), i.stride,
-                                     log_decay, slice.sequence->recurrent(slot).h, y.row(row),
-                                     y.stride, slice.position, slice.count, begin, end});
-          }
-        });
+    const Operands operands(context, frame, x, input_gate, a_gate);
+    parallel_for(context.threads, width(),
+                 context.column_grain(2 * input_gate.block_width() * batch.rows),
+                 [&](std::int64_t first, std::int64_t last, int worker) {
+                   for (std::int64_t begin = first; begin < last; begin += channels_together) {
+                     const std::int64_t end = std::min(begin + channels_together, last);
+                     input_gate.columns(context, operands, i, begin, end, worker);
+                     a_gate.columns(context, operands, r, begin, end, worker);
+                     scan(context, batch, x, i, r, y, begin, end);
+                   }
+                 });
+  }
+
+ private:
+  /// So many that the gates of many rows are still in the second-level cache when they are scanned.
+  static constexpr std::int64_t channels_together = 128;
+
+  void scan(const Context& context, const Batch& batch, ConstMatrixView x, ConstMatrixView i,
+            ConstMatrixView r, MatrixView y, std::int64_t begin, std::int64_t end) const noexcept {
+    for (const Slice& slice : batch.slices) {
+      const std::int64_t row = slice.first_row;
+      context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row), i.stride, log_decay,
+                               slice.sequence->recurrent(slot).h, y.row(row), y.stride,
+                               slice.position, slice.count, begin, end});
+    }
   }
 };
 

@@ -20,12 +20,14 @@ namespace griffin {
 /// What a callback answers.
 enum class Flow { proceed, stop };
 
-/// How the weight matrices are held.
+/// How the weight matrices are held, and with it how they are multiplied.
 enum class Precision {
-  stored,  // as the checkpoint has them
-  f32,     // the reference mode: float32 arithmetic throughout, stored weights widened exactly.
-           // Whatever faster arithmetic `stored` may come to use, this one stays
-  bf16,    // bfloat16, rounded from the checkpoint's type where that is wider
+  stored,  // as the checkpoint has them. bf16 weights meet activations rounded to bf16, int8 and
+           // int4 weights activations rounded to int8; sums are float32
+  f32,     // the reference mode: float32 arithmetic throughout, stored weights widened exactly
+  bf16,    // rounded from the checkpoint's type where that is another
+  int8,    // quantised when loaded, 8.25 bits a weight; the folder that `quantize` makes is mapped
+  int4,    // the same with 4.25 bits
 };
 
 /// How the files of a checkpoint get into memory.

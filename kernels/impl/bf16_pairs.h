@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bf16 product with vdpbf16ps, which adds two products to each of 16 sums.
+//
+// An element is the sum over lanes j of S_j = sum_b of pair 16 b + j, the lanes added by halves, as
+// in sum_of_lanes. Few rows are multiplied that way: lanes run along `in`, weights are read once in
+// one stream. Many rows would be held up by the first-level cache, as each load feeds one
+// multiply-add a row. There a lane is an output: weights are packed in panels of 16 columns, S_j is
+// summed for one j after the other, and partial sums are added in the same tree. Same operations,
+// same order, same bits; and a load of weights feeds all rows of the tile.
+#pragma once
+
+namespace griffin::kernels {
+namespace {
+
+constexpr int pair_lanes = 16;
+constexpr int pair_rows = 8;  // of a tile: 8 x 3 sums, 3 weights and an activation of 32 registers
+constexpr int pair_panels = 3;                          // of 16 columns
+constexpr std::int64_t block_columns = 2 * pair_lanes;  // elements of `in` in one vector
+
+inline std::int64_t blocks_of(std::int64_t in) {
+  return (in + block_columns - 1) / block_columns;
+}
+
+/// The n-th lane to be summed: then partial sums can be added like carries of a binary counter.
+constexpr int lane_order[pair_lanes] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
+
+inline __m512bh pairs(__m512i bits) {
+  return reinterpret_cast<__m512bh>(bits);
+}
+
+/// 32 elements of a bf16 row, zeros beyond its end.
+inline __m512i load_block(const char* row, std::int64_t i, std::int64_t in) {
+  if (i + block_columns <= in) return _mm512_loadu_si512(row + i * 2);
+  return _mm512_maskz_loadu_epi16((1U << static_cast<unsigned>(in - i)) - 1U, row + i * 2);
+}
+
+/// 32 floats rounded to bf16.
+inline __m512i round_block(const float* row, std::int64_t i, std::int64_t in) {
+  __m512 low;
+  __m512 high;
+  if (i + block_columns <= in) {
+    low = _mm512_loadu_ps(row + i);
+    high = _mm512_loadu_ps(row + i + 16);
+  } else {
+    const std::uint32_t mask = (1U << static_cast<unsigned>(in - i)) - 1U;
+    low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), row + i);
+    high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), row + i + 16);
+  }
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+}
+
+/// 16 x 16 elements of 32 bits.
+inline void transpose(__m512i (&r)[16]) {
+  __m512i t[16];
+  GRIFFIN_UNROLL for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+  GRIFFIN_UNROLL for (int i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+  // r[4 i + c] holds columns c, c + 4, c + 8, c + 12 of rows 4 i .. 4 i + 3
+  GRIFFIN_UNROLL for (int c = 0; c < 4; ++c) {
+    t[c] = _mm512_shuffle_i32x4(r[c], r[4 + c], 0x88);
+    t[4 + c] = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xDD);
+    t[8 + c] = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x88);
+    t[12 + c] = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xDD);
+  }
+  GRIFFIN_UNROLL for (int c = 0; c < 4; ++c) {
+    r[c] = _mm512_shuffle_i32x4(t[c], t[8 + c], 0x88);
+    r[c + 8] = _mm512_shuffle_i32x4(t[c], t[8 + c], 0xDD);
+    r[c + 4] = _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0x88);
+    r[c + 12] = _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0xDD);
+  }
+}
+
+/// Rows that fit one tile stay rows, padded to whole blocks. More of them become tiles of up to
+/// pair_rows rows, [lane in lane_order, block, row, 2].
+void pack_pairs(const PackArgs& p) noexcept {
+  const std::int64_t blocks = blocks_of(p.in);
+  char* operand = static_cast<char*>(p.operand);
+  if (p.rows <= pair_rows) {
+    for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        _mm512_storeu_si512(operand + (r * blocks + b) * 64,
+                            round_block(p.x + r * p.x_stride, b * block_columns, p.in));
+      }
+    }
+    return;
+  }
+  for (std::int64_t row = p.row_begin; row < p.row_end; row += pair_rows) {
+    const std::int64_t rows = p.rows - row < pair_rows ? p.rows - row : pair_rows;
+    const auto mask = static_cast<__mmask16>((1U << static_cast<unsigned>(rows)) - 1U);
+    char* tile = operand + row * blocks * 64;
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      __m512i r[16];
+      for (int i = 0; i < 16; ++i) {
+        r[i] = i < rows ? round_block(p.x + (row + i) * p.x_stride, b * block_columns, p.in)
+                        : _mm512_setzero_si512();
+      }
+      transpose(r);
+      for (int n = 0; n < pair_lanes; ++n) {
+        _mm512_mask_storeu_epi32(tile + (n * blocks + b) * rows * 4, mask, r[lane_order[n]]);
+      }
+    }
+  }
+}
+
+/// Weight rows [o, o + 16 W) as [lane in lane_order, block, column, 2]; zeros beyond row `end`.
+inline void pack_panel(const MatmulArgs& p, std::int64_t o, int panels, char* to) {
+  const std::int64_t blocks = blocks_of(p.in);
+  for (int v = 0; v < panels; ++v) {
+    const std::int64_t first = o + v * pair_lanes;
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      __m512i r[16];
+      for (int i = 0; i < 16; ++i) {
+        const char* row = static_cast<const char*>(p.w) + (first + i) * p.in * 2;
+        r[i] = first + i < p.out_end ? load_block(row, b * block_columns, p.in)
+                                     : _mm512_setzero_si512();
+      }
+      transpose(r);
+      for (int n = 0; n < pair_lanes; ++n) {
+        _mm512_store_si512(to + ((n * blocks + b) * panels + v) * 64, r[lane_order[n]]);
+      }
+    }
+  }
+}
+
+/// c[a][o] of A rows of a tile and W panels.
+template <int A, int W>
+inline void pair_tile(const char* x, const char* w, std::int64_t blocks, float (&c)[A][W * 16]) {
+  alignas(64) float partial[4][A][W * 16];
+  for (int n = 0; n < pair_lanes; ++n) {
+    Vec sum[A][W];
+    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) sum[a][v] = broadcast(0.0F);
+    }
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      __m512bh weight[W];
+      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+        weight[v] = pairs(_mm512_load_si512(w + v * 64));
+      }
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        std::int32_t pair;
+        __builtin_memcpy(&pair, x + a * 4, sizeof pair);
+        const __m512bh value = pairs(_mm512_set1_epi32(pair));
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+          sum[a][v].v = _mm512_dpbf16_ps(sum[a][v].v, weight[v], value);
+        }
+      }
+      w += W * 64;
+      x += A * 4;
+    }
+    int level = 0;
+    for (int carry = n; (carry & 1) != 0; carry >>= 1, ++level) {
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+          sum[a][v] = load(&partial[level][a][v * 16], All{}) + sum[a][v];
+        }
+      }
+    }
+    auto& to = level == 4 ? c : partial[level];
+    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) store(&to[a][v * 16], sum[a][v], All{});
+    }
+  }
+}
+
+template <int W, int A = pair_rows>
+inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, const char* w) {
+  const std::int64_t blocks = blocks_of(p.in);
+  for (; row + A <= p.rows; row += A) {
+    alignas(64) float c[A][W * 16];
+    pair_tile<A, W>(static_cast<const char*>(p.x) + row * blocks * 64, w, blocks, c);
+    for (int a = 0; a < A; ++a) finish_row(p, row + a, o, W * 16, c[a]);
+  }
+  if constexpr (A > 1) {
+    if (row < p.rows) pair_tiles<W, A - 1>(p, row, o, w);
+  }
+}
+
+/// Many rows.
+inline void multiply_panels(const MatmulArgs& p) {
+  const std::int64_t panel_bytes = blocks_of(p.in) * 64 * 16;
+  const std::int64_t room = matmul_scratch(p.in) / panel_bytes;
+  char* panel = static_cast<char*>(p.scratch);
+  for (std::int64_t o = p.out_begin; o < p.out_end;) {
+    const std::int64_t left = (p.out_end - o + 15) / 16;
+    const std::int64_t panels = left < room ? left : room;
+    const int together = static_cast<int>(panels < pair_panels ? panels : pair_panels);
+    pack_panel(p, o, together, panel);
+    switch (together) {
+      case 1:
+        pair_tiles<1>(p, 0, o, panel);
+        break;
+      case 2:
+        pair_tiles<2>(p, 0, o, panel);
+        break;
+      default:
+        pair_tiles<pair_panels>(p, 0, o, panel);
+    }
+    o += together * 16;
+  }
+}
+
+/// One column of A rows; weights are read in one stream, and asked for long before.
+template <int A>
+inline void stream_column(const MatmulArgs& p, const char* w, std::int64_t column,
+                          float (&c)[A][pair_lanes]) {
+  const char* x = static_cast<const char*>(p.x);
+  const std::int64_t blocks = blocks_of(p.in);
+  Vec sum[A];
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) sum[a] = broadcast(0.0F);
+  const auto add_block = [&](std::int64_t b, __m512i block) {
+    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+      const __m512bh value = pairs(_mm512_loadu_si512(x + (a * blocks + b) * 64));
+      sum[a].v = _mm512_dpbf16_ps(sum[a].v, pairs(block), value);
+    }
+  };
+  const std::int64_t whole = p.in / block_columns;
+  for (std::int64_t b = 0; b < whole; ++b) {
+    __builtin_prefetch(w + b * 64 + stream_ahead);
+    add_block(b, _mm512_loadu_si512(w + b * 64));
+  }
+  if (whole < blocks) add_block(whole, load_block(w, whole * block_columns, p.in));
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) c[a][column] = sum_of_lanes(sum[a]);
+}
+
+/// All columns of one tile of rows.
+template <int A = pair_rows>
+inline void stream_columns(const MatmulArgs& p) {
+  if constexpr (A > 1) {
+    if (p.rows < A) return stream_columns<A - 1>(p);
+  }
+  for (std::int64_t o = p.out_begin; o < p.out_end; o += pair_lanes) {
+    const std::int64_t columns = p.out_end - o < pair_lanes ? p.out_end - o : pair_lanes;
+    alignas(64) float c[A][pair_lanes];
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const char* w = static_cast<const char*>(p.w) + (o + column) * p.in * 2;
+      stream_column<A>(p, w, column, c);
+    }
+    for (int a = 0; a < A; ++a) finish_row(p, a, o, columns, c[a]);
+  }
+}
+
+void matmul_pairs(const MatmulArgs& p) noexcept {
+  if (p.rows > pair_rows) {
+    multiply_panels(p);
+  } else if (p.rows > 0) {
+    stream_columns(p);
+  }
+}
+
+inline void fill_bf16_pairs(Table& table) {
+  table.pack[static_cast<int>(Operand::bf16)] = pack_pairs;
+  set_product<Product::bf16_bf16, matmul_pairs>(table);
+}
+
+}  // namespace
+}  // namespace griffin::kernels

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all matrix products share.
+#pragma once
+
+namespace griffin::kernels {
+namespace {
+
+#if defined(__clang__)
+#define GRIFFIN_UNROLL _Pragma("unroll")
+#else
+#define GRIFFIN_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+/// How far ahead of a single stream of weights to ask for them: measured best between one page and
+/// four.
+constexpr std::int64_t stream_ahead = 8192;
+
+/// Columns [o, o + width) of a row, as far as they are wanted, from the sums c [width].
+inline void finish_row(const MatmulArgs& p, std::int64_t row, std::int64_t o, std::int64_t width,
+                       const float* c) {
+  const std::int64_t begin = o > p.out_begin ? o : p.out_begin;
+  const std::int64_t end = o + width < p.out_end ? o + width : p.out_end;
+  float* y = p.y + row * p.y_stride;
+  for_each_vec(begin, end, [&](std::int64_t column, auto count) {
+    Vec value = load(c + column - o, count);
+    if (p.bias != nullptr) value = value + load(p.bias + column, count);
+    if (p.write == Write::add) value = load(y + column, count) + value;
+    store(y + column, value, count);
+  });
+}
+
+/// Bytes of `outputs` weight rows.
+template <Product P>
+inline std::int64_t weight_bytes(std::int64_t outputs, std::int64_t in) {
+  if constexpr (P == Product::int8 || P == Product::int4) {
+    const std::int64_t panels = (outputs + panel_rows - 1) / panel_rows;
+    return panels * groups_of(in) * (P == Product::int8 ? int8_block : int4_block);
+  } else {
+    return outputs * in * (P == Product::f32 ? 4 : 2);
+  }
+}
+
+/// Block n takes its columns of float32 rows, or the n-th of the operands.
+template <Product P, void (*Matmul)(const MatmulArgs&) noexcept>
+void block_diagonal(const BlockDiagonalArgs& p) noexcept {
+  constexpr Operand operand = operand_of(P);
+  const std::int64_t width = p.block_width;
+  const std::int64_t step =
+      operand == Operand::f32 ? width * 4 : operand_bytes(operand, p.rows, width);
+  for (std::int64_t n = p.begin / width; n * width < p.end; ++n) {
+    const std::int64_t start = n * width;
+    const std::int64_t begin = p.begin > start ? p.begin - start : 0;
+    const std::int64_t end = p.end - start < width ? p.end - start : width;
+    Matmul({static_cast<const char*>(p.x) + n * step, p.x_stride,
+            static_cast<const char*>(p.w) + n * weight_bytes<P>(width, width),
+            p.bias != nullptr ? p.bias + start : nullptr, p.y + start, p.y_stride, p.rows, width,
+            begin, end, Write::set, p.scratch});
+  }
+}
+
+/// Sets both products in a table.
+template <Product P, void (*Matmul)(const MatmulArgs&) noexcept>
+inline void set_product(Table& table) {
+  table.matmul[static_cast<int>(P)] = Matmul;
+  table.block_diagonal[static_cast<int>(P)] = block_diagonal<P, Matmul>;
+}
+
+}  // namespace
+}  // namespace griffin::kernels

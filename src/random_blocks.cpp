@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "random_blocks.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "griffin/core/parallel.h"
+#include "griffin/kernels.h"
+
+namespace griffin {
+namespace {
+
+constexpr int max_factor = 15;
+
+std::uint8_t int8_weight(std::uint8_t bits) {
+  return std::max<std::uint8_t>(bits, 1);  // -128 is none
+}
+
+/// Both nibbles in 1 .. 15: symmetric.
+std::uint8_t int4_weights(std::uint8_t bits) {
+  const int low = std::max(bits & 15, 1);
+  const int high = std::max(bits >> 4, 1);
+  return static_cast<std::uint8_t>(high << 4 | low);
+}
+
+/// `count` bytes of weights, eight from one random number.
+template <std::uint8_t (*Weight)(std::uint8_t)>
+void fill_weights(std::uint64_t key, std::uint64_t first, std::int64_t count, std::byte* to) {
+  for (std::int64_t i = 0; i < count; i += 8) {
+    std::uint64_t bits = random_bits(key, first + static_cast<std::uint64_t>(i) / 8);
+    std::uint8_t weights[8];
+    for (std::uint8_t& weight : weights) {
+      weight = Weight(static_cast<std::uint8_t>(bits));
+      bits >>= 8;
+    }
+    std::memcpy(to + i, weights, sizeof weights);
+  }
+}
+
+void fill_int8(std::uint64_t key, std::uint64_t block, float limit, std::byte* to) {
+  fill_weights<int8_weight>(key, block * kernels::int8_scales, kernels::int8_scales, to);
+  const float scale = limit / 127.0F;
+  for (std::int64_t o = 0; o < kernels::panel_rows; ++o) {
+    std::memcpy(to + kernels::int8_scales + o * 4, &scale, sizeof scale);
+  }
+}
+
+void fill_int4(std::uint64_t key, std::uint64_t block, float limit, std::byte* to) {
+  fill_weights<int4_weights>(key, block * kernels::int4_scales, kernels::int4_scales, to);
+  const auto bits = std::bit_cast<std::uint32_t>(limit / (7.0F * max_factor));
+  const auto scale = static_cast<std::uint16_t>(bits >> 16);
+  const std::uint16_t factors = 0xFFFF;
+  for (std::int64_t o = 0; o < kernels::panel_rows; ++o) {
+    std::memcpy(to + kernels::int4_scales + o * 2, &scale, sizeof scale);
+    std::memcpy(to + kernels::int4_factors + o * 2, &factors, sizeof factors);
+  }
+}
+
+}  // namespace
+
+void fill_random_blocks(std::uint64_t key, const WeightView& view, std::int64_t count, float limit,
+                        std::byte* to) {
+  const std::int64_t bytes = block_bytes(view.dtype);
+  const std::int64_t blocks = count * static_cast<std::int64_t>(view.bytes()) / bytes;
+  parallel_for(available_cores(), blocks, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const auto block = static_cast<std::uint64_t>(b);
+      if (view.dtype == Dtype::int8) {
+        fill_int8(key, block, limit, to + b * bytes);
+      } else {
+        fill_int4(key, block, limit, to + b * bytes);
+      }
+    }
+  });
+}
+
+}  // namespace griffin
