@@ -96,7 +96,8 @@ ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
   }
   context_ =
       Context(*kernels_for(options), options.threads > 0 ? options.threads : available_cores(),
-              workspace_bytes(model, options), widest(model.config()), options.work_per_thread);
+              workspace_bytes(model, options), widest(model.config()), model.config().head_dim,
+              options.work_per_thread);
   logits_ = Buffer(Workspace::matrix_bytes(max_logits_, model.config().vocab));
   tokens_.reserve(static_cast<std::size_t>(max_rows_));
   slices_.reserve(static_cast<std::size_t>(max_rows_));

@@ -228,6 +228,15 @@ struct RopeArgs {
   std::int64_t pairs;
 };
 
+/// Scratch of attention, per thread: a block of keys, one of values, and a tile of queries and
+/// their scores, as float32.
+inline constexpr std::int64_t key_block = 64;
+inline constexpr std::int64_t query_tile = 96;
+constexpr std::int64_t attention_scratch(std::int64_t head_dim) noexcept {
+  const std::int64_t dim = (head_dim + 15) / 16 * 16;
+  return ((2 * key_block + query_tile) * dim + query_tile * key_block) * 4;
+}
+
 /// Causal multi-query attention of the rows of one slice: a row at position p sees the keys at
 /// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
 /// ring_rows), the others in chunk row q - position.
@@ -252,6 +261,7 @@ struct AttentionArgs {
   std::int64_t row_end;
   std::int64_t head_begin;
   std::int64_t head_end;
+  void* scratch;  // attention_scratch(head_dim) bytes on a cache line
 };
 
 /// x = cap tanh(x / cap), in place. Split anywhere.

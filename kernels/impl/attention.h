@@ -9,7 +9,6 @@
 namespace griffin::kernels {
 namespace {
 
-constexpr int key_block = 64;  // keys
 constexpr int head_group = 4;  // heads that share a pass over the keys
 
 /// The keys that lie behind one another in memory, from some position on.
@@ -45,7 +44,7 @@ struct Softmax {
 
   /// Turns a block of products q . k into weights relative to the largest score so far, and returns
   /// what everything summed before must be multiplied by.
-  float absorb(float (&block)[key_block], float scale) {
+  float absorb(float* block, float scale) {
     Vec block_max = broadcast(largest);
     for (int k = 0; k < key_block; k += lanes) {
       const Vec score = load(block + k, All{}) * broadcast(scale);
@@ -107,6 +106,10 @@ inline void add_run(const float* weights, const KeyRun& run, std::int64_t head_d
   });
 }
 
+inline void clear(float* y, std::int64_t width) {
+  for_each_vec(0, width, [&](std::int64_t c, auto count) { store(y + c, broadcast(0.0F), count); });
+}
+
 inline void multiply(float* y, std::int64_t width, float factor) {
   for_each_vec(0, width, [&](std::int64_t c, auto count) {
     store(y + c, load(y + c, count) * broadcast(factor), count);
@@ -123,44 +126,46 @@ inline void for_each_run(const AttentionArgs& p, std::int64_t begin, std::int64_
   }
 }
 
-/// H heads of one row, from `head` on.
-template <Storage S, int H>
-inline void attend(const AttentionArgs& p, std::int64_t row, std::int64_t head) {
-  const std::int64_t position = p.position + row;
-  const std::int64_t first = position > p.window ? position - p.window : 0;
-  const float* q = p.q + row * p.q_stride + head * p.head_dim;
-  float* y = p.y + row * p.y_stride + head * p.head_dim;
-  for_each_vec(0, H * p.head_dim,
-               [&](std::int64_t c, auto count) { store(y + c, broadcast(0.0F), count); });
-  Softmax softmax[H];
-  for (std::int64_t block = first / key_block * key_block; block <= position; block += key_block) {
-    const std::int64_t begin = block > first ? block : first;
-    const std::int64_t end = block + key_block <= position ? block + key_block : position + 1;
-    alignas(64) float weights[H][key_block];
-    for (auto& of_head : weights) {
-      for (float& weight : of_head) weight = -__builtin_inff();
-    }
-    for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
-      matmul<S>({q, p.head_dim, run.keys, nullptr, &weights[0][offset], key_block, H, p.head_dim, 0,
-                 run.count, Write::set, nullptr});
-    });
-    for (int h = 0; h < H; ++h) {
-      multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));
-    }
-    for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
-      add_run<S, H>(&weights[0][offset], run, p.head_dim, y);
-    });
-  }
-  for (int h = 0; h < H; ++h) multiply(y + h * p.head_dim, p.head_dim, 1.0F / softmax[h].sum);
+/// The first position that a row sees.
+inline std::int64_t first_visible(const AttentionArgs& p, std::int64_t position) {
+  return position > p.window ? position - p.window : 0;
 }
 
-template <Storage S>
-void attention(const AttentionArgs& p) noexcept {
-  for (std::int64_t row = p.row_begin; row < p.row_end; ++row) {
-    std::int64_t head = p.head_begin;
-    for (; head + head_group <= p.head_end; head += head_group) attend<S, head_group>(p, row, head);
-    for (; head < p.head_end; ++head) attend<S, 1>(p, row, head);
+/// One block of keys for H heads of one row.
+template <Storage S, int H>
+inline void attend_block(const AttentionArgs& p, std::int64_t row, std::int64_t head,
+                         std::int64_t block, Softmax* softmax) {
+  const std::int64_t position = p.position + row;
+  const std::int64_t first = first_visible(p, position);
+  const std::int64_t begin = block > first ? block : first;
+  const std::int64_t end = block + key_block <= position ? block + key_block : position + 1;
+  const float* q = p.q + row * p.q_stride + head * p.head_dim;
+  float* y = p.y + row * p.y_stride + head * p.head_dim;
+  alignas(64) float weights[H][key_block];
+  for (auto& of_head : weights) {
+    for (float& weight : of_head) weight = -__builtin_inff();
   }
+  for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+    matmul<S>({q, p.head_dim, run.keys, nullptr, &weights[0][offset], key_block, H, p.head_dim, 0,
+               run.count, Write::set, nullptr});
+  });
+  for (int h = 0; h < H; ++h) {
+    multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));
+  }
+  for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+    add_run<S, H>(&weights[0][offset], run, p.head_dim, y);
+  });
+}
+
+/// One block of keys for `heads` heads of one row.
+template <Storage S>
+inline void attend_row(const AttentionArgs& p, std::int64_t row, std::int64_t head,
+                       std::int64_t heads, std::int64_t block, Softmax* softmax) {
+  std::int64_t h = 0;
+  for (; h + head_group <= heads; h += head_group) {
+    attend_block<S, head_group>(p, row, head + h, block, softmax + h);
+  }
+  for (; h < heads; ++h) attend_block<S, 1>(p, row, head + h, block, softmax + h);
 }
 
 }  // namespace

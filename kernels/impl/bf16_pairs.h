@@ -21,9 +21,6 @@ inline std::int64_t blocks_of(std::int64_t in) {
   return (in + block_columns - 1) / block_columns;
 }
 
-/// The n-th lane to be summed: then partial sums can be added like carries of a binary counter.
-constexpr int lane_order[pair_lanes] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
-
 inline __m512bh pairs(__m512i bits) {
   return reinterpret_cast<__m512bh>(bits);
 }
@@ -49,34 +46,6 @@ inline __m512i round_block(const float* row, std::int64_t i, std::int64_t in) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
-/// 16 x 16 elements of 32 bits.
-inline void transpose(__m512i (&r)[16]) {
-  __m512i t[16];
-  GRIFFIN_UNROLL for (int i = 0; i < 8; ++i) {
-    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-  }
-  GRIFFIN_UNROLL for (int i = 0; i < 4; ++i) {
-    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-  }
-  // r[4 i + c] holds columns c, c + 4, c + 8, c + 12 of rows 4 i .. 4 i + 3
-  GRIFFIN_UNROLL for (int c = 0; c < 4; ++c) {
-    t[c] = _mm512_shuffle_i32x4(r[c], r[4 + c], 0x88);
-    t[4 + c] = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xDD);
-    t[8 + c] = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x88);
-    t[12 + c] = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xDD);
-  }
-  GRIFFIN_UNROLL for (int c = 0; c < 4; ++c) {
-    r[c] = _mm512_shuffle_i32x4(t[c], t[8 + c], 0x88);
-    r[c + 8] = _mm512_shuffle_i32x4(t[c], t[8 + c], 0xDD);
-    r[c + 4] = _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0x88);
-    r[c + 12] = _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0xDD);
-  }
-}
-
 /// Rows that fit one tile stay rows, padded to whole blocks. More of them become tiles of up to
 /// pair_rows rows, [lane in lane_order, block, row, 2].
 void pack_pairs(const PackArgs& p) noexcept {
@@ -96,14 +65,16 @@ void pack_pairs(const PackArgs& p) noexcept {
     const auto mask = static_cast<__mmask16>((1U << static_cast<unsigned>(rows)) - 1U);
     char* tile = operand + row * blocks * 64;
     for (std::int64_t b = 0; b < blocks; ++b) {
-      __m512i r[16];
+      Vec r[16];
       for (int i = 0; i < 16; ++i) {
-        r[i] = i < rows ? round_block(p.x + (row + i) * p.x_stride, b * block_columns, p.in)
-                        : _mm512_setzero_si512();
+        const __m512i block =
+            i < rows ? round_block(p.x + (row + i) * p.x_stride, b * block_columns, p.in)
+                     : _mm512_setzero_si512();
+        r[i] = {_mm512_castsi512_ps(block)};
       }
       transpose(r);
       for (int n = 0; n < pair_lanes; ++n) {
-        _mm512_mask_storeu_epi32(tile + (n * blocks + b) * rows * 4, mask, r[lane_order[n]]);
+        _mm512_mask_storeu_ps(tile + (n * blocks + b) * rows * 4, mask, r[lane_order(n)].v);
       }
     }
   }
@@ -115,15 +86,16 @@ inline void pack_panel(const MatmulArgs& p, std::int64_t o, int panels, char* to
   for (int v = 0; v < panels; ++v) {
     const std::int64_t first = o + v * pair_lanes;
     for (std::int64_t b = 0; b < blocks; ++b) {
-      __m512i r[16];
+      Vec r[16];
       for (int i = 0; i < 16; ++i) {
         const char* row = static_cast<const char*>(p.w) + (first + i) * p.in * 2;
-        r[i] = first + i < p.out_end ? load_block(row, b * block_columns, p.in)
-                                     : _mm512_setzero_si512();
+        const __m512i block = first + i < p.out_end ? load_block(row, b * block_columns, p.in)
+                                                    : _mm512_setzero_si512();
+        r[i] = {_mm512_castsi512_ps(block)};
       }
       transpose(r);
       for (int n = 0; n < pair_lanes; ++n) {
-        _mm512_store_si512(to + ((n * blocks + b) * panels + v) * 64, r[lane_order[n]]);
+        _mm512_store_ps(to + ((n * blocks + b) * panels + v) * 64, r[lane_order(n)].v);
       }
     }
   }

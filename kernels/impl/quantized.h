@@ -40,6 +40,7 @@ inline Range range_of(const float* x, std::int64_t width) {
   Vec largest = broadcast(0.0F);
   Vec invalid = broadcast(0.0F);
   for_each_vec(0, width, [&](std::int64_t i, auto count) {
+    __builtin_prefetch(x + i + 2 * group_width);  // rows are too far apart to be foreseen
     const Vec value = load(x + i, count);
     largest = max(abs(value), largest);
     invalid = invalid + value * broadcast(0.0F);
@@ -47,43 +48,72 @@ inline Range range_of(const float* x, std::int64_t width) {
   return {max_of_lanes(largest), sum_of_lanes(invalid)};
 }
 
-/// Values of one group -> one row of its tile, `step` bytes from quad to quad. Returns the scale.
-inline float pack_group(const float* x, std::int64_t width, char* to, std::int64_t step,
-                        std::int32_t* sums) {
+/// The rounded values of one group of one row.
+struct PackedGroup {
+  alignas(64) std::int8_t values[group_width];
+  float scale;
+};
+
+inline void pack_group(const float* x, std::int64_t width, PackedGroup& to, std::int32_t* sums) {
   const Range range = range_of(x, width);
-  // Beyond float32's normal range 127 / largest would be infinite: such groups are zero.
+  // Where 127 / largest would be infinite, the values are zero.
   const bool usable = range.invalid == 0.0F && range.largest >= 0x1p-119F;
-  const float to_integer = usable ? 127.0F / range.largest : 0.0F;
-  alignas(64) float rounded[group_width] = {};
+  const Vec to_integer = broadcast(usable ? 127.0F / range.largest : 0.0F);
+  alignas(64) float rounded[group_width];
+  if (!usable || width < group_width) {
+    for (float& value : rounded) value = 0.0F;
+  }
   if (usable) {
     for_each_vec(0, width, [&](std::int64_t i, auto count) {
-      store(rounded + i, round(load(x + i, count) * broadcast(to_integer)), count);
+      store(rounded + i, round(load(x + i, count) * to_integer), count);
     });
   }
-  alignas(64) std::int8_t bytes[group_width];
-  for (int i = 0; i < group_width; ++i) bytes[i] = static_cast<std::int8_t>(rounded[i]);
+  for (int i = 0; i < group_width; ++i) to.values[i] = static_cast<std::int8_t>(rounded[i]);
   for (int run = 0; run < runs_per_group; ++run) {
     std::int32_t sum = 0;
-    for (int i = 0; i < run_width; ++i) sum += bytes[run * run_width + i];
+    for (int i = 0; i < run_width; ++i) sum += to.values[run * run_width + i];
     sums[run] = sum;
   }
-  for (int q = 0; q < quads_per_group; ++q) __builtin_memcpy(to + q * step, bytes + 4 * q, 4);
-  return range.largest / 127.0F + range.invalid;
+  to.scale = range.largest / 127.0F + range.invalid;
+}
+
+/// One group of the rows of a tile: [row, quad] becomes [quad, row].
+inline void interleave(const PackedGroup* rows, std::int64_t count, char* to) {
+  for (int q = 0; q < quads_per_group; q += lanes) {
+    for (std::int64_t first = 0; first < count; first += lanes) {
+      Vec r[lanes];  // of quads: only moved, never computed with
+      for (int i = 0; i < lanes; ++i) {
+        r[i] = first + i < count ? load_as<Storage::f32>(rows[first + i].values, q, All{})
+                                 : broadcast(0.0F);
+      }
+      transpose(r);
+      for (int i = 0; i < lanes; ++i) {
+        auto* at = reinterpret_cast<float*>(to) + (q + i) * count + first;
+        const std::int64_t width = count - first < lanes ? count - first : lanes;
+        for_each_vec(0, width, [&](std::int64_t c, auto part) { store(at + c, r[i], part); });
+      }
+    }
+  }
 }
 
 void pack_int8(const PackArgs& p) noexcept {
   const Int8Operand operand{static_cast<const char*>(p.operand), p.rows, groups_of(p.in)};
-  for (std::int64_t row = p.row_begin; row < p.row_end; ++row) {
-    const std::int64_t first = row / quad_rows * quad_rows;
-    const std::int64_t in_tile = p.rows - first < quad_rows ? p.rows - first : quad_rows;
-    char* tile = const_cast<char*>(operand.tile(first)) + (row - first) * 4;
-    auto* sums = const_cast<std::int32_t*>(operand.sums(row));
-    auto* scales = const_cast<float*>(operand.scales(row));
+  for (std::int64_t first = p.row_begin; first < p.row_end; first += quad_rows) {
+    const std::int64_t rows = p.rows - first < quad_rows ? p.rows - first : quad_rows;
+    auto* tile = const_cast<char*>(operand.tile(first));
+    auto* sums = const_cast<std::int32_t*>(operand.sums(first));
+    auto* scales = const_cast<float*>(operand.scales(first));
     for (std::int64_t g = 0; g < operand.groups; ++g) {
       const std::int64_t start = g * group_width;
       const std::int64_t width = p.in - start < group_width ? p.in - start : group_width;
-      scales[g] = pack_group(p.x + row * p.x_stride + start, width, tile + start * in_tile,
-                             4 * in_tile, sums + g * runs_per_group);
+      PackedGroup packed[quad_rows];
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t at = r * operand.groups + g;
+        pack_group(p.x + (first + r) * p.x_stride + start, width, packed[r],
+                   sums + at * runs_per_group);
+        scales[at] = packed[r].scale;
+      }
+      interleave(packed, rows, tile + start * rows);
     }
   }
 }

@@ -11,6 +11,8 @@
 #include "impl/matmul.h"
 
 #include "impl/attention.h"
+
+#include "impl/attention_tile.h"
 #include "impl/conv1d.h"
 #include "impl/rope.h"
 #include "impl/rowwise.h"

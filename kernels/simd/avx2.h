@@ -21,6 +21,7 @@ constexpr int lanes = 8;
 // multiply-adds a cycle.
 constexpr int tile_weights = 3;
 constexpr int tile_rows = 4;
+constexpr int tile_vecs = 2;  // of a row of weights, where a lane is an output
 
 inline Vec broadcast(float x) {
   return {_mm256_set1_ps(x)};
@@ -81,6 +82,25 @@ inline float max_of_lanes(Vec a) {
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+/// Lane l of r[i] becomes lane i of r[l].
+inline void transpose(Vec (&r)[lanes]) {
+  __m256 q[8];  // q[4 i + c] holds lanes c and c + 4 of rows 4 i .. 4 i + 3
+  for (int i = 0; i < 2; ++i) {
+    const __m256 low_01 = _mm256_unpacklo_ps(r[4 * i].v, r[4 * i + 1].v);
+    const __m256 high_01 = _mm256_unpackhi_ps(r[4 * i].v, r[4 * i + 1].v);
+    const __m256 low_23 = _mm256_unpacklo_ps(r[4 * i + 2].v, r[4 * i + 3].v);
+    const __m256 high_23 = _mm256_unpackhi_ps(r[4 * i + 2].v, r[4 * i + 3].v);
+    q[4 * i] = _mm256_shuffle_ps(low_01, low_23, 0x44);
+    q[4 * i + 1] = _mm256_shuffle_ps(low_01, low_23, 0xEE);
+    q[4 * i + 2] = _mm256_shuffle_ps(high_01, high_23, 0x44);
+    q[4 * i + 3] = _mm256_shuffle_ps(high_01, high_23, 0xEE);
+  }
+  for (int c = 0; c < 4; ++c) {
+    r[c] = {_mm256_permute2f128_ps(q[c], q[4 + c], 0x20)};
+    r[c + 4] = {_mm256_permute2f128_ps(q[c], q[4 + c], 0x31)};
+  }
 }
 
 inline __m256i mask_of(First first) {

@@ -21,6 +21,7 @@ constexpr int lanes = 16;
 // keep both multiply-add units busy.
 constexpr int tile_weights = 4;
 constexpr int tile_rows = 6;
+constexpr int tile_vecs = 4;  // of a row of weights, where a lane is an output
 
 inline Vec broadcast(float x) {
   return {_mm512_set1_ps(x)};
@@ -77,6 +78,38 @@ inline float max_of_lanes(Vec a) {
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+/// Lane l of r[i] becomes lane i of r[l].
+inline void transpose(Vec (&r)[lanes]) {
+  __m512 t[16];
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_ps(r[2 * i].v, r[2 * i + 1].v);
+    t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i].v, r[2 * i + 1].v);
+  }
+  const auto low = [](__m512 a, __m512 b) {
+    return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+  };
+  const auto high = [](__m512 a, __m512 b) {
+    return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+  };
+  __m512 q[16];  // q[4 i + c] holds lanes c, c + 4, c + 8, c + 12 of rows 4 i .. 4 i + 3
+  for (int i = 0; i < 4; ++i) {
+    q[4 * i] = low(t[4 * i], t[4 * i + 2]);
+    q[4 * i + 1] = high(t[4 * i], t[4 * i + 2]);
+    q[4 * i + 2] = low(t[4 * i + 1], t[4 * i + 3]);
+    q[4 * i + 3] = high(t[4 * i + 1], t[4 * i + 3]);
+  }
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even_top = _mm512_shuffle_f32x4(q[c], q[4 + c], 0x88);
+    const __m512 odd_top = _mm512_shuffle_f32x4(q[c], q[4 + c], 0xDD);
+    const __m512 even_bottom = _mm512_shuffle_f32x4(q[8 + c], q[12 + c], 0x88);
+    const __m512 odd_bottom = _mm512_shuffle_f32x4(q[8 + c], q[12 + c], 0xDD);
+    r[c] = {_mm512_shuffle_f32x4(even_top, even_bottom, 0x88)};
+    r[c + 8] = {_mm512_shuffle_f32x4(even_top, even_bottom, 0xDD)};
+    r[c + 4] = {_mm512_shuffle_f32x4(odd_top, odd_bottom, 0x88)};
+    r[c + 12] = {_mm512_shuffle_f32x4(odd_top, odd_bottom, 0xDD)};
+  }
 }
 
 inline __mmask16 mask_of(First first) {

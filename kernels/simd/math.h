@@ -17,6 +17,16 @@ inline void for_each_vec(std::int64_t begin, std::int64_t end, Body body) {
   }
 }
 
+/// The lane that is the n-th to be added, if sum_of_lanes is to be done with one sum after the
+/// other: the bits of n backwards. Sums then meet as the carries of a binary counter do.
+constexpr int lane_order(int n) {
+  int lane = 0;
+  for (int bit = 1, weight = lanes / 2; bit < lanes; bit *= 2, weight /= 2) {
+    if ((n & bit) != 0) lane += weight;
+  }
+  return lane;
+}
+
 /// exp and expm1 of one argument, from one polynomial.
 struct ExpPair {
   Vec exp;    // 0 far below, infinity far above

@@ -22,6 +22,7 @@ constexpr int lanes = 4;
 // that run short: 10 for 24 multiply-adds. 6 x 4 would load as much and widen more weights.
 constexpr int tile_weights = 4;
 constexpr int tile_rows = 6;
+constexpr int tile_vecs = 4;  // of a row of weights, where a lane is an output
 
 inline Vec broadcast(float x) {
   return {vdupq_n_f32(x)};
@@ -79,6 +80,16 @@ inline float sum_of_lanes(Vec a) {
 inline float max_of_lanes(Vec a) {
   const Vec two = max(a, {vextq_f32(a.v, a.v, 2)});
   return vgetq_lane_f32(max(two, {vextq_f32(two.v, two.v, 1)}).v, 0);
+}
+
+/// Lane l of r[i] becomes lane i of r[l].
+inline void transpose(Vec (&r)[lanes]) {
+  const float32x4x2_t upper = vtrnq_f32(r[0].v, r[1].v);
+  const float32x4x2_t lower = vtrnq_f32(r[2].v, r[3].v);
+  r[0] = {vcombine_f32(vget_low_f32(upper.val[0]), vget_low_f32(lower.val[0]))};
+  r[1] = {vcombine_f32(vget_low_f32(upper.val[1]), vget_low_f32(lower.val[1]))};
+  r[2] = {vcombine_f32(vget_high_f32(upper.val[0]), vget_high_f32(lower.val[0]))};
+  r[3] = {vcombine_f32(vget_high_f32(upper.val[1]), vget_high_f32(lower.val[1]))};
 }
 
 /// Element i of an array at any address.

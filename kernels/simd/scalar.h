@@ -23,6 +23,7 @@ constexpr int lanes = 1;
 // Register tile of the matrix product: weight rows by activation rows.
 constexpr int tile_weights = 4;
 constexpr int tile_rows = 2;
+constexpr int tile_vecs = 4;  // of a row of weights, where a lane is an output
 
 inline Vec broadcast(float x) {
   return {x};
@@ -90,6 +91,9 @@ inline float sum_of_lanes(Vec a) {
 inline float max_of_lanes(Vec a) {
   return a.v;
 }
+
+/// Lane l of r[i] becomes lane i of r[l].
+inline void transpose(Vec (&)[lanes]) {}
 
 inline Vec load(const float* p, All) {
   return {*p};

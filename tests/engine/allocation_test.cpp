@@ -104,14 +104,14 @@ TEST_P(AllocationTest, EveryBlockTakesExactlyWhatItDeclares) {
     for (const Block& block : model.blocks()) {
       const std::size_t declared =
           std::visit([&](const auto& b) { return b.workspace_bytes(rows); }, block);
-      Context context(table(), 1, declared, 128);
+      Context context(table(), 1, declared, 128, 64);
       std::visit(
           [&](const auto& b) {
             b(context, {{&slice, 1}, rows}, {stream.data(), rows, model.config().width});
           },
           block);
       EXPECT_EQ(context.workspace.peak(), declared) << rows << " rows";
-      Context small(table(), 1, declared - 1, 128);
+      Context small(table(), 1, declared - 1, 128, 64);
       EXPECT_THROW(std::visit(
                        [&](const auto& b) {
                          b(small, {{&slice, 1}, rows}, {stream.data(), rows, model.config().width});

@@ -52,7 +52,7 @@ TEST_P(ConfigCases, T15_EmbeddingScaleIsRoundedToBfloat16) {
   const std::vector<float> embeddings =
       values_of(checkpoint.tensors.at("model.embed_tokens.weight"));
   EXPECT_EQ(checked.model().embedding().scale, 8.9375F);
-  Context context(table(), 1, 0, 80);
+  Context context(table(), 1, 0, 80, 20);
   const std::vector<std::int32_t> tokens = {0, 5, 96};
   std::vector<float> rows(3 * 80);
   checked.model().embedding()(context, tokens, {rows.data(), 3, 80});

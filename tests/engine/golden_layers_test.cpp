@@ -178,7 +178,7 @@ struct GoldenRecurrentBlock {
 
 class GoldenBlocks : public IsaTest {
  protected:
-  Context context_{table(), 2, 0, 64};
+  Context context_{table(), 2, 0, 64, 64};
 };
 INSTANTIATE_TEST_SUITE_P(Isa, GoldenBlocks, ::testing::ValuesIn(all_tables()), table_name);
 

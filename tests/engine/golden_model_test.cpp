@@ -100,7 +100,7 @@ class LayerByLayer {
       scratch = std::max(
           scratch, std::visit([this](const auto& b) { return b.workspace_bytes(rows_); }, block));
     }
-    context = Context(table, 1, scratch, 256);
+    context = Context(table, 1, scratch, 256, 64);
     const std::int64_t length = tokens.shape.at(1);
     for (std::int64_t b = 0; b < tokens.shape.at(0); ++b) sequences_.push_back(model.sequence());
     for (Sequence& sequence : sequences_) {

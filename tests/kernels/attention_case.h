@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "griffin/core/buffer.h"
 #include "kernels/guarded_matrix.h"
 #include "kernels/stored_array.h"
 #include "support/kernel_reference.h"
@@ -45,10 +46,12 @@ struct AttentionCase {
     const std::int64_t chunk = position * shape.head_dim;
     const StoredArray chunk_keys = copy(keys, chunk, y.rows() * shape.head_dim);
     const StoredArray chunk_values = copy(values, chunk, y.rows() * shape.head_dim);
+    Buffer scratch(static_cast<std::size_t>(kernels::attention_scratch(shape.head_dim)));
     table.attention[index_of(shape.storage)](
         {q.row(position), q.stride(), chunk_keys.data(), chunk_values.data(), ring_keys.data(),
          ring_values.data(), shape.ring_rows, position, shape.window, scale, y.row(0), y.stride(),
-         shape.head_dim, part.row_begin, part.row_end, part.head_begin, part.head_end});
+         shape.head_dim, part.row_begin, part.row_end, part.head_begin, part.head_end,
+         scratch.data()});
   }
 
   /// All rows and heads of a chunk.

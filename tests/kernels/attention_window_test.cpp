@@ -147,10 +147,11 @@ TEST_P(AttentionWindow, WorksFarFromTheStart) {
       ring_values.set(to, near.values.values()[static_cast<std::size_t>(p)]);
     }
     GuardedMatrix y(20, 32);
+    Buffer scratch(static_cast<std::size_t>(kernels::attention_scratch(16)));
     table().attention[index_of(Storage::f32)](
         {near.q.row(window), near.q.stride(), near.keys.at(window * 16),
          near.values.at(window * 16), ring_keys.data(), ring_values.data(), window, window + offset,
-         window, near.scale, y.row(0), y.stride(), 16, 0, 20, 0, 2});
+         window, near.scale, y.row(0), y.stride(), 16, 0, 20, 0, 2, scratch.data()});
     EXPECT_TRUE(close(y, expected.y.bottomRows(20), expected.budget.bottomRows(20))) << offset;
   }
 }

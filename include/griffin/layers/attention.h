@@ -102,18 +102,17 @@ struct LocalAttention {
 
   /// One unit of work is one row of one head, counted head by head within a slice, so that every
   /// thread gets its share of early (short) and of late (long) rows.
-  void attend(const Context& context, const Batch& batch, ConstMatrixView q,
-              const KeyOrValueRows& keys, const KeyOrValueRows& values,
-              MatrixView y) const noexcept {
+  void attend(Context& context, const Batch& batch, ConstMatrixView q, const KeyOrValueRows& keys,
+              const KeyOrValueRows& values, MatrixView y) const noexcept {
     std::int64_t furthest = 0;
     for (const Slice& s : batch.slices) furthest = std::max(furthest, s.position + s.count);
     const std::int64_t visible = std::min(furthest, window);
     parallel_for(context.threads, heads * batch.rows, context.grain(2 * head_dim * visible),
-                 [&](std::int64_t begin, std::int64_t end) {
+                 [&](std::int64_t begin, std::int64_t end, int worker) {
                    for (const Slice& slice : batch.slices) {
                      const std::int64_t first_unit = heads * slice.first_row;
                      const std::int64_t units = heads * slice.count;
-                     attend_units(context, slice, q, keys, values, y,
+                     attend_units(context, worker, slice, q, keys, values, y,
                                   std::clamp(begin - first_unit, std::int64_t{0}, units),
                                   std::clamp(end - first_unit, std::int64_t{0}, units));
                    }
@@ -122,7 +121,7 @@ struct LocalAttention {
 
   /// Units [begin, end) of a slice: the end of one head's rows, whole heads, the start of
   /// another's.
-  void attend_units(const Context& context, const Slice& slice, ConstMatrixView q,
+  void attend_units(Context& context, int worker, const Slice& slice, ConstMatrixView q,
                     const KeyOrValueRows& keys, const KeyOrValueRows& values, MatrixView y,
                     std::int64_t begin, std::int64_t end) const noexcept {
     const KeyValueRing ring = slice.sequence->ring(slot);
@@ -138,7 +137,7 @@ struct LocalAttention {
           {q.row(slice.first_row), q.stride, keys.as(ring.dtype, slice.first_row),
            values.as(ring.dtype, slice.first_row), ring.keys, ring.values, ring.rows,
            slice.position, window, scale, y.row(slice.first_row), y.stride, head_dim, row,
-           row + row_count, head, head + head_count});
+           row + row_count, head, head + head_count, context.scratch(worker)});
       begin += head_count * row_count;
     }
   }

@@ -22,15 +22,16 @@ inline constexpr std::int64_t default_work_per_thread = 1 << 19;
 /// Kernels, threads and scratch of one calling thread. Not shared between threads.
 struct Context {
   Context() = default;
-  /// Room for layers that declare no more than `workspace_bytes` and whose matrices are no more
-  /// than `widest` columns wide. Throws Error(capacity).
+  /// Room for layers that declare no more than `workspace_bytes`, whose matrices have no more than
+  /// `widest` inputs and whose heads no more than `head_dim`. Throws Error(capacity).
   Context(const kernels::Table& table, int team, std::size_t workspace_bytes, std::int64_t widest,
-          std::int64_t worth_a_thread = default_work_per_thread)
+          std::int64_t head_dim, std::int64_t worth_a_thread = default_work_per_thread)
       : kernels(&table),
         threads(team),
         workspace(workspace_bytes),
         work_per_thread(worth_a_thread),
-        scratch_per_thread_(static_cast<std::size_t>(kernels::matmul_scratch(widest))),
+        scratch_per_thread_(static_cast<std::size_t>(
+            std::max(kernels::matmul_scratch(widest), kernels::attention_scratch(head_dim)))),
         scratch_(scratch_per_thread_ * static_cast<std::size_t>(team)) {}
 
   const kernels::Table* kernels = nullptr;
@@ -50,7 +51,7 @@ struct Context {
     return (grain(operations) + 15) / 16 * 16;
   }
 
-  /// What the matrix products of one worker may write to.
+  /// What the matrix products and the attention of one worker may write to.
   std::byte* scratch(int worker) noexcept {
     return scratch_.data() + scratch_per_thread_ * static_cast<std::size_t>(worker);
   }

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of many rows: a tile of queries, rows by heads, against one block of keys after the
+// other. All heads share the keys, so a block is brought into the first-level cache once a tile.
+//
+// Blocks that all rows of the tile see in full are multiplied with a key, or a column of values, in
+// each lane: products q . k are summed for one j after the other (lane_order) and give the bits of
+// the inner products in attention.h. Blocks at the ends of a window go row by row.
+#pragma once
+
+namespace griffin::kernels {
+namespace {
+
+/// Queries of rows [row, row + rows) and heads [head, head + heads); query n is row n / heads.
+struct QueryTile {
+  std::int64_t row;
+  std::int64_t rows;
+  std::int64_t head;
+  std::int64_t heads;
+
+  std::int64_t queries() const { return rows * heads; }
+};
+
+/// What lies in the scratch.
+struct AttentionScratch {
+  float* keys;     // [lane in lane_order, step, key]
+  float* values;   // [key, head_dim]
+  float* queries;  // tiles of tile_rows or fewer queries [lane in lane_order, step, query]
+  float* scores;   // [query, key]
+};
+
+inline AttentionScratch scratch_of(const AttentionArgs& p) {
+  const std::int64_t dim = (p.head_dim + 15) / 16 * 16;
+  float* start = static_cast<float*>(p.scratch);
+  float* values = start + key_block * dim;
+  float* queries = values + key_block * dim;
+  return {start, values, queries, queries + query_tile * dim};
+}
+
+/// Steps of `lanes` elements along a head.
+inline std::int64_t steps_of(std::int64_t head_dim) {
+  return (head_dim + lanes - 1) / lanes;
+}
+
+inline const float* query(const AttentionArgs& p, const QueryTile& tile, std::int64_t n) {
+  return p.q + (tile.row + n / tile.heads) * p.q_stride + (tile.head + n % tile.heads) * p.head_dim;
+}
+inline float* output(const AttentionArgs& p, const QueryTile& tile, std::int64_t n) {
+  return p.y + (tile.row + n / tile.heads) * p.y_stride + (tile.head + n % tile.heads) * p.head_dim;
+}
+
+inline void pack_queries(const AttentionArgs& p, const QueryTile& tile, float* to) {
+  const std::int64_t steps = steps_of(p.head_dim);
+  for (std::int64_t first = 0; first < tile.queries(); first += tile_rows) {
+    const std::int64_t left = tile.queries() - first;
+    const std::int64_t count = left < tile_rows ? left : tile_rows;
+    for_each_vec(0, p.head_dim, [&](std::int64_t c, auto lane_count) {
+      for (std::int64_t a = 0; a < count; a += lanes) {
+        Vec r[lanes];
+        for (int i = 0; i < lanes; ++i) {
+          r[i] =
+              a + i < count ? load(query(p, tile, first + a + i) + c, lane_count) : broadcast(0.0F);
+        }
+        transpose(r);
+        const std::int64_t width = count - a < lanes ? count - a : lanes;
+        for (int n = 0; n < lanes; ++n) {
+          float* at = to + (n * steps + c / lanes) * count + a;
+          for_each_vec(0, width, [&](std::int64_t i, auto queries) {
+            store(at + i, r[lane_order(n)], queries);
+          });
+        }
+      }
+    });
+    to += count * steps * lanes;
+  }
+}
+
+/// A block of keys, and one of values unless they lie behind one another as float32 already.
+/// Returns where the values are.
+template <Storage S>
+inline const float* pack_block(const AttentionArgs& p, std::int64_t block,
+                               const AttentionScratch& scratch) {
+  const std::int64_t steps = steps_of(p.head_dim);
+  const KeyRun whole = key_run<S>(p, block, block + key_block);
+  const bool in_place = S == Storage::f32 && whole.count == key_block;
+  for_each_run<S>(p, block, block + key_block, [&](const KeyRun& run, std::int64_t offset) {
+    for (std::int64_t k = 0; k < run.count && !in_place; ++k) {
+      for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
+        store(scratch.values + (offset + k) * p.head_dim + c,
+              load_as<S>(run.values, k * p.head_dim + c, count), count);
+      });
+    }
+  });
+  for (std::int64_t k = 0; k < key_block; k += lanes) {
+    const char* rows[lanes];
+    for (int i = 0; i < lanes; ++i) rows[i] = key_run<S>(p, block + k + i, block + k + i + 1).keys;
+    for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
+      Vec r[lanes];
+      for (int i = 0; i < lanes; ++i) r[i] = load_as<S>(rows[i], c, count);
+      transpose(r);
+      float* to = scratch.keys + c / lanes * key_block + k;
+      for (int n = 0; n < lanes; ++n) {
+        store(to + n * steps * key_block, r[lane_order(n)], All{});
+      }
+    });
+  }
+  return in_place ? reinterpret_cast<const float*>(whole.values) : scratch.values;
+}
+
+/// scores[a][k] = q[a] . key[k] for A queries and C vectors of keys.
+template <int A, int C>
+inline void score_tile(const float* queries, const float* keys, std::int64_t steps, float* scores) {
+  constexpr int levels = lanes == 16 ? 4 : lanes == 8 ? 3 : lanes == 4 ? 2 : 0;
+  Vec partial[levels + 1][A][C];
+  for (int n = 0; n < lanes; ++n) {
+    Vec sum[A][C];
+    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+      GRIFFIN_UNROLL for (int v = 0; v < C; ++v) sum[a][v] = broadcast(0.0F);
+    }
+    for (std::int64_t step = 0; step < steps; ++step) {
+      Vec key[C];
+      GRIFFIN_UNROLL for (int v = 0; v < C; ++v) key[v] = load(keys + v * lanes, All{});
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        const Vec q = broadcast(queries[a]);
+        GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+          sum[a][v] = multiply_add(q, key[v], sum[a][v]);
+        }
+      }
+      keys += key_block;
+      queries += A;
+    }
+    int level = 0;
+    for (int carry = n; (carry & 1) != 0; carry >>= 1, ++level) {
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+          sum[a][v] = partial[level][a][v] + sum[a][v];
+        }
+      }
+    }
+    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+      GRIFFIN_UNROLL for (int v = 0; v < C; ++v) partial[level][a][v] = sum[a][v];
+    }
+  }
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+      store(scores + a * key_block + v * lanes, partial[levels][a][v], All{});
+    }
+  }
+}
+
+/// Scores of queries [first, first + A) and, in what is left, fewer.
+template <int A = tile_rows>
+inline void score_queries(const float* queries, std::int64_t first, std::int64_t count,
+                          std::int64_t steps, const AttentionScratch& scratch) {
+  for (; first + A <= count; first += A) {
+    for (int k = 0; k < key_block; k += tile_vecs * lanes) {
+      score_tile<A, tile_vecs>(queries, scratch.keys + k, steps,
+                               scratch.scores + first * key_block + k);
+    }
+    queries += A * steps * lanes;
+  }
+  if constexpr (A > 1) {
+    if (first < count) score_queries<A - 1>(queries, first, count, steps, scratch);
+  }
+}
+
+/// y[a] += sum_k weights[a][k] values[k] for A queries; columns [c, c + C vectors).
+template <int A, int C, class Count>
+inline void value_tile(const float* weights, const float* values, std::int64_t head_dim,
+                       std::int64_t c, float* const (&y)[A], Count count) {
+  Vec sum[A][C];
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) sum[a][v] = load(y[a] + c + v * lanes, count);
+  }
+  for (std::int64_t k = 0; k < key_block; ++k) {
+    Vec value[C];
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+      value[v] = load(values + k * head_dim + c + v * lanes, count);
+    }
+    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+      const Vec weight = broadcast(weights[a * key_block + k]);
+      GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
+        sum[a][v] = multiply_add(weight, value[v], sum[a][v]);
+      }
+    }
+  }
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    GRIFFIN_UNROLL for (int v = 0; v < C; ++v) store(y[a] + c + v * lanes, sum[a][v], count);
+  }
+}
+
+template <int A = tile_rows>
+inline void add_block(const AttentionArgs& p, const QueryTile& tile, std::int64_t first,
+                      const float* scores, const float* values) {
+  for (; first + A <= tile.queries(); first += A) {
+    float* y[A];
+    for (int a = 0; a < A; ++a) y[a] = output(p, tile, first + a);
+    const float* weights = scores + first * key_block;
+    std::int64_t c = 0;
+    for (; c + tile_vecs * lanes <= p.head_dim; c += tile_vecs * lanes) {
+      value_tile<A, tile_vecs>(weights, values, p.head_dim, c, y, All{});
+    }
+    for_each_vec(c, p.head_dim, [&](std::int64_t column, auto count) {
+      value_tile<A, 1>(weights, values, p.head_dim, column, y, count);
+    });
+  }
+  if constexpr (A > 1) {
+    if (first < tile.queries()) add_block<A - 1>(p, tile, first, scores, values);
+  }
+}
+
+/// A block that every row of the tile sees in full.
+template <Storage S>
+inline void attend_tile_block(const AttentionArgs& p, const QueryTile& tile, std::int64_t block,
+                              const AttentionScratch& scratch, Softmax* softmax) {
+  const float* values = pack_block<S>(p, block, scratch);
+  score_queries(scratch.queries, 0, tile.queries(), steps_of(p.head_dim), scratch);
+  for (std::int64_t n = 0; n < tile.queries(); ++n) {
+    const float correction = softmax[n].absorb(scratch.scores + n * key_block, p.scale);
+    if (correction != 1.0F) multiply(output(p, tile, n), p.head_dim, correction);
+  }
+  add_block(p, tile, 0, scratch.scores, values);
+}
+
+template <Storage S>
+inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
+  Softmax softmax[query_tile];
+  for (std::int64_t n = 0; n < tile.queries(); ++n) {
+    clear(output(p, tile, n), p.head_dim);
+  }
+  const std::int64_t first_position = p.position + tile.row;
+  const std::int64_t last_position = first_position + tile.rows - 1;
+  const std::int64_t all_see = first_visible(p, last_position);  // from here to first_position
+  const AttentionScratch scratch = scratch_of(p);
+  const bool together = tile.rows > 1;
+  if (together) pack_queries(p, tile, scratch.queries);
+  for (std::int64_t block = first_visible(p, first_position) / key_block * key_block;
+       block <= last_position; block += key_block) {
+    if (together && block >= all_see && block + key_block - 1 <= first_position) {
+      attend_tile_block<S>(p, tile, block, scratch, softmax);
+      continue;
+    }
+    for (std::int64_t r = 0; r < tile.rows; ++r) {
+      const std::int64_t position = first_position + r;
+      if (block > position || block + key_block <= first_visible(p, position)) continue;
+      attend_row<S>(p, tile.row + r, tile.head, tile.heads, block, softmax + r * tile.heads);
+    }
+  }
+  for (std::int64_t n = 0; n < tile.queries(); ++n) {
+    multiply(output(p, tile, n), p.head_dim, 1.0F / softmax[n].sum);
+  }
+}
+
+template <Storage S>
+void attention(const AttentionArgs& p) noexcept {
+  for (std::int64_t head = p.head_begin; head < p.head_end; head += query_tile) {
+    const std::int64_t left = p.head_end - head;
+    const std::int64_t heads = left < query_tile ? left : query_tile;
+    const std::int64_t step = query_tile / heads;
+    for (std::int64_t row = p.row_begin; row < p.row_end; row += step) {
+      const std::int64_t rows = p.row_end - row < step ? p.row_end - row : step;
+      attend_tile<S>(p, {row, rows, head, heads});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace griffin::kernels
