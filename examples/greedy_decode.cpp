@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Continues a text greedily: stdout carries the continuation, stderr everything else.
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
@@ -14,6 +12,7 @@
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
 #include "support/options.h"
+#include "support/peak_memory.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 
@@ -117,12 +116,6 @@ std::string milliseconds(double seconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
   return text;
-}
-
-std::uint64_t peak_memory() {
-  rusage used = {};
-  getrusage(RUSAGE_SELF, &used);
-  return static_cast<std::uint64_t>(used.ru_maxrss) * 1024;  // Linux counts in KiB
 }
 
 std::string reason(const Result& result) {

@@ -42,6 +42,19 @@ inline bool has_global_attention(const ModelConfig& config) {
          config.pattern.count(LayerKind::attention, config.depth) > 0;
 }
 
+/// Loads a model, with a bar. Throws Error(cancelled) on Ctrl-C.
+inline Model load_folder(const std::filesystem::path& folder, LoadOptions options) {
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
+  }
+  ProgressBar bar("loading");
+  options.progress = [&](const LoadProgress& progress) {
+    bar.update(progress.bytes_done, progress.bytes_total);
+    return Interrupt::flow();
+  };
+  return Model::load(folder, options);
+}
+
 class CommonOptions {
  public:
   explicit CommonOptions(CLI::App& app, int default_chunk) : app_(&app), chunk_(default_chunk) {
@@ -91,23 +104,15 @@ class CommonOptions {
   }
   int threads() const { return threads_ > 0 ? threads_ : available_cores(); }
 
-  /// Loads the model, with a bar. Throws Error(cancelled) on Ctrl-C.
+  /// The model: loaded as load_folder() does, or random.
   Model load_model() const {
     if (random()) {
       return Model::random(preset(preset_), random_dtype(), 0);
     }
-    if (!std::filesystem::is_directory(folder())) {
-      throw Error(ErrorCode::io, folder().string() + ": no such model folder");
-    }
-    ProgressBar bar("loading");
     LoadOptions options;
     options.precision = precision();
     options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
-    options.progress = [&](const LoadProgress& progress) {
-      bar.update(progress.bytes_done, progress.bytes_total);
-      return Interrupt::flow();
-    };
-    return Model::load(folder(), options);
+    return load_folder(folder(), options);
   }
 
   /// The type that the weights of such a model are computed with.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ceilings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <variant>
+
+namespace griffin::bench {
+namespace {
+
+double weights_of(const WeightView& weight) {
+  return static_cast<double>(weight.rows) * static_cast<double>(weight.cols);
+}
+double weights_of(const Linear& layer) {
+  return weights_of(layer.weight);
+}
+/// Every row of a block meets its own columns only, and those are all it stores.
+double weights_of(const BlockDiagonalLinear& layer) {
+  return weights_of(layer.weight);
+}
+
+double weights_of(const RecurrentBlock& block) {
+  return weights_of(block.linear_y) + weights_of(block.linear_x) + weights_of(block.linear_out) +
+         weights_of(block.rg_lru.input_gate) + weights_of(block.rg_lru.a_gate);
+}
+double weights_of(const AttentionBlock& block) {
+  return weights_of(block.q_proj) + weights_of(block.k_proj) + weights_of(block.v_proj) +
+         weights_of(block.o_proj);
+}
+double weights_of(const GatedMlp& mlp) {
+  return weights_of(mlp.gate_proj) + weights_of(mlp.up_proj) + weights_of(mlp.down_proj);
+}
+
+double weights_of(std::span<const Block> blocks) {
+  double sum = 0.0;
+  for (const Block& block : blocks) {
+    sum += std::visit(
+        [](const auto& b) { return weights_of(b.temporal_block) + weights_of(b.mlp_block); },
+        block);
+  }
+  return sum;
+}
+
+const WeightView& head_of(const Model& model) {
+  return model.lm_head().linear.weight;
+}
+
+bool tied(const Model& model) {
+  return head_of(model).data == model.embedding().table.data;
+}
+
+}  // namespace
+
+std::uint64_t bytes_per_pass(const Model& model) {
+  return model.weight_bytes() - (tied(model) ? 0 : model.embedding().table.bytes());
+}
+
+ModelWork::ModelWork(const Model& model)
+    : block_bytes_(static_cast<double>(bytes_per_pass(model) - head_of(model).bytes())),
+      head_bytes_(static_cast<double>(head_of(model).bytes())),
+      block_weights_(weights_of(model.blocks())),
+      head_weights_(weights_of(head_of(model))) {}
+
+Work ModelWork::pass(std::int64_t rows, std::int64_t logits) const {
+  const auto blocks = static_cast<double>(rows);
+  const auto heads = static_cast<double>(logits);
+  return {.bytes = block_bytes_ + (logits > 0 ? head_bytes_ : 0.0),
+          .flops = 2.0 * (blocks * block_weights_ + heads * head_weights_)};
+}
+
+double mean(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double standard_deviation(std::span<const double> values) {
+  if (values.size() < 2) return 0.0;
+  const double center = mean(values);
+  double squares = 0.0;
+  for (const double value : values) squares += (value - center) * (value - center);
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2.0;
+}
+
+Speeds median(std::span<const Speeds> speeds) {
+  std::vector<double> bytes;
+  std::vector<double> flops;
+  for (const Speeds& s : speeds) {
+    bytes.push_back(s.bytes_per_second);
+    flops.push_back(s.flops_per_second);
+  }
+  return {median(std::move(bytes)), median(std::move(flops))};
+}
+
+Ceiling ceiling(std::span<const Work> passes, std::int64_t tokens, const Speeds& speeds) {
+  double reading = 0.0;
+  double multiplying = 0.0;
+  double seconds = 0.0;
+  for (const Work& pass : passes) {
+    const double read = pass.bytes / speeds.bytes_per_second;
+    const double multiply = pass.flops / speeds.flops_per_second;
+    reading += read;
+    multiplying += multiply;
+    seconds += std::max(read, multiply);
+  }
+  return {.tokens_per_second = static_cast<double>(tokens) / seconds,
+          .bound = reading > multiplying ? Bound::memory : Bound::compute};
+}
+
+}  // namespace griffin::bench

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures prefill and decode, and what this machine would allow: the rows go to stdout.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ceilings.h"
+#include "griffin/core/parallel.h"
+#include "griffin/griffin.h"
+#include "griffin/kernels.h"
+#include "report.h"
+#include "runs.h"
+#include "support/options.h"
+#include "support/peak_memory.h"
+#include "support/program.h"
+
+namespace griffin::bench {
+namespace {
+
+using examples::at_least;
+using examples::between;
+using examples::ExitCode;
+using examples::Interrupt;
+using examples::UsageError;
+
+/// What --dtype asks for.
+struct Weights {
+  Precision precision;  // of a model folder
+  Dtype dtype;          // of random weights
+};
+
+/// The only place that knows which weights the library can hold.
+Weights parse_weights(const std::string& name) {
+  if (name == "auto") return {Precision::stored, Dtype::bf16};
+  if (name == "f32") return {Precision::f32, Dtype::f32};
+  if (name == "bf16") return {Precision::bf16, Dtype::bf16};
+  if (name == "int8" || name == "int4") {
+    throw UsageError("--dtype: the library has no " + name + " weights yet");
+  }
+  throw UsageError("--dtype: expected auto, f32, bf16, int8 or int4, found '" + name + "'");
+}
+
+/// What weights are computed with, whatever they are stored as.
+std::string dtype_name(const Model& model, const Weights& weights) {
+  return weights.precision == Precision::f32 ? "f32" : name_of(model.dtype());
+}
+
+/// The fastest arithmetic that weights of such a type allow.
+Arithmetic arithmetic_for(std::string_view dtype) {
+  if (dtype == "int8" || dtype == "int4") return Arithmetic::int8_dot;
+  return dtype == "bf16" ? Arithmetic::bf16_dot : Arithmetic::f32_fma;
+}
+
+class Options {
+ public:
+  explicit Options(CLI::App& app) {
+    app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
+    add_list(app, "-p,--n-prompt", prompts, 0, most_tokens,
+             "Prompt tokens to read; 0: no such test");
+    add_list(app, "-n,--n-gen", predicts, 0, most_tokens, "Tokens to decode; 0: no such test");
+    add_list(app, "-d,--n-depth", depths, 0, 1 << 30, "Tokens in the state before");
+    add_list(app, "-b,--batch", batches, 1, 4096, "Sequences decoded at once");
+    add_list(app, "-t,--threads", threads, 0, 1024, "Threads, 0 for all cores");
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
+        ->type_name("DIR");
+    app.add_option("--config", config_, "Random weights of a named shape instead of a folder")
+        ->type_name("PRESET")
+        ->excludes(app.get_option("--model"));
+    app.add_option("--dtype", dtype_, "Weights: auto, f32, bf16, int8 or int4")
+        ->type_name("TYPE")
+        ->capture_default_str();
+    app.add_option("--kv-dtype", kv_dtype, "Keys and values of a sequence")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember({"f32", "bf16"}))
+        ->capture_default_str();
+    app.add_option("-o,--output", output_, "Output: md, csv or json")
+        ->type_name("FORMAT")
+        ->check(CLI::IsMember({"md", "csv", "json"}))
+        ->capture_default_str();
+    add_number(app, "-r,--repetitions", repetitions, 1, 1 << 20, "Repetitions of every test");
+    add_number(app, "--chunk", chunk, 1, 1 << 20, "Prompt tokens read in one pass");
+    add_number(app, "--probe-mib", probe_mib, 1, 1 << 20,
+               "Memory read to measure its bandwidth, much more than the caches hold");
+  }
+
+  Format format() const {
+    return output_ == "md" ? Format::md : output_ == "csv" ? Format::csv : Format::json;
+  }
+  Weights weights() const { return parse_weights(dtype_); }
+
+  /// The folder, or the preset.
+  std::string model_name() const { return config_.empty() ? folder_ : config_; }
+  Model load_model() const {
+    if (!config_.empty()) return Model::random(preset(config_), weights().dtype, 0);
+    LoadOptions options;
+    options.precision = weights().precision;
+    return examples::load_folder(model_name(), options);
+  }
+
+  /// Sequences with room for the longest test, where the model needs to be told.
+  SequenceOptions sequences(const Model& model) const {
+    const auto longest = [](const std::vector<int>& v) {
+      return *std::max_element(v.begin(), v.end());
+    };
+    SequenceOptions options;
+    options.kv = kv_dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
+    if (examples::has_global_attention(model.config())) {
+      options.capacity =
+          std::int64_t{longest(depths)} + std::max(longest(prompts), longest(predicts));
+    }
+    return options;
+  }
+
+  /// All rows. Throws UsageError where there are none.
+  std::vector<Test> tests() const {
+    std::vector<Test> tests;
+    for (const int depth : depths) {
+      for (const int t : threads) {
+        const int team = t > 0 ? t : available_cores();
+        for (const int tokens : prompts) {
+          if (tokens > 0) tests.push_back({Kind::prefill, tokens, depth, 1, team, chunk});
+        }
+        for (const int tokens : predicts) {
+          for (const int batch : batches) {
+            if (tokens > 0) tests.push_back({Kind::decode, tokens, depth, batch, team, chunk});
+          }
+        }
+      }
+    }
+    if (tests.empty()) throw UsageError("nothing to measure: -p and -n are both 0");
+    return tests;
+  }
+
+  std::vector<int> prompts = {512};
+  std::vector<int> predicts = {128};
+  std::vector<int> depths = {0};
+  std::vector<int> batches = {1};
+  std::vector<int> threads = {0};
+  int repetitions = 5;
+  int chunk = 512;
+  int probe_mib = 1024;
+  std::string kv_dtype = "f32";
+
+ private:
+  static constexpr int most_tokens = 1 << 20;
+
+  static void add_list(CLI::App& app, const char* names, std::vector<int>& values, int least,
+                       int most, const char* description) {
+    app.add_option(names, values, description)
+        ->type_name("N,...")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(between(least, most))
+        ->capture_default_str();
+  }
+  static void add_number(CLI::App& app, const char* names, int& value, int least, int most,
+                         const char* description) {
+    app.add_option(names, value, description)
+        ->type_name("N")
+        ->check(between(least, most))
+        ->capture_default_str();
+  }
+
+  std::string folder_ = GRIFFIN_EMBEDDED_MODEL;
+  std::string config_;
+  std::string dtype_ = "auto";
+  std::string output_ = "md";
+};
+
+class Bench {
+ public:
+  explicit Bench(const Options& options)
+      : options_(options),
+        model_(options.load_model()),
+        dtype_(dtype_name(model_, options.weights())),
+        work_(model_),
+        runner_(model_, options.sequences(model_)),
+        peak_before_probe_(examples::peak_memory()),
+        prober_(static_cast<std::size_t>(options.probe_mib) << 20U, arithmetic_for(dtype_)) {}
+
+  Row measure(const Test& test) {
+    std::vector<Speeds> speeds;
+    const auto probe = [&] { speeds.push_back(prober_.probe(test.threads)); };
+    const std::vector<double> seconds = runner_.time(test, options_.repetitions, probe);
+    Row row{.model = options_.model_name(),
+            .dtype = dtype_,
+            .isa = kernels::default_table()->name,  // or there would be no passes
+            .kv_dtype = options_.kv_dtype,
+            .test = test,
+            .speeds = median(speeds),
+            .arithmetic = prober_.arithmetic(),
+            .peak_rss_bytes = peak_rss_bytes(),
+            .weight_bytes = model_.weight_bytes(),
+            .state_bytes = runner_.state_bytes(),
+            .load_seconds = model_.load_seconds()};
+    for (const double s : seconds) row.rates.push_back(static_cast<double>(test.all_tokens()) / s);
+    const std::vector<Work> passes = test.work(work_);
+    row.ceiling = ceiling(passes, test.all_tokens(), row.speeds);
+    for (const Work& pass : passes) {
+      row.work.bytes += pass.bytes;
+      row.work.flops += pass.flops;
+    }
+    return row;
+  }
+
+ private:
+  /// Of this process without the memory that is only there to be measured, which is resident from
+  /// the moment it was filled.
+  std::uint64_t peak_rss_bytes() const {
+    const std::uint64_t peak = examples::peak_memory();
+    return std::max(peak_before_probe_, peak - std::min<std::uint64_t>(peak, prober_.bytes()));
+  }
+
+  const Options& options_;
+  Model model_;
+  std::string dtype_;
+  ModelWork work_;
+  Runner runner_;
+  std::uint64_t peak_before_probe_;
+  Prober prober_;
+};
+
+ExitCode run(const Options& options) {
+  const std::vector<Test> tests = options.tests();
+  static_cast<void>(options.weights());  // refuses before anything is loaded
+  Interrupt::listen();
+  Bench bench(options);
+  Report report(options.format());
+  try {
+    for (const Test& test : tests) report.add(bench.measure(test));
+  } catch (...) {
+    report.finish();
+    throw;
+  }
+  report.finish();
+  report.require();
+  return examples::success;
+}
+
+}  // namespace
+}  // namespace griffin::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures prefill and decode beside what the machine allows.", "griffin_bench");
+  const griffin::bench::Options options(app);
+  return griffin::examples::run(app, argc, argv, [&] { return run(options); });
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <immintrin.h>
+
+#include "probe/isa_files.h"
+
+namespace griffin::bench::isa {
+namespace {
+
+constexpr int chains = 12;
+
+double multiply_add(std::int64_t rounds) {
+  const __m256 a = _mm256_set1_ps(0.75F);
+  const __m256 b = _mm256_set1_ps(0.5F);
+  __m256 sum[chains];  // begun differently, or the compiler makes one of them all
+#pragma GCC unroll 12
+  for (int c = 0; c < chains; ++c) sum[c] = _mm256_set1_ps(static_cast<float>(c));
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 12
+    for (__m256& s : sum) s = _mm256_fmadd_ps(a, b, s);
+  }
+  __m256 total = _mm256_setzero_ps();
+  for (const __m256& s : sum) total = _mm256_add_ps(total, s);
+  return static_cast<double>(_mm256_cvtss_f32(total));
+}
+
+}  // namespace
+
+std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes) {
+  __m256i sum[4] = {};
+  for (std::size_t at = 0; at < bytes; at += read_step) {
+#pragma GCC unroll 4
+    for (int s = 0; s < streams; ++s) {
+      const std::byte* from = starts[s] + at;
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < read_step / 32; ++i) {
+        if (i % 2 == 0) {
+          _mm_prefetch(reinterpret_cast<const char*>(from + i * 32 + prefetch_distance),
+                       _MM_HINT_T0);
+        }
+        const auto* vector = reinterpret_cast<const __m256i*>(from + i * 32);
+        sum[i % 4] = _mm256_or_si256(sum[i % 4], _mm256_load_si256(vector));
+      }
+    }
+  }
+  const __m256i all =
+      _mm256_or_si256(_mm256_or_si256(sum[0], sum[1]), _mm256_or_si256(sum[2], sum[3]));
+  alignas(32) std::uint64_t words[4];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(words), all);
+  return words[0] | words[1] | words[2] | words[3];
+}
+
+const MultiplyAdd f32_avx2 = {multiply_add, 2 * 8 * chains};
+
+}  // namespace griffin::bench::isa

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <immintrin.h>
+
+#include "probe/isa_files.h"
+
+namespace griffin::bench::isa {
+namespace {
+
+constexpr int chains = 16;
+
+double multiply_add(std::int64_t rounds) {
+  const __m512 a = _mm512_set1_ps(0.75F);
+  const __m512 b = _mm512_set1_ps(0.5F);
+  __m512 sum[chains];  // begun differently, or the compiler makes one of them all
+#pragma GCC unroll 16
+  for (int c = 0; c < chains; ++c) sum[c] = _mm512_set1_ps(static_cast<float>(c));
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 16
+    for (__m512& s : sum) s = _mm512_fmadd_ps(a, b, s);
+  }
+  __m512 total = _mm512_setzero_ps();
+  for (const __m512& s : sum) total = _mm512_add_ps(total, s);
+  return static_cast<double>(_mm512_cvtss_f32(total));
+}
+
+}  // namespace
+
+std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes) {
+  __m512i sum[4] = {};
+  for (std::size_t at = 0; at < bytes; at += read_step) {
+#pragma GCC unroll 4
+    for (int s = 0; s < streams; ++s) {
+      const std::byte* from = starts[s] + at;
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < read_step / 64; ++i) {
+        _mm_prefetch(reinterpret_cast<const char*>(from + i * 64 + prefetch_distance), _MM_HINT_T0);
+        sum[i] = _mm512_or_si512(sum[i], _mm512_load_si512(from + i * 64));
+      }
+    }
+  }
+  const __m512i all =
+      _mm512_or_si512(_mm512_or_si512(sum[0], sum[1]), _mm512_or_si512(sum[2], sum[3]));
+  alignas(64) std::uint64_t words[8];
+  _mm512_store_si512(words, all);
+  std::uint64_t result = 0;
+  for (const std::uint64_t word : words) result |= word;
+  return result;
+}
+
+const MultiplyAdd f32_avx512 = {multiply_add, 2 * 16 * chains};
+
+}  // namespace griffin::bench::isa

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files for one instruction set each offer to bench/probe/probes.cpp, which asks the CPU
+// first. Nothing here is inline: the linker would keep one copy, compiled for any CPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace griffin::bench::isa {
+
+/// Streams that a reader takes turns on: one alone does not keep a core's line buffers busy.
+inline constexpr int streams = 4;
+
+/// Prefetched this far before it is read, in bytes.
+inline constexpr std::size_t prefetch_distance = 4096;
+
+/// Every reader takes this much of each stream in one step.
+inline constexpr std::size_t read_step = 256;
+
+/// Reads `bytes`, a multiple of read_step, from the start of each of the `streams`, which are on
+/// cache lines. The answer depends on every byte, so that nothing can be left out.
+using Read = std::uint64_t (*)(const std::byte* const* starts, std::size_t bytes);
+
+/// Multiplies and adds in registers, `rounds` times one instruction for each of a number of
+/// independent chains: more than latency times instructions per cycle. The answer depends on all.
+struct MultiplyAdd {
+  double (*run)(std::int64_t rounds);
+  std::int64_t flops_per_round;  // 2 a multiply-add
+};
+
+std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes);
+extern const MultiplyAdd f32_portable;
+
+#ifdef GRIFFIN_BENCH_X86
+std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes);
+extern const MultiplyAdd f32_avx2;
+
+std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes);
+extern const MultiplyAdd f32_avx512;
+
+extern const MultiplyAdd bf16_avx512;  // vdpbf16ps
+extern const MultiplyAdd int8_avx512;  // vpdpbusd
+#endif
+
+}  // namespace griffin::bench::isa

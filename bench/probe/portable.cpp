@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// For every CPU, with 16-byte vectors of the compiler's own: SSE2 or NEON.
+#include "probe/isa_files.h"
+
+#ifdef __aarch64__
+#include <arm_neon.h>
+#endif
+
+namespace griffin::bench::isa {
+namespace {
+
+using Words [[gnu::vector_size(16)]] = std::uint64_t;
+using Floats [[gnu::vector_size(16)]] = float;
+
+constexpr std::size_t line = 64;
+#ifdef __aarch64__
+constexpr int chains = 20;  // of 32 registers
+#else
+constexpr int chains = 12;  // of 16
+#endif
+
+/// Not sum + a * b where that is two instructions: the product would be computed once for all.
+Floats multiply_add(Floats sum, Floats a, Floats b) {
+#ifdef __aarch64__
+  return vfmaq_f32(sum, a, b);
+#else
+  return sum * a + b;
+#endif
+}
+
+double multiply_add(std::int64_t rounds) {
+  const Floats a = {0.5F, 0.25F, 0.75F, 0.125F};
+  const Floats b = {1.0F, 0.5F, 0.25F, 0.75F};
+  Floats sum[chains];  // begun differently, or the compiler makes one of them all
+#pragma GCC unroll 20
+  for (int c = 0; c < chains; ++c) sum[c] = a * static_cast<float>(c);
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 20
+    for (Floats& s : sum) s = multiply_add(s, a, b);
+  }
+  double total = 0.0;
+  for (const Floats& s : sum) total += static_cast<double>(s[0] + s[1] + s[2] + s[3]);
+  return total;
+}
+
+}  // namespace
+
+std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes) {
+  Words sum[4] = {};
+  for (std::size_t at = 0; at < bytes; at += read_step) {
+    for (int s = 0; s < streams; ++s) {
+      const std::byte* from = starts[s] + at;
+      for (std::size_t i = 0; i < read_step; i += line) {
+        __builtin_prefetch(from + i + prefetch_distance);
+        const auto* words = reinterpret_cast<const Words*>(from + i);
+        for (int w = 0; w < 4; ++w) sum[w] |= words[w];
+      }
+    }
+  }
+  const Words all = sum[0] | sum[1] | sum[2] | sum[3];
+  return all[0] | all[1];
+}
+
+const MultiplyAdd f32_portable = {multiply_add, 2 * 4 * chains};
+
+}  // namespace griffin::bench::isa

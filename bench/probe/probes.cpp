@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probe/probes.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <string>
+
+#include "griffin/core/parallel.h"
+#include "probe/isa_files.h"
+
+namespace griffin::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds read_time{60};
+constexpr std::chrono::milliseconds multiply_time{30};
+constexpr std::size_t huge_page = std::size_t{1} << 21;
+constexpr std::size_t block = std::size_t{1} << 16;  // of one stream between two looks at the clock
+constexpr std::int64_t rounds = 1 << 15;             // between two looks at the clock, some 50 us
+
+std::atomic<std::uint64_t> sink;  // takes the results, so that they have to be computed
+
+struct Chosen {
+  isa::Read read = isa::read_portable;
+  isa::MultiplyAdd f32 = isa::f32_portable;
+  isa::MultiplyAdd bf16 = {nullptr, 0};
+  isa::MultiplyAdd int8 = {nullptr, 0};
+};
+
+Chosen choose() {
+  Chosen chosen;
+#ifdef GRIFFIN_BENCH_X86
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
+    chosen.read = isa::read_avx2;
+    chosen.f32 = isa::f32_avx2;
+  }
+  if (__builtin_cpu_supports("avx512f") != 0) {
+    chosen.read = isa::read_avx512;
+    chosen.f32 = isa::f32_avx512;
+    if (__builtin_cpu_supports("avx512bf16") != 0) chosen.bf16 = isa::bf16_avx512;
+    if (__builtin_cpu_supports("avx512vnni") != 0) chosen.int8 = isa::int8_avx512;
+  }
+#endif
+  return chosen;
+}
+
+const Chosen& chosen() {
+  static const Chosen once = choose();
+  return once;
+}
+
+const isa::MultiplyAdd& multiply_add(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::f32_fma    ? chosen().f32
+         : arithmetic == Arithmetic::bf16_dot ? chosen().bf16
+                                              : chosen().int8;
+}
+
+/// Lets every thread call `work(thread, step)`, which says how much it did, until the time is over.
+/// Returns how much all did per second. On the threads that the engine computes with.
+template <class Work>
+double rate(int threads, std::chrono::milliseconds time, const Work& work) {
+  std::atomic<std::int64_t> done = 0;
+  const Clock::time_point start = Clock::now();
+  parallel_for(threads, threads, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t mine = 0;
+    for (std::int64_t step = 0; Clock::now() < start + time; ++step) {
+      for (std::int64_t thread = begin; thread < end; ++thread) mine += work(thread, step);
+    }
+    done += mine;
+  });
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  return static_cast<double>(done) / elapsed.count();
+}
+
+}  // namespace
+
+Arithmetic best_arithmetic(Arithmetic wanted) noexcept {
+  if (wanted == Arithmetic::int8_dot && chosen().int8.run == nullptr) {
+    wanted = Arithmetic::bf16_dot;
+  }
+  if (wanted == Arithmetic::bf16_dot && chosen().bf16.run == nullptr) wanted = Arithmetic::f32_fma;
+  return wanted;
+}
+
+double probe_peak(Arithmetic arithmetic, int threads) {
+  const isa::MultiplyAdd probe = multiply_add(arithmetic);
+  return rate(threads, multiply_time, [&](std::int64_t, std::int64_t) {
+    sink.fetch_xor(static_cast<std::uint64_t>(probe.run(rounds)), std::memory_order_relaxed);
+    return rounds * probe.flops_per_round;
+  });
+}
+
+void BandwidthProbe::Unmap::operator()(std::byte* mapped) const noexcept {
+  munmap(mapped, bytes);
+}
+
+BandwidthProbe::BandwidthProbe(std::size_t bytes)
+    : bytes_((bytes + huge_page - 1) / huge_page * huge_page) {
+  const std::size_t room = bytes_ + huge_page;
+  void* mapped = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) {
+    throw Error(ErrorCode::capacity, "not enough memory for a buffer of " + std::to_string(bytes_) +
+                                         " bytes to measure the memory with");
+  }
+  mapping_ = {static_cast<std::byte*>(mapped), Unmap{room}};
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(mapped) % huge_page;
+  data_ = mapping_.get() + (past == 0 ? 0 : huge_page - past);
+  madvise(data_, bytes_, MADV_HUGEPAGE);  // an advice: without it the probe is slower, not wrong
+  // Written, because all pages that never were are one page of zeros, which lies in the cache.
+  parallel_for(available_cores(), static_cast<std::int64_t>(bytes_ / huge_page), 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::memset(data_ + static_cast<std::size_t>(begin) * huge_page, 1,
+                             static_cast<std::size_t>(end - begin) * huge_page);
+               });
+}
+
+double BandwidthProbe::measure(int threads) const {
+  const std::size_t blocks = bytes_ / block;
+  const std::size_t streams = isa::streams * static_cast<std::size_t>(threads);
+  const std::size_t blocks_of_stream = std::max(blocks / streams, std::size_t{1});
+  return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
+    const std::byte* starts[isa::streams];
+    for (std::size_t s = 0; s < isa::streams; ++s) {
+      const std::size_t first =
+          (isa::streams * static_cast<std::size_t>(thread) + s) * blocks_of_stream % blocks;
+      starts[s] = data_ + (first + static_cast<std::size_t>(step) % blocks_of_stream) * block;
+    }
+    sink.fetch_xor(chosen().read(starts, block), std::memory_order_relaxed);
+    return static_cast<std::int64_t>(isa::streams * block);
+  });
+}
+
+}  // namespace griffin::bench

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machine can do at this moment: how fast memory is read, how fast numbers are multiplied.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "griffin/core/error.h"
+
+namespace griffin::bench {
+
+/// The instruction that multiplies and adds, each twice as fast as the one before it.
+enum class Arithmetic { f32_fma, bf16_dot, int8_dot };
+
+constexpr const char* name_of(Arithmetic arithmetic) noexcept {
+  return arithmetic == Arithmetic::f32_fma    ? "f32 fma"
+         : arithmetic == Arithmetic::bf16_dot ? "bf16 dot"
+                                              : "int8 dot";
+}
+
+/// The wanted arithmetic, or the next lower one that this CPU has.
+Arithmetic best_arithmetic(Arithmetic wanted) noexcept;
+
+/// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add. Takes about
+/// 30 ms. The arithmetic must be one that best_arithmetic() gave.
+double probe_peak(Arithmetic arithmetic, int threads);
+
+/// Reads a buffer much larger than any cache as fast as we know how. It is kept, because filling
+/// it takes longer than reading it.
+class BandwidthProbe {
+ public:
+  /// Throws Error(capacity) where there is not enough memory.
+  explicit BandwidthProbe(std::size_t bytes);
+
+  /// Bytes per second that `threads` threads read together, each its own part. Takes about 60 ms.
+  double measure(int threads) const;
+
+  /// Bytes of the buffer, all of them resident.
+  std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  struct Unmap {
+    std::size_t bytes;
+    void operator()(std::byte* mapped) const noexcept;
+  };
+
+  std::size_t bytes_;
+  std::unique_ptr<std::byte, Unmap> mapping_;
+  std::byte* data_;  // in the mapping, where a huge page starts
+};
+
+}  // namespace griffin::bench

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The timed runs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ceilings.h"
+#include "griffin/model/forward_pass.h"
+
+namespace griffin::bench {
+
+enum class Kind { prefill, decode };
+
+/// One row of the report.
+struct Test {
+  Kind kind = Kind::prefill;
+  int tokens = 0;  // of each sequence
+  int depth = 0;   // tokens in the state before
+  int batch = 1;   // sequences decoded at once; one is prefilled
+  int threads = 1;
+  int chunk = 512;  // tokens of a prefill pass
+
+  /// As llama-bench calls it: pp512, tg128, pp512@d1024.
+  std::string name() const;
+  std::int64_t all_tokens() const { return std::int64_t{batch} * tokens; }
+  /// The passes of one repetition.
+  std::vector<Work> work(const ModelWork& model) const;
+};
+
+/// Runs tests on one model. Tokens are pseudo-random and the same every time.
+class Runner {
+ public:
+  /// Sequences are made with these options.
+  Runner(const Model& model, const SequenceOptions& options) : model_(model), options_(options) {}
+
+  using BetweenRuns = std::function<void()>;
+
+  /// What ForwardPass::run took in each repetition, in seconds. `probe` is called right before and
+  /// right after every one of them. Throws Error(cancelled) on Ctrl-C.
+  std::vector<double> time(const Test& test, int repetitions, const BetweenRuns& probe);
+
+  /// The state of one sequence.
+  std::uint64_t state_bytes() const;
+
+ private:
+  /// A sequence of `depth` tokens; the last one is kept and continued if it is shorter.
+  const Sequence& warmed(const Test& test);
+  double repeat(const Test& test, ForwardPass& pass, std::vector<Sequence>& sequences);
+
+  Model model_;
+  SequenceOptions options_;
+  std::optional<Sequence> warmed_;
+};
+
+}  // namespace griffin::bench

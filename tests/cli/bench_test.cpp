@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// What griffin_bench prints. No test knows how fast a machine is.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "embedded_model.h"
+#include "program.h"
+
+namespace griffin::test {
+namespace {
+
+// The matrices of the embedded model: 4 recurrent blocks, 2 of attention, 6 MLPs; and its head.
+constexpr std::int64_t recurrent = 3 * 192 * 192 + 2 * 192 * (192 / 6);
+constexpr std::int64_t attention = 2 * 192 * 192 + 2 * 32 * 192;
+constexpr std::int64_t mlp = 3 * 192 * 576;
+constexpr std::int64_t block_weights = 4 * recurrent + 2 * attention + 6 * mlp;
+constexpr std::int64_t head_weights = 2048 * 192;
+
+/// Quick: one mebibyte to read is a cache, and no test minds.
+Outcome bench(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"--probe-mib", "1"});
+  return run_program(GRIFFIN_BENCH, {.arguments = std::move(arguments)});
+}
+
+nlohmann::json rows(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"-o", "json"});
+  const Outcome outcome = bench(std::move(arguments));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  return nlohmann::json::parse(outcome.out);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+void expect_error(const Outcome& outcome, int exit_code, const std::string& words) {
+  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err.rfind("griffin_bench: error: ", 0), 0u) << outcome.err;
+  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+  EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+}
+
+TEST(Bench, FillsEveryField) {
+  for (const auto& row : rows({"-p", "16", "-n", "4", "-t", "1", "-r", "2"})) {
+    EXPECT_EQ(row.size(), 25u);
+    EXPECT_EQ(row.at("model"), embedded_folder().string());
+    EXPECT_EQ(row.at("dtype"), "bf16");
+    EXPECT_EQ(row.at("kv_dtype"), "f32");
+    EXPECT_EQ(row.at("chunk"), 512);
+    EXPECT_EQ(row.at("repetitions"), 2);
+    EXPECT_NE(row.at("isa"), "");
+    for (const char* positive :
+         {"avg_ts", "median_ts", "ceiling", "share", "bandwidth_gbs", "peak_gops", "work_bytes",
+          "work_flops", "weight_bytes", "state_bytes", "peak_rss_bytes", "load_seconds"}) {
+      EXPECT_GT(row.at(positive).get<double>(), 0.0) << positive;
+    }
+    EXPECT_GE(row.at("stddev_ts").get<double>(), 0.0);
+    const auto bound = row.at("bound").get<std::string>();
+    EXPECT_TRUE(bound == "memory" || bound == "compute") << bound;
+    const auto peak = row.at("peak").get<std::string>();
+    EXPECT_TRUE(peak == "bf16 dot" || peak == "f32 fma") << peak;
+    const double share = row.at("median_ts").get<double>() / row.at("ceiling").get<double>();
+    EXPECT_DOUBLE_EQ(row.at("share").get<double>(), share);
+  }
+}
+
+TEST(Bench, RunsEveryCombination) {
+  std::vector<std::string> found;
+  for (const auto& row : rows({"-p", "5,9", "-n", "2", "-b", "1,3", "-t", "1,2", "-d", "0,8", "-r",
+                               "1", "--chunk", "4", "--kv-dtype", "bf16"})) {
+    found.push_back(row.at("test").get<std::string>() + " " + row.at("batch").dump() + " " +
+                    row.at("threads").dump() + " " + row.at("depth").dump());
+    EXPECT_EQ(row.at("stddev_ts"), 0.0);
+  }
+  const std::vector<std::string> expected = {
+      "pp5 1 1 0",    "pp9 1 1 0",    "tg2 1 1 0",    "tg2 3 1 0",     //
+      "pp5 1 2 0",    "pp9 1 2 0",    "tg2 1 2 0",    "tg2 3 2 0",     //
+      "pp5@d8 1 1 8", "pp9@d8 1 1 8", "tg2@d8 1 1 8", "tg2@d8 3 1 8",  //
+      "pp5@d8 1 2 8", "pp9@d8 1 2 8", "tg2@d8 1 2 8", "tg2@d8 3 2 8"};
+  EXPECT_EQ(found, expected);
+}
+
+TEST(Bench, CountsWhatAPassNeeds) {
+  const auto found = rows({"-p", "16", "-n", "4", "-b", "3", "-t", "1", "-r", "1", "--chunk", "7"});
+  const auto& prefill = found.at(0);
+  const auto& decode = found.at(1);
+  const std::int64_t weights = decode.at("weight_bytes");
+  EXPECT_EQ(prefill.at("work_flops"), 2 * (16 * block_weights + head_weights));
+  EXPECT_EQ(decode.at("work_flops"), 2 * 4 * 3 * (block_weights + head_weights));
+  EXPECT_EQ(prefill.at("work_bytes"), 3 * weights - 2 * 2 * head_weights);
+  EXPECT_EQ(decode.at("work_bytes"), 4 * weights);
+
+  const double reading =
+      decode.at("work_bytes").get<double>() / decode.at("bandwidth_gbs").get<double>();
+  const double multiplying =
+      decode.at("work_flops").get<double>() / decode.at("peak_gops").get<double>();
+  const double ceiling = 12e9 / std::max(reading, multiplying);
+  EXPECT_NEAR(decode.at("ceiling").get<double>(), ceiling, 1e-9 * ceiling);
+  EXPECT_EQ(decode.at("bound"), reading > multiplying ? "memory" : "compute");
+}
+
+TEST(Bench, LeavesOutTestsOfNothing) {
+  const auto decode = rows({"-p", "0", "-n", "1", "-r", "1", "--dtype", "f32"});
+  ASSERT_EQ(decode.size(), 1u);
+  EXPECT_EQ(decode.at(0).at("test"), "tg1");
+  EXPECT_EQ(decode.at(0).at("dtype"), "f32");
+  EXPECT_EQ(decode.at(0).at("peak"), "f32 fma");
+  const auto prefill = rows({"-p", "2", "-n", "0", "-r", "1", "--config", "mqa-100m", "-d", "1"});
+  ASSERT_EQ(prefill.size(), 1u);
+  EXPECT_EQ(prefill.at(0).at("test"), "pp2@d1");
+  EXPECT_EQ(prefill.at(0).at("model"), "mqa-100m");
+}
+
+TEST(Bench, PrintsTables) {
+  const std::vector<std::string> common = {"-p", "3", "-n", "2", "-t", "1", "-r", "1"};
+  const auto lines = [&](const std::string& format) {
+    std::vector<std::string> arguments = common;
+    arguments.insert(arguments.end(), {"-o", format});
+    const Outcome outcome = bench(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return lines_of(outcome.out);
+  };
+  const auto md = lines("md");
+  ASSERT_EQ(md.size(), 4u);
+  EXPECT_EQ(md[0].rfind("| model   | dtype | threads | batch | test ", 0), 0u) << md[0];
+  EXPECT_EQ(md[2].rfind("| griffin | bf16  |       1 |     1 | pp3 ", 0), 0u) << md[2];
+  EXPECT_EQ(md[3].rfind("| griffin | bf16  |       1 |     1 | tg2 ", 0), 0u) << md[3];
+  for (const std::string& line : md) EXPECT_EQ(line.size(), md[0].size());
+
+  const auto csv = lines("csv");
+  ASSERT_EQ(csv.size(), 3u);
+  EXPECT_EQ(csv[0].rfind("model,dtype,isa,", 0), 0u) << csv[0];
+  EXPECT_EQ(csv[1].rfind(embedded_folder().string() + ",bf16,", 0), 0u) << csv[1];
+  for (const std::string& line : csv) EXPECT_EQ(std::count(line.begin(), line.end(), ','), 24);
+}
+
+TEST(Bench, RefusesWhatItCannotMeasure) {
+  expect_error(bench({"-p", "0", "-n", "0"}), 2, "nothing to measure");
+  expect_error(bench({"--dtype", "q4"}), 2, "found 'q4'");
+  expect_error(bench({"-o", "xml"}), 2, "xml");
+  expect_error(bench({"-p", "-1"}), 2, "at least 0");
+  expect_error(bench({"-p", "1,x"}), 2, "not a whole number: x");
+  expect_error(bench({"-p", "1", "2"}), 2, "2");
+  expect_error(bench({"-b", "1,0"}), 2, "at least 1");
+  expect_error(bench({"-t", "1,2000"}), 2, "at most 1024");
+  expect_error(bench({"-r", "0"}), 2, "at least 1");
+  expect_error(bench({"--chunk", "0"}), 2, "at least 1");
+  expect_error(bench({"-m", "a", "--config", "griffin-100m"}), 2, "--config");
+  expect_error(bench({"--config", "griffin-1t"}), 1, "'griffin-1t'");
+  expect_error(bench({"-m", "/no/such/folder"}), 1, "/no/such/folder");
+  expect_error(bench({"-m", ""}), 1, "no such model folder");
+}
+
+TEST(Bench, SaysWhenStdoutTakesNothing) {
+  const Outcome full = run_program(
+      GRIFFIN_BENCH, {.arguments = {"-p", "2", "-n", "0", "-r", "1", "--probe-mib", "1"},
+                      .stdout_file = "/dev/full"});
+  expect_error(full, 1, "cannot write to stdout");
+}
+
+}  // namespace
+}  // namespace griffin::test
