@@ -2,6 +2,8 @@
 // Owned memory: an aligned buffer, and the arena that scratch is taken from on the token path.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -26,6 +28,11 @@ constexpr std::size_t round_up_to_cache_line(std::size_t bytes) noexcept {
 /// is never written is never used.
 enum class Fill { nothing, zeros };
 
+/// Buffers from this size on ask for huge pages: the address of a weight is then seldom looked up
+/// in memory. The system decides whether there are any.
+inline constexpr std::size_t huge_page = std::size_t{1} << 21;
+inline constexpr std::size_t worth_huge_pages = 4 * huge_page;
+
 /// `size` bytes starting on a cache line. Move-only; empty when moved from. Throws Error(capacity)
 /// where there is not enough memory.
 class Buffer {
@@ -33,7 +40,13 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t size, Fill fill = Fill::nothing) : size_(size) {
     if (size == 0) return;
-    if (fill == Fill::nothing) {
+    if (fill == Fill::nothing && size >= worth_huge_pages) {
+      memory_ = {::operator new (size, std::align_val_t{huge_page}, std::nothrow), delete_huge};
+      data_ = static_cast<std::byte*>(memory_.get());
+#if defined(MADV_HUGEPAGE)
+      if (data_ != nullptr) ::madvise(data_, size / huge_page * huge_page, MADV_HUGEPAGE);
+#endif
+    } else if (fill == Fill::nothing) {
       memory_ = {::operator new (size, std::align_val_t{cache_line}, std::nothrow), delete_aligned};
       data_ = static_cast<std::byte*>(memory_.get());
     } else {
@@ -60,6 +73,9 @@ class Buffer {
  private:
   static void delete_aligned(void* p) noexcept {
     ::operator delete (p, std::align_val_t{cache_line});
+  }
+  static void delete_huge(void* p) noexcept {
+    ::operator delete (p, std::align_val_t{huge_page});
   }
   void swap(Buffer& other) noexcept {
     std::swap(memory_, other.memory_);
