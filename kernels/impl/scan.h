@@ -28,20 +28,31 @@ inline void rg_lru_first(const RgLruArgs& p) {
   });
 }
 
-inline void rg_lru_step(const RgLruArgs& p, std::int64_t t) {
+/// Channels that one step takes together. Each channel is a long chain of dependent operations: cut
+/// in three, with what lies between in the first-level cache, more channels are under way at once.
+constexpr std::int64_t channels_in_step = 256;
+
+inline void rg_lru_step(const RgLruArgs& p, std::int64_t t, std::int64_t begin, std::int64_t end) {
   const float* x = p.x + t * p.x_stride;
   const float* input_gate = p.input_gate + t * p.gate_stride;
   const float* recurrence_gate = p.recurrence_gate + t * p.gate_stride;
   float* y = p.y + t * p.y_stride;
-  for_each_vec(p.begin, p.end, [&](std::int64_t c, auto count) {
+  alignas(64) float input[channels_in_step];
+  alignas(64) float log_a[channels_in_step];
+  for_each_vec(begin, end, [&](std::int64_t c, auto count) {
     const Vec i = sigmoid(load(input_gate + c, count));
+    store(input + (c - begin), i * load(x + c, count), count);
+  });
+  for_each_vec(begin, end, [&](std::int64_t c, auto count) {
     const Vec r = sigmoid(load(recurrence_gate + c, count));
-    const ExpPair a = exp_pair(load(p.log_decay + c, count) * r);
-    // 1 - a^2 = -expm1(2 log a) = -m (m + 2) with m = expm1(log a): exact for a near 1, where
-    // 1 - a a would keep no digit
-    const Vec one_minus_a2 = (broadcast(0.0F) - a.expm1) * (a.expm1 + broadcast(2.0F));
-    const Vec input = sqrt(one_minus_a2) * (i * load(x + c, count));
-    const Vec h = multiply_add(a.exp, load(p.h + c, count), input);
+    store(log_a + (c - begin), load(p.log_decay + c, count) * r, count);
+  });
+  for_each_vec(begin, end, [&](std::int64_t c, auto count) {
+    const Decay z = decay(load(log_a + (c - begin), count));
+    // 1 - a^2 = (1 - a) (2 - (1 - a)), where 1 - a a would keep no digit for a near 1
+    const Vec one_minus_a2 = z.one_minus_a * (broadcast(2.0F) - z.one_minus_a);
+    const Vec b = sqrt(one_minus_a2) * load(input + (c - begin), count);
+    const Vec h = multiply_add(z.a, load(p.h + c, count), b);
     store(p.h + c, h, count);
     store(y + c, h, count);
   });
@@ -53,7 +64,12 @@ void rg_lru(const RgLruArgs& p) noexcept {
     rg_lru_first(p);
     t = 1;
   }
-  for (; t < p.rows; ++t) rg_lru_step(p, t);
+  for (; t < p.rows; ++t) {
+    for (std::int64_t begin = p.begin; begin < p.end; begin += channels_in_step) {
+      const std::int64_t left = p.end - begin;
+      rg_lru_step(p, t, begin, begin + (left < channels_in_step ? left : channels_in_step));
+    }
+  }
 }
 
 }  // namespace

@@ -41,6 +41,9 @@ inline Vec operator/(Vec a, Vec b) {
 inline Vec multiply_add(Vec a, Vec b, Vec c) {
   return {_mm256_fmadd_ps(a.v, b.v, c.v)};
 }
+inline Vec subtract_product(Vec a, Vec b, Vec c) {
+  return {_mm256_fnmadd_ps(a.v, b.v, c.v)};
+}
 inline Vec min(Vec a, Vec b) {
   return {_mm256_min_ps(a.v, b.v)};
 }
@@ -52,6 +55,9 @@ inline Vec sqrt(Vec a) {
 }
 inline Vec abs(Vec a) {
   return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)};
+}
+inline Vec negative_abs(Vec a) {
+  return {_mm256_or_ps(_mm256_set1_ps(-0.0F), a.v)};
 }
 inline Vec copy_sign(Vec magnitude, Vec sign) {
   const __m256 mask = _mm256_set1_ps(-0.0F);

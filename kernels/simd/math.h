@@ -33,10 +33,13 @@ struct ExpPair {
   Vec expm1;  // exact near zero too: nothing cancels
 };
 
-/// With x = n ln 2 + r, |r| <= ln 2 / 2: exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n
-/// expm1 r.
-inline ExpPair exp_pair(Vec x) {
-  x = max(broadcast(-150.0F), min(broadcast(130.0F), x));  // NaN passes both
+/// x = n ln 2 + r, |r| <= ln 2 / 2, for x in [-150, 130].
+struct Reduced {
+  Vec n;
+  Vec expm1_r;
+};
+
+inline Reduced reduce(Vec x) {
   const Vec n = round(x * broadcast(0x1.715476p0F));
   const Vec from_high = multiply_add(n, broadcast(-0x1.63p-1F), x);  // 10 bits of ln 2: exact
   const Vec r = multiply_add(n, broadcast(0x1.BD0106p-13F), from_high);
@@ -47,10 +50,34 @@ inline ExpPair exp_pair(Vec x) {
   c = multiply_add(c, r, broadcast(0x1.5554E8p-5F));
   c = multiply_add(c, r, broadcast(0x1.555556p-3F));
   c = multiply_add(c, r, broadcast(0.5F));
-  const Vec expm1_r = multiply_add(c * r, r, r);
+  return {n, multiply_add(c * r, r, r)};
+}
+
+/// exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n expm1 r.
+inline ExpPair exp_pair(Vec x) {
+  const Reduced z = reduce(max(broadcast(-150.0F), min(broadcast(130.0F), x)));  // NaN passes both
   const Vec one = broadcast(1.0F);
-  const Vec power = scale_by_power_of_two(one, n);
-  return {scale_by_power_of_two(one + expm1_r, n), multiply_add(power, expm1_r, power - one)};
+  const Vec power = scale_by_power_of_two(one, z.n);
+  return {scale_by_power_of_two(one + z.expm1_r, z.n), multiply_add(power, z.expm1_r, power - one)};
+}
+
+/// For x <= 0, with half the work at the ends.
+inline Vec exp_of_negative(Vec x) {
+  const Reduced z = reduce(max(broadcast(-150.0F), x));
+  return scale_by_power_of_two(broadcast(1.0F) + z.expm1_r, z.n);
+}
+
+/// a = exp x and 1 - a, for x <= 0. Nothing cancels: 1 - a is exact to rounding for a near 1, too.
+struct Decay {
+  Vec a;
+  Vec one_minus_a;
+};
+
+inline Decay decay(Vec x) {
+  const Reduced z = reduce(max(broadcast(-150.0F), x));
+  const Vec one = broadcast(1.0F);
+  const Vec power = scale_by_power_of_two(one, z.n);
+  return {multiply_add(power, z.expm1_r, power), subtract_product(power, z.expm1_r, one - power)};
 }
 
 inline Vec exp(Vec x) {
@@ -60,14 +87,14 @@ inline Vec exp(Vec x) {
 /// 1 / (1 + exp(-x)) without overflow and with full precision in both tails.
 inline Vec sigmoid(Vec x) {
   const Vec one = broadcast(1.0F);
-  const Vec e = exp(broadcast(0.0F) - abs(x));
+  const Vec e = exp_of_negative(negative_abs(x));
   return select_negative(x, e, one) / (one + e);
 }
 
 /// With full precision near zero.
 inline Vec tanh(Vec x) {
-  const Vec m = exp_pair(broadcast(-2.0F) * abs(x)).expm1;  // in (-1, 0]
-  return copy_sign(m / (m + broadcast(2.0F)), x);
+  const Vec d = decay(broadcast(2.0F) * negative_abs(x)).one_minus_a;  // in [0, 1)
+  return copy_sign(d / (broadcast(2.0F) - d), x);
 }
 
 /// x/2 (1 + tanh u) = x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3): the tanh form of GeLU

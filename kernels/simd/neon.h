@@ -43,6 +43,9 @@ inline Vec multiply_add(Vec a, Vec b, Vec c) {
   return {vfmaq_f32(c.v, a.v, b.v)};
 }
 // Not vminq and vmaxq, which give NaN where either operand is one.
+inline Vec subtract_product(Vec a, Vec b, Vec c) {
+  return {vfmsq_f32(c.v, a.v, b.v)};
+}
 inline Vec min(Vec a, Vec b) {
   return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)};
 }
@@ -54,6 +57,9 @@ inline Vec sqrt(Vec a) {
 }
 inline Vec abs(Vec a) {
   return {vabsq_f32(a.v)};
+}
+inline Vec negative_abs(Vec a) {
+  return {vnegq_f32(vabsq_f32(a.v))};
 }
 inline Vec copy_sign(Vec magnitude, Vec sign) {
   return {vbslq_f32(vdupq_n_u32(0x80000000U), sign.v, magnitude.v)};

@@ -44,6 +44,10 @@ inline Vec operator/(Vec a, Vec b) {
 inline Vec multiply_add(Vec a, Vec b, Vec c) {
   return {a.v * b.v + c.v};
 }
+/// c - a b; in one rounding where the machine has it.
+inline Vec subtract_product(Vec a, Vec b, Vec c) {
+  return {c.v - a.v * b.v};
+}
 /// The second operand where either is NaN.
 inline Vec min(Vec a, Vec b) {
   return {a.v < b.v ? a.v : b.v};
@@ -56,6 +60,10 @@ inline Vec sqrt(Vec a) {
 }
 inline Vec abs(Vec a) {
   return {__builtin_fabsf(a.v)};
+}
+/// -|a|
+inline Vec negative_abs(Vec a) {
+  return {-__builtin_fabsf(a.v)};
 }
 inline Vec copy_sign(Vec magnitude, Vec sign) {
   return {__builtin_copysignf(magnitude.v, sign.v)};
