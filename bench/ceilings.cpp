@@ -17,7 +17,7 @@ double weights_of(const Linear& layer) {
 }
 /// Every row of a block meets its own columns only, and those are all it stores.
 double weights_of(const BlockDiagonalLinear& layer) {
-  return weights_of(layer.weight);
+  return static_cast<double>(layer.width()) * static_cast<double>(layer.block_width());
 }
 
 double weights_of(const RecurrentBlock& block) {

@@ -34,14 +34,11 @@ struct Weights {
   Dtype dtype;          // of random weights
 };
 
-/// The only place that knows which weights the library can hold.
 Weights parse_weights(const std::string& name) {
-  if (name == "auto") return {Precision::stored, Dtype::bf16};
-  if (name == "f32") return {Precision::f32, Dtype::f32};
-  if (name == "bf16") return {Precision::bf16, Dtype::bf16};
-  if (name == "int8") return {Precision::int8, Dtype::int8};
-  if (name == "int4") return {Precision::int4, Dtype::int4};
-  throw UsageError("--dtype: expected auto, f32, bf16, int8 or int4, found '" + name + "'");
+  if (!examples::is_dtype(name)) {
+    throw UsageError("--dtype: expected auto, f32, bf16, int8 or int4, found '" + name + "'");
+  }
+  return {examples::precision_of(name), examples::random_dtype(name)};
 }
 
 /// What weights are computed with, whatever they are stored as.

@@ -10,11 +10,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
+#include "support/divergence.h"
 #include "support/npy.h"
 #include "support/options.h"
 #include "support/program.h"
@@ -31,12 +33,16 @@ struct Options {
         ->type_name("NPY");
     app.add_option("--logprobs", logprobs, "Write log p of the scored tokens as float32 [tokens-1]")
         ->type_name("NPY");
+    app.add_option("--against", against,
+                   "Compare with another folder, or with the same weights held as f32, bf16, ...")
+        ->type_name("DIR|TYPE");
   }
 
   CommonOptions common;
   bool json = false;
   std::string logits;
   std::string logprobs;
+  std::string against;
 };
 
 struct Score {
@@ -44,22 +50,48 @@ struct Score {
   std::int64_t scored = 0;  // all but the first
   double nll = 0.0;         // the sum of their -log p, in nats
   double seconds = 0.0;
+  std::optional<Divergence> divergence;  // from the model of --against
 
   double loss() const { return nll / static_cast<double>(scored); }
   double perplexity() const { return std::exp(loss()); }
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds; }
 };
 
-std::span<const float> row_of(ConstMatrixView m, std::int64_t row) {
-  return {m.row(row), static_cast<std::size_t>(m.cols)};
-}
-
 /// log softmax(logits)[token]
 double log_probability(std::span<const float> logits, std::int32_t token) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - largest - std::log(sum);
+  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp(logits);
+}
+
+/// The model of --against, on its way through the same text.
+class Reference {
+ public:
+  Reference(const Options& options, Model model, std::int64_t chunk, std::int64_t tokens)
+      : model_(std::move(model)),
+        pass_(model_,
+              {.threads = options.common.threads(), .max_rows = chunk, .max_logits = chunk}),
+        sequence_(options.common.sequence(model_, tokens)) {}
+
+  ConstMatrixView run(std::span<const std::int32_t> ids) {
+    pass_.add(sequence_, ids, Logits::all);
+    return pass_.run();
+  }
+
+ private:
+  Model model_;
+  ForwardPass pass_;
+  Sequence sequence_;
+};
+
+std::optional<Reference> load_reference(const Options& options, const Model& model,
+                                        std::int64_t chunk, std::int64_t tokens) {
+  if (options.against.empty()) return std::nullopt;
+  Model reference = options.common.load_other_model(options.against);
+  if (reference.config().vocab != model.config().vocab) {
+    throw Error(ErrorCode::mismatch, options.against + ": expected a vocabulary of " +
+                                         std::to_string(model.config().vocab) + ", found " +
+                                         std::to_string(reference.config().vocab));
+  }
+  return std::optional<Reference>(std::in_place, options, std::move(reference), chunk, tokens);
 }
 
 /// The files that --logits and --logprobs ask for.
@@ -109,10 +141,14 @@ Score score(const Options& options, const Model& model, std::span<const std::int
   const auto tokens = static_cast<std::int64_t>(ids.size());
   ForwardPass pass(model, {.threads = threads, .max_rows = chunk, .max_logits = chunk});
   Sequence sequence = options.common.sequence(model, tokens);
+  std::optional<Reference> reference = load_reference(options, model, chunk, tokens);
   Files files(options, tokens, model.config().vocab);
   ProgressBar bar("scoring");
 
-  Score score{.tokens = tokens, .scored = tokens - 1};
+  Score score;
+  score.tokens = tokens;
+  score.scored = tokens - 1;
+  if (reference) score.divergence.emplace();
   const auto start = std::chrono::steady_clock::now();
   const auto step = static_cast<std::size_t>(chunk);
   for (std::size_t done = 0; done < ids.size(); done += step) {
@@ -123,6 +159,7 @@ Score score(const Options& options, const Model& model, std::span<const std::int
     const auto targets = ids.subspan(done + 1, std::min(inputs.size(), ids.size() - done - 1));
     const std::vector<double> logprobs = log_probabilities(logits, targets, threads);
     for (const double logprob : logprobs) score.nll -= logprob;
+    if (reference) score.divergence->add(reference->run(inputs), logits, threads);
     files.write(logits, logprobs);
     bar.update(done + inputs.size(), ids.size());
   }
@@ -132,17 +169,32 @@ Score score(const Options& options, const Model& model, std::span<const std::int
 }
 
 std::string as_json(const Options& options, const Model& model, const Score& score) {
-  const nlohmann::ordered_json object = {{"model", options.common.model_name()},
-                                         {"dtype", options.common.dtype(model)},
-                                         {"isa", kernels::default_table()->name},
-                                         {"tokens", score.tokens},
-                                         {"scored", score.scored},
-                                         {"nll", score.nll},
-                                         {"loss", score.loss()},
-                                         {"perplexity", score.perplexity()},
-                                         {"seconds", score.seconds},
-                                         {"tokens_per_second", score.tokens_per_second()}};
+  nlohmann::ordered_json object = {{"model", options.common.model_name()},
+                                   {"dtype", options.common.dtype(model)},
+                                   {"isa", kernels::default_table()->name},
+                                   {"tokens", score.tokens},
+                                   {"scored", score.scored},
+                                   {"nll", score.nll},
+                                   {"loss", score.loss()},
+                                   {"perplexity", score.perplexity()},
+                                   {"seconds", score.seconds},
+                                   {"tokens_per_second", score.tokens_per_second()}};
+  if (score.divergence) {
+    object["against"] = options.against;
+    object["mean_kl"] = score.divergence->mean_kl();
+    object["same_argmax"] = score.divergence->same_argmax();
+  }
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string comparison(const Options& options, const Score& score) {
+  if (!score.divergence) return "";
+  char text[256];
+  std::snprintf(text, sizeof text, "divergence  %.3e nats a token in the mean from ",
+                score.divergence->mean_kl());
+  char same[64];
+  std::snprintf(same, sizeof same, "%.2f %%\n", 100.0 * score.divergence->same_argmax());
+  return text + options.against + "\nsame top    " + same;
 }
 
 std::string as_table(const Options& options, const Model& model, const Score& score) {
@@ -157,7 +209,7 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
                 score.nll, score.loss(), score.perplexity(), score.seconds,
                 score.tokens_per_second());
   return "model       " + options.common.model_name() + ", " + options.common.dtype(model) + ", " +
-         kernels::default_table()->name + "\n" + numbers;
+         kernels::default_table()->name + "\n" + numbers + comparison(options, score);
 }
 
 ExitCode run_score(const Options& options) {

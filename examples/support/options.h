@@ -42,6 +42,24 @@ inline bool has_global_attention(const ModelConfig& config) {
          config.pattern.count(LayerKind::attention, config.depth) > 0;
 }
 
+/// What --dtype may say, and what it means for a folder and for random weights.
+inline const std::vector<std::string> dtypes = {"auto", "f32", "bf16", "int8", "int4"};
+
+inline bool is_dtype(const std::string& name) {
+  return std::find(dtypes.begin(), dtypes.end(), name) != dtypes.end();
+}
+inline Precision precision_of(const std::string& dtype) {
+  if (dtype == "f32") return Precision::f32;
+  if (dtype == "bf16") return Precision::bf16;
+  if (dtype == "int8") return Precision::int8;
+  return dtype == "int4" ? Precision::int4 : Precision::stored;
+}
+inline Dtype random_dtype(const std::string& dtype) {
+  if (dtype == "f32") return Dtype::f32;
+  if (dtype == "int8") return Dtype::int8;
+  return dtype == "int4" ? Dtype::int4 : Dtype::bf16;
+}
+
 /// Loads a model, with a bar. Throws Error(cancelled) on Ctrl-C.
 inline Model load_folder(const std::filesystem::path& folder, LoadOptions options) {
   if (!std::filesystem::is_directory(folder)) {
@@ -83,7 +101,7 @@ class CommonOptions {
         ->capture_default_str();
     app.add_option("--dtype", dtype_, "Weights: as stored, f32 arithmetic, or rounded to a type")
         ->type_name("TYPE")
-        ->check(CLI::IsMember({"auto", "f32", "bf16", "int8", "int4"}))
+        ->check(CLI::IsMember(dtypes))
         ->capture_default_str();
     app.add_option("--kv-dtype", kv_dtype_, "Keys and values of a sequence")
         ->type_name("TYPE")
@@ -105,14 +123,12 @@ class CommonOptions {
   int threads() const { return threads_ > 0 ? threads_ : available_cores(); }
 
   /// The model: loaded as load_folder() does, or random.
-  Model load_model() const {
-    if (random()) {
-      return Model::random(preset(preset_), random_dtype(), 0);
-    }
-    LoadOptions options;
-    options.precision = precision();
-    options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
-    return load_folder(folder(), options);
+  Model load_model() const { return load_model_as(dtype_); }
+
+  /// The same weights in another type, or what is in another folder.
+  Model load_other_model(const std::string& type_or_folder) const {
+    if (is_dtype(type_or_folder)) return load_model_as(type_or_folder);
+    return load_folder(type_or_folder, load_options("auto"));
   }
 
   /// The type that the weights of such a model are computed with.
@@ -163,16 +179,15 @@ class CommonOptions {
   }
 
  private:
-  Precision precision() const {
-    if (dtype_ == "f32") return Precision::f32;
-    if (dtype_ == "bf16") return Precision::bf16;
-    if (dtype_ == "int8") return Precision::int8;
-    return dtype_ == "int4" ? Precision::int4 : Precision::stored;
+  Model load_model_as(const std::string& dtype) const {
+    if (random()) return Model::random(preset(preset_), random_dtype(dtype), 0);
+    return load_folder(folder(), load_options(dtype));
   }
-  Dtype random_dtype() const {
-    if (dtype_ == "f32") return Dtype::f32;
-    if (dtype_ == "int8") return Dtype::int8;
-    return dtype_ == "int4" ? Dtype::int4 : Dtype::bf16;
+  LoadOptions load_options(const std::string& dtype) const {
+    LoadOptions options;
+    options.precision = precision_of(dtype);
+    options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
+    return options;
   }
 
   std::filesystem::path folder() const {
