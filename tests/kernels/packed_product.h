@@ -138,7 +138,7 @@ struct QuantizedMatrix {
   }
 };
 
-/// Where output o of group g finds its block, and its number there.
+/// Where output o has its part of group g.
 inline std::byte* block_of(const QuantizedMatrix& m, std::byte* base, std::int64_t o,
                            std::int64_t g) {
   return base + (o / kernels::panel_rows * kernels::groups_of(m.in) + g) * m.block_bytes();
