@@ -157,7 +157,7 @@ inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, co
 /// Many rows.
 inline void multiply_panels(const MatmulArgs& p) {
   const std::int64_t panel_bytes = blocks_of(p.in) * 64 * 16;
-  const std::int64_t room = matmul_scratch(p.in) / panel_bytes;
+  const std::int64_t room = matmul_scratch(p.in) / (panel_bytes > 0 ? panel_bytes : 1);
   char* panel = static_cast<char*>(p.scratch);
   for (std::int64_t o = p.out_begin; o < p.out_end;) {
     const std::int64_t left = (p.out_end - o + 15) / 16;

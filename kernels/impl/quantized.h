@@ -334,10 +334,10 @@ inline void int4_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t ro
 
 /// With several tiles of rows it pays to widen the panels first.
 void matmul_int4(const MatmulArgs& p) noexcept {
-  if (p.out_begin >= p.out_end || p.in == 0) return;
+  if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t wide_bytes = x.groups * int8_block;
-  const std::int64_t room = matmul_scratch(p.in) / wide_bytes;
+  const std::int64_t room = matmul_scratch(p.in) / (wide_bytes > 0 ? wide_bytes : 1);
   char* wide = static_cast<char*>(p.scratch);
   const std::int64_t end = last_panel(p);
   for (std::int64_t panel = first_panel(p); panel < end;) {

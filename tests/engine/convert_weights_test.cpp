@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantising: the numbers in the blocks, and that every scale among them counts.
+#include "convert_weights.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "griffin/kernels.h"
+#include "support/isa.h"
+#include "support/random_data.h"
+
+namespace griffin::test {
+namespace {
+
+constexpr Dtype quantized_types[] = {Dtype::int8, Dtype::int4};
+
+/// A float32 matrix.
+struct Source {
+  std::int64_t rows, cols;
+  std::vector<float> w;
+
+  WeightView view() const { return {w.data(), Dtype::f32, rows, cols}; }
+  float at(std::int64_t o, std::int64_t i) const {
+    return w[static_cast<std::size_t>(o * cols + i)];
+  }
+};
+
+Source random_source(std::int64_t rows, std::int64_t cols) {
+  Random random(static_cast<std::uint32_t>(rows * 1009 + cols));
+  return {rows, cols, random.normals(rows * cols)};
+}
+
+/// Blocks, and how to read them.
+struct Blocks {
+  Dtype dtype;
+  std::int64_t rows, cols;
+  std::vector<std::byte> bytes;
+
+  const std::byte* block(std::int64_t o, std::int64_t i) const {
+    return bytes.data() + (o / 16 * blocks_across(cols) + i / 128) * block_bytes(dtype);
+  }
+  int integer(std::int64_t o, std::int64_t i) const {
+    const std::int64_t n = i % 128;
+    if (dtype == Dtype::int8) {
+      return std::to_integer<int>(block(o, i)[n / 4 * 64 + o % 16 * 4 + n % 4]) - 128;
+    }
+    const int byte = std::to_integer<int>(block(o, i)[n / 8 * 64 + o % 16 * 4 + n % 4]);
+    return (n / 4 % 2 == 0 ? byte & 15 : byte >> 4) - 8;
+  }
+  int factor(std::int64_t o, std::int64_t i) const {
+    if (dtype == Dtype::int8) return 1;
+    std::uint16_t factors;
+    std::memcpy(&factors, block(o, i) + kernels::int4_factors + o % 16 * 2, 2);
+    return factors >> (i % 128 / 32 * 4) & 15;
+  }
+  float scale(std::int64_t o, std::int64_t i) const {
+    float scale;
+    if (dtype == Dtype::int8) {
+      std::memcpy(&scale, block(o, i) + kernels::int8_scales + o % 16 * 4, 4);
+      return scale;
+    }
+    std::uint16_t bf16;
+    std::memcpy(&bf16, block(o, i) + kernels::int4_scales + o % 16 * 2, 2);
+    const std::uint32_t wide = static_cast<std::uint32_t>(bf16) << 16U;
+    std::memcpy(&scale, &wide, 4);
+    return scale;
+  }
+  double weight(std::int64_t o, std::int64_t i) const {
+    return static_cast<double>(integer(o, i) * factor(o, i)) * static_cast<double>(scale(o, i));
+  }
+};
+
+Blocks convert(const Source& from, Dtype dtype) {
+  Blocks to{dtype, from.rows, from.cols, {}};
+  to.bytes.resize(WeightView{nullptr, dtype, from.rows, from.cols}.bytes(), std::byte{0xA5});
+  EXPECT_TRUE(convert_weights(from.view(), dtype, to.bytes.data()));
+  return to;
+}
+
+/// Calls test(source) on random matrices of all sorts of shapes.
+template <class Test>
+void for_sources(const Test& test) {
+  for (const std::int64_t rows : {1, 15, 16, 17, 50}) {
+    for (const std::int64_t cols : {1, 31, 33, 127, 128, 129, 300}) {
+      test(random_source(rows, cols));
+      if (::testing::Test::HasFailure()) {
+        ADD_FAILURE() << "[" << rows << ", " << cols << "]";
+        return;
+      }
+    }
+  }
+}
+
+/// max |w| / 127 of a group, and half of it the largest error; 2^-15 of it is more than float32
+/// rounds off when it divides.
+TEST(ConvertWeights, RoundsToInt8) {
+  for_sources([](const Source& from) {
+    const Blocks to = convert(from, Dtype::int8);
+    for (std::int64_t o = 0; o < from.rows; ++o) {
+      for (std::int64_t g = 0; g < from.cols; g += 128) {
+        float largest = 0;
+        const std::int64_t end = std::min(g + 128, from.cols);
+        for (std::int64_t i = g; i < end; ++i)
+          largest = std::max(largest, std::fabs(from.at(o, i)));
+        ASSERT_EQ(to.scale(o, g), largest / 127.0F);
+        const double budget = (0.5 + 0x1p-15) * static_cast<double>(to.scale(o, g));
+        for (std::int64_t i = g; i < end; ++i) {
+          ASSERT_LE(std::abs(to.integer(o, i)), 127);
+          ASSERT_LE(std::fabs(to.weight(o, i) - static_cast<double>(from.at(o, i))), budget);
+        }
+      }
+    }
+  });
+}
+
+/// Squared error of inputs [begin, end) of an output.
+double error_of(const Source& from, const Blocks& to, std::int64_t o, std::int64_t begin,
+                std::int64_t end) {
+  double error = 0;
+  for (std::int64_t i = begin; i < end; ++i) {
+    error += std::pow(to.weight(o, i) - static_cast<double>(from.at(o, i)), 2);
+  }
+  return error;
+}
+
+/// max |w| / 7 of each run of a group.
+std::vector<float> plain_steps(const Source& from, std::int64_t o, std::int64_t begin,
+                               std::int64_t end) {
+  std::vector<float> steps;
+  for (std::int64_t run = begin; run < end; run += 32) {
+    float largest = 0;
+    for (std::int64_t i = run; i < std::min(run + 32, end); ++i) {
+      largest = std::max(largest, std::fabs(from.at(o, i)));
+    }
+    steps.push_back(largest / 7);
+  }
+  return steps;
+}
+
+/// Squared error of a group that is quantised with these steps.
+double error_with(const Source& from, const std::vector<float>& steps, std::int64_t o,
+                  std::int64_t begin, std::int64_t end) {
+  double error = 0;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const auto w = static_cast<double>(from.at(o, i));
+    const auto step = static_cast<double>(steps[static_cast<std::size_t>((i - begin) / 32)]);
+    error += std::pow(step * std::clamp(std::nearbyint(w / step), -8.0, 7.0) - w, 2);
+  }
+  return error;
+}
+
+/// The nearest multiples of a bf16 scale of which the largest step is fifteen.
+std::vector<float> stored_steps(std::vector<float> steps) {
+  float scale = *std::max_element(steps.begin(), steps.end()) / 15;
+  std::uint16_t bf16;
+  kernels::table_at(0).narrow_bf16({&scale, &bf16, 1});
+  kernels::table_at(0).widen[static_cast<std::size_t>(Dtype::bf16)]({&bf16, &scale, 1});
+  for (float& step : steps) step = scale * std::clamp(std::nearbyint(step / scale), 1.0F, 15.0F);
+  return steps;
+}
+
+/// An output of many groups is better off than if the plain steps were not rounded at all. A single
+/// group may be a little worse than with plain steps rounded as they are stored: the search tries
+/// six scales, and for each only the two factors next to the step that suits a run best.
+void expect_better_than_plain(const Source& from) {
+  const Blocks to = convert(from, Dtype::int4);
+  for (std::int64_t o = 0; o < from.rows; ++o) {
+    double error = 0;
+    double unrounded = 0;
+    for (std::int64_t g = 0; g < from.cols; g += 128) {
+      const std::int64_t end = std::min(g + 128, from.cols);
+      const std::vector<float> steps = plain_steps(from, o, g, end);
+      const double of_group = error_of(from, to, o, g, end);
+      EXPECT_LE(of_group, 1.05 * error_with(from, stored_steps(steps), o, g, end))
+          << o << ", " << g;
+      error += of_group;
+      unrounded += error_with(from, steps, o, g, end);
+    }
+    EXPECT_LE(error, 0.95 * unrounded) << o;
+  }
+}
+
+TEST(ConvertWeights, Int4IsBetterThanTheLargestWeightBySeven) {
+  Source from = random_source(48, 2560);
+  expect_better_than_plain(from);
+  for (float& w : from.w) w = w * w * w;  // outliers
+  expect_better_than_plain(from);
+  Random random(1);
+  from.w = random.uniforms(48 * 2560, -1, 1);
+  expect_better_than_plain(from);
+}
+
+/// The most a group can suffer: no weight is further off than one step of its run.
+TEST(ConvertWeights, Int4HasFactorsAndBoundedErrors) {
+  for_sources([](const Source& from) {
+    const Blocks to = convert(from, Dtype::int4);
+    for (std::int64_t o = 0; o < from.rows; ++o) {
+      for (std::int64_t i = 0; i < from.cols; ++i) {
+        ASSERT_GE(to.factor(o, i), 1);
+        ASSERT_GT(to.scale(o, i), 0.0F);
+        const double step = static_cast<double>(to.scale(o, i)) * to.factor(o, i);
+        const double error = std::fabs(to.weight(o, i) - static_cast<double>(from.at(o, i)));
+        const bool cut = to.integer(o, i) == -8 || to.integer(o, i) == 7;
+        ASSERT_LE(error, (cut ? 2.1 : 0.5 + 0x1p-15) * step);
+      }
+    }
+  });
+}
+
+TEST(ConvertWeights, PadsWithZeros) {
+  for (const Dtype dtype : quantized_types) {
+    for_sources([&](const Source& from) {
+      const Blocks to = convert(from, dtype);
+      for (std::int64_t o = 0; o < blocks_down(from.rows) * 16; ++o) {
+        for (std::int64_t i = 0; i < blocks_across(from.cols) * 128; ++i) {
+          const bool inside = o < from.rows && i < from.cols;
+          ASSERT_TRUE(inside || to.integer(o, i) == 0);
+          ASSERT_TRUE(o < from.rows || to.scale(o, i) == 0.0F);
+        }
+      }
+    });
+  }
+}
+
+TEST(ConvertWeights, TakesZerosAndTinyWeights) {
+  for (const Dtype dtype : quantized_types) {
+    for (const float tiny : {0.0F, -0.0F, 0x1p-149F, 0x1p-110F}) {
+      Source from = random_source(17, 300);
+      std::fill_n(from.w.begin() + 300, 300, tiny);  // an output
+      std::fill_n(from.w.begin() + 32, 32, tiny);    // a run
+      const Blocks to = convert(from, dtype);
+      for (std::int64_t i = 0; i < 300; ++i) ASSERT_EQ(to.weight(1, i), 0.0);
+      for (std::int64_t i = 32; i < 64; ++i) ASSERT_EQ(to.weight(0, i), 0.0);
+    }
+  }
+}
+
+TEST(ConvertWeights, TakesLargeWeights) {
+  for (const Dtype dtype : quantized_types) {
+    for (const float factor : {0x1p+20F, 0x1p+50F, 0x1p-50F}) {
+      Source from = random_source(17, 300);
+      const Blocks expected = convert(from, dtype);
+      for (float& w : from.w) w *= factor;
+      const Blocks to = convert(from, dtype);
+      for (std::int64_t o = 0; o < 17; ++o) {
+        for (std::int64_t i = 0; i < 300; ++i) {
+          ASSERT_EQ(to.weight(o, i), expected.weight(o, i) * static_cast<double>(factor));
+        }
+      }
+    }
+  }
+}
+
+TEST(ConvertWeights, RefusesWhatIsNotFinite) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const Dtype dtype : quantized_types) {
+    for (const float value : {infinity, -infinity, std::nanf("")}) {
+      for (const std::size_t at : {0U, 299U, 300U, 16U * 300U, 17U * 300U - 1U}) {
+        Source from = random_source(17, 300);
+        from.w[at] = value;
+        std::vector<std::byte> to(WeightView{nullptr, dtype, 17, 300}.bytes());
+        EXPECT_FALSE(convert_weights(from.view(), dtype, to.data())) << at;
+      }
+    }
+  }
+}
+
+/// Rows of bf16 and f16, unaligned, are quantised as the numbers they stand for.
+TEST(ConvertWeights, WidensBeforeItQuantises) {
+  for (const Dtype dtype : quantized_types) {
+    Source from = random_source(17, 300);
+    std::vector<std::byte> small(from.w.size() * 2 + 1);
+    const kernels::Table& table = kernels::table_at(0);
+    const auto count = static_cast<std::int64_t>(from.w.size());
+    table.narrow_bf16({from.w.data(), small.data() + 1, count});
+    table.widen[static_cast<std::size_t>(Dtype::bf16)]({small.data() + 1, from.w.data(), count});
+    const Blocks expected = convert(from, dtype);
+    std::vector<std::byte> to(expected.bytes.size());
+    EXPECT_TRUE(convert_weights({small.data() + 1, Dtype::bf16, 17, 300}, dtype, to.data()));
+    EXPECT_EQ(to, expected.bytes);
+  }
+}
+
+/// Scales of weights are used wherever there are any: weights times a power of two are quantised to
+/// the same integers, so what they give is that multiple to the bit.
+class ScaledWeights : public IsaTest {
+ protected:
+  static constexpr std::int64_t width = 130;
+
+  static kernels::Product product_of(Dtype dtype) {
+    return dtype == Dtype::int8 ? kernels::Product::int8 : kernels::Product::int4;
+  }
+
+  template <class Values>
+  static void expect_multiples(const Values& values_of) {
+    for (const Dtype dtype : quantized_types) {
+      const Source plain = random_source(2 * width, width);
+      for (const float factor : {8.0F, 0x1p-5F}) {
+        Source scaled = plain;
+        for (float& w : scaled.w) w *= factor;
+        for (const std::int64_t rows : {1, 9}) {
+          const std::vector<float> expected = values_of(convert(plain, dtype), rows);
+          const std::vector<float> found = values_of(convert(scaled, dtype), rows);
+          ASSERT_NE(*std::max_element(found.begin(), found.end()), 0.0F);
+          for (std::size_t i = 0; i < found.size(); ++i) {
+            ASSERT_EQ(found[i], expected[i] * factor) << name_of(dtype) << ", " << i;
+          }
+        }
+      }
+    }
+  }
+
+  /// Packed activations: `copies` of the same.
+  static void pack(std::int64_t rows, std::int64_t copies, std::byte* to) {
+    Random random(2);
+    const std::vector<float> x = random.normals(rows * width);
+    const std::int64_t step = kernels::operand_bytes(kernels::Operand::int8, rows, width);
+    for (std::int64_t n = 0; n < copies; ++n) {
+      table().pack[static_cast<std::size_t>(kernels::Operand::int8)](
+          {x.data(), width, to + n * step, rows, width, 0, rows});
+    }
+  }
+
+  alignas(64) static inline std::byte operand[1 << 14];
+  alignas(64) static inline std::byte scratch[1 << 20];
+};
+INSTANTIATE_TEST_SUITE_P(Isa, ScaledWeights, ::testing::ValuesIn(all_tables()), table_name);
+
+TEST_P(ScaledWeights, ScaleAProduct) {
+  expect_multiples([](const Blocks& w, std::int64_t rows) {
+    pack(rows, 1, operand);
+    std::vector<float> y(static_cast<std::size_t>(rows * w.rows));
+    table().matmul[static_cast<std::size_t>(product_of(w.dtype))](
+        {operand, 0, w.bytes.data(), nullptr, y.data(), w.rows, rows, w.cols, 0, w.rows,
+         kernels::Write::set, scratch});
+    return y;
+  });
+}
+
+/// Two blocks, each with panels of its own.
+TEST_P(ScaledWeights, ScaleABlockDiagonalProduct) {
+  expect_multiples([](const Blocks& w, std::int64_t rows) {
+    const auto panels = static_cast<std::size_t>(blocks_down(width) * blocks_across(width));
+    const std::size_t bytes = panels * static_cast<std::size_t>(block_bytes(w.dtype));
+    const std::vector<std::byte> gate(w.bytes.data(), w.bytes.data() + bytes);
+    std::vector<std::byte> gates = gate;
+    gates.insert(gates.end(), gate.begin(), gate.end());
+    pack(rows, 2, operand);
+    const std::vector<float> bias(2 * width);
+    std::vector<float> y(static_cast<std::size_t>(rows * 2 * width));
+    table().block_diagonal[static_cast<std::size_t>(product_of(w.dtype))](
+        {operand, 0, gates.data(), bias.data(), y.data(), 2 * width, rows, width, 0, 2 * width,
+         scratch});
+    return y;
+  });
+}
+
+TEST_P(ScaledWeights, ScaleAnEmbedding) {
+  expect_multiples([](const Blocks& w, std::int64_t rows) {
+    std::vector<std::int32_t> tokens(static_cast<std::size_t>(rows));
+    std::iota(tokens.begin(), tokens.end(), 14);
+    std::vector<float> y(static_cast<std::size_t>(rows * width));
+    table().embed[static_cast<std::size_t>(w.dtype)](
+        {w.bytes.data(), tokens.data(), y.data(), width, rows, width, 1.0F});
+    return y;
+  });
+}
+
+}  // namespace
+}  // namespace griffin::test

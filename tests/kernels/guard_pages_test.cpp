@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of matrices that end where memory ends: what reads or writes further dies here.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "kernels/packed_product.h"
+#include "support/isa.h"
+
+namespace griffin::test {
+namespace {
+
+using kernels::Operand;
+using kernels::Product;
+using kernels::Write;
+
+/// Bytes whose end is followed by a page no one may touch. Where `count` is a multiple of 64, they
+/// lie on a cache line.
+class GuardedBytes {
+ public:
+  explicit GuardedBytes(std::size_t count) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t usable = (count + page - 1) / page * page;
+    size_ = usable + page;
+    base_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base_ == MAP_FAILED) throw std::bad_alloc();
+    std::byte* guard = static_cast<std::byte*>(base_) + usable;
+    if (mprotect(guard, page, PROT_NONE) != 0) throw std::bad_alloc();
+    data_ = guard - count;
+  }
+  GuardedBytes(const void* from, std::size_t count) : GuardedBytes(count) {
+    if (count > 0) std::memcpy(data_, from, count);
+  }
+  explicit GuardedBytes(const std::vector<float>& values)
+      : GuardedBytes(values.data(), values.size() * sizeof(float)) {}
+  ~GuardedBytes() { munmap(base_, size_); }
+  GuardedBytes(const GuardedBytes&) = delete;
+  GuardedBytes& operator=(const GuardedBytes&) = delete;
+
+  std::byte* data() const { return data_; }
+  float* floats() const { return reinterpret_cast<float*>(data_); }
+
+ private:
+  void* base_ = nullptr;
+  std::size_t size_ = 0;
+  std::byte* data_ = nullptr;
+};
+
+/// One product in memory that ends nowhere, and the same at the end of pages.
+struct Edge {
+  ProductWeights w;
+  std::int64_t rows;
+  std::vector<float> x;     // [rows, in]
+  std::vector<float> bias;  // [out]
+
+  Operand operand() const { return kernels::operand_of(w.product); }
+  std::size_t operand_bytes() const {
+    return static_cast<std::size_t>(kernels::operand_bytes(operand(), rows, w.in));
+  }
+
+  kernels::MatmulArgs args(const void* from, const void* weights, const float* b, float* y,
+                           void* room) const {
+    return {from, w.in, weights, b, y, w.out, rows, w.in, 0, w.out, Write::set, room};
+  }
+
+  std::vector<float> expected(const kernels::Table& table) const {
+    std::vector<float> y(static_cast<std::size_t>(rows * w.out));
+    const bool packs = operand() != Operand::f32;
+    const AlignedBytes bytes =
+        packs ? packed(table, operand(), x.data(), w.in, rows, w.in) : AlignedBytes(0);
+    const void* from = packs ? static_cast<const void*>(bytes.data()) : x.data();
+    table.matmul[index_of(w.product)](args(from, w.data(), bias.data(), y.data(), scratch(w.in)));
+    return y;
+  }
+};
+
+class GuardPages : public IsaTest {
+ protected:
+  template <class Test>
+  static void for_edges(const Test& test) {
+    for (const Product product : all_products) {
+      for (const std::int64_t in : {1, 7, 31, 33, 128, 130}) {
+        for (const std::int64_t out : {1, 17, 50}) {
+          for (const std::int64_t rows : {1, 5, 9}) {
+            Random random(static_cast<std::uint32_t>(in * 1009 + out * 17 + rows));
+            test(Edge{random_weights(product, out, in, random), rows, random.normals(rows * in),
+                      random.normals(out)});
+          }
+        }
+      }
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Isa, GuardPages, ::testing::ValuesIn(all_tables()), table_name);
+
+TEST_P(GuardPages, ProductsStayWithinTheirMatrices) {
+  const GuardedBytes room(static_cast<std::size_t>(kernels::matmul_scratch(130)));
+  for_edges([&](const Edge& edge) {
+    const GuardedBytes x(edge.x);
+    const GuardedBytes operand(edge.operand_bytes());
+    const GuardedBytes w(edge.w.data(), edge.w.bytes());
+    const GuardedBytes bias(edge.bias);
+    std::vector<float> y(static_cast<std::size_t>(edge.rows * edge.w.out));
+    const GuardedBytes to(y);
+    if (edge.operand() != Operand::f32) {
+      table().pack[index_of(edge.operand())](
+          {x.floats(), edge.w.in, operand.data(), edge.rows, edge.w.in, 0, edge.rows});
+    }
+    const void* from = edge.operand() == Operand::f32 ? x.data() : operand.data();
+    table().matmul[index_of(edge.w.product)](
+        edge.args(from, w.data(), bias.floats(), to.floats(), room.data()));
+    std::memcpy(y.data(), to.data(), y.size() * sizeof(float));
+    ASSERT_EQ(y, edge.expected(table())) << name_of(edge.w.product) << " [" << edge.rows << ", "
+                                         << edge.w.in << "] -> " << edge.w.out;
+  });
+}
+
+/// The last columns alone: their panel has more.
+TEST_P(GuardPages, TheLastColumnsStayWithinTheirMatrices) {
+  const GuardedBytes room(static_cast<std::size_t>(kernels::matmul_scratch(130)));
+  for_edges([&](const Edge& edge) {
+    if (edge.operand() == Operand::f32) return;
+    const AlignedBytes operand =
+        packed(table(), edge.operand(), edge.x.data(), edge.w.in, edge.rows, edge.w.in);
+    const GuardedBytes from(operand.data(), operand.size());
+    const GuardedBytes w(edge.w.data(), edge.w.bytes());
+    const GuardedBytes bias(edge.bias);
+    const std::vector<float> expected = edge.expected(table());
+    const GuardedBytes to(expected);
+    kernels::MatmulArgs args =
+        edge.args(from.data(), w.data(), bias.floats(), to.floats(), room.data());
+    args.out_begin = edge.w.out - 1;
+    table().matmul[index_of(edge.w.product)](args);
+    ASSERT_EQ(std::memcmp(to.data(), expected.data(), expected.size() * sizeof(float)), 0);
+  });
+}
+
+TEST_P(GuardPages, BlockDiagonalProductsStayWithinTheirMatrices) {
+  const GuardedBytes room(static_cast<std::size_t>(kernels::matmul_scratch(130)));
+  for_edges([&](const Edge& edge) {
+    if (edge.w.out != 1) return;  // the shape comes from `in`
+    const std::int64_t width = edge.w.in;
+    Random random(static_cast<std::uint32_t>(width));
+    const ProductWeights block = random_weights(edge.w.product, width, width, random);
+    const Edge square{block, edge.rows, edge.x, random.normals(width)};
+    const GuardedBytes x(square.x);
+    const GuardedBytes operand(square.operand_bytes());
+    const GuardedBytes w(block.data(), block.bytes());
+    const GuardedBytes bias(square.bias);
+    const GuardedBytes to(static_cast<std::size_t>(edge.rows * width) * sizeof(float));
+    if (square.operand() != Operand::f32) {
+      table().pack[index_of(square.operand())](
+          {x.floats(), width, operand.data(), edge.rows, width, 0, edge.rows});
+    }
+    const void* from = square.operand() == Operand::f32 ? x.data() : operand.data();
+    table().block_diagonal[index_of(block.product)]({from, width, w.data(), bias.floats(),
+                                                     to.floats(), width, edge.rows, width, 0, width,
+                                                     room.data()});
+    const std::vector<float> expected = square.expected(table());
+    ASSERT_EQ(std::memcmp(to.data(), expected.data(), expected.size() * sizeof(float)), 0);
+  });
+}
+
+TEST_P(GuardPages, EmbeddingsStayWithinTheirTables) {
+  for (int storage = 0; storage < kernels::storage_types; ++storage) {
+    const auto product = storage < kernels::float_types    ? static_cast<Product>(storage)
+                         : storage == kernels::float_types ? Product::int8
+                                                           : Product::int4;
+    for (const std::int64_t width : {1, 7, 31, 33, 130}) {
+      Random random(static_cast<std::uint32_t>(width));
+      const ProductWeights weights = random_weights(product, 17, width, random);
+      const GuardedBytes w(weights.data(), weights.bytes());
+      const GuardedBytes y(static_cast<std::size_t>(width) * sizeof(float));
+      const std::int32_t last = 16;
+      table().embed[static_cast<std::size_t>(storage)](
+          {w.data(), &last, y.floats(), width, 1, width, 2.0F});
+      for (std::int64_t i = 0; i < width; ++i) {
+        ASSERT_EQ(y.floats()[i], 2.0F * static_cast<float>(weights.values(16, i)));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace griffin::test

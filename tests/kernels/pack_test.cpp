@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "kernels/packed_product.h"
+#include "support/isa.h"
+
+namespace griffin::test {
+namespace {
+
+using kernels::Operand;
+
+constexpr Operand packed_operands[] = {Operand::bf16, Operand::int8};
+
+class Pack : public IsaTest {
+ protected:
+  /// Values, sums and scales of one row are what griffin/kernels.h says.
+  static void expect_int8_row(const std::vector<float>& x) {
+    const auto in = static_cast<std::int64_t>(x.size());
+    const Int8Row row(table(), x.data(), in);
+    for (std::size_t g = 0; g < row.scales.size(); ++g) {
+      const std::size_t width = std::min<std::size_t>(128, x.size() - g * 128);
+      float largest = 0;
+      for (std::size_t i = 0; i < width; ++i)
+        largest = std::max(largest, std::fabs(x[g * 128 + i]));
+      ASSERT_EQ(row.scales[g], largest / 127.0F);
+      for (std::size_t i = 0; i < 128; ++i) {
+        const int value = row.values[g * 128 + i];
+        // The quotient in float32 is off by less than 127 * 2^-22.
+        const double exact = i < width ? static_cast<double>(x[g * 128 + i]) * 127 / largest : 0.0;
+        ASSERT_LE(std::fabs(value - exact), i < width ? 0.5 + 0x1p-15 : 0.0) << g << ", " << i;
+      }
+      for (std::size_t run = 0; run < 4; ++run) {
+        const auto first = row.values.begin() + static_cast<std::ptrdiff_t>(g * 128 + run * 32);
+        ASSERT_EQ(row.sums[g * 4 + run], std::accumulate(first, first + 32, 0));
+      }
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Isa, Pack, ::testing::ValuesIn(all_tables()), table_name);
+
+TEST_P(Pack, RoundsToInt8) {
+  Random random(1);
+  for (const std::int64_t in : {1, 2, 3, 31, 32, 33, 127, 128, 129, 255, 256, 257, 300, 2560}) {
+    expect_int8_row(random.normals(in));
+    expect_int8_row(random.uniforms(in, -1e-3F, 1.0F));
+    expect_int8_row(random.uniforms(in, -1.5e38F, 1.5e38F));
+    if (HasFailure()) return;
+  }
+}
+
+TEST_P(Pack, RoundsTiesToEven) {
+  for (const float scale : {0x1p-110F, 0x1p-10F, 1.0F, 0x1p+100F}) {
+    std::vector<float> x = {127.0F};  // so that the step is `scale`
+    for (int i = -126; i < 126; ++i) x.push_back(static_cast<float>(i) + 0.5F);
+    x.insert(x.begin() + 128, -127.0F);
+    for (float& value : x) value *= scale;
+    const Int8Row row(table(), x.data(), static_cast<std::int64_t>(x.size()));
+    ASSERT_EQ(row.scales[0], scale);
+    ASSERT_EQ(row.scales[1], scale);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const int value = row.values[i];
+      EXPECT_EQ(value, std::nearbyint(x[i] / scale)) << x[i];
+    }
+  }
+}
+
+TEST_P(Pack, GivesZerosAndTheirScale) {
+  const std::vector<float> zeros(300, -0.0F);
+  const Int8Row row(table(), zeros.data(), 300);
+  EXPECT_EQ(row.values, std::vector<std::int8_t>(384));
+  EXPECT_EQ(row.sums, std::vector<std::int32_t>(12));
+  EXPECT_EQ(row.scales, std::vector<float>(3));
+}
+
+TEST_P(Pack, GivesTheScaleNotANumber) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const float value : {infinity, -infinity, std::nanf("")}) {
+    for (const std::size_t at : {128U, 131U, 160U, 255U}) {
+      std::vector<float> x(300, 1.0F);
+      x[at] = value;
+      const Int8Row row(table(), x.data(), 300);
+      EXPECT_FALSE(std::isfinite(row.scales[1]));
+      EXPECT_EQ(row.scales[0], 1.0F / 127.0F);
+      EXPECT_EQ(row.scales[2], 1.0F / 127.0F);
+    }
+  }
+}
+
+TEST_P(Pack, GivesTheSameInt8OnEveryTable) {
+  Random random(2);
+  for (const std::int64_t in : {1, 33, 128, 300, 2560}) {
+    const std::vector<float> x = random.normals(in);
+    const Int8Row row(table(), x.data(), in);
+    const Int8Row expected(*kernels::find_table("scalar"), x.data(), in);
+    EXPECT_EQ(row.values, expected.values);
+    EXPECT_EQ(row.sums, expected.sums);
+    EXPECT_EQ(row.scales, expected.scales);
+  }
+}
+
+TEST_P(Pack, RoundsToBf16) {
+  Random random(3);
+  for (const std::int64_t in : {1, 2, 15, 16, 17, 31, 32, 33, 63, 65, 300}) {
+    std::vector<float> x = random.normals(in);
+    x[0] = 0x1.01p0F;              // a tie, to even below
+    if (in > 1) x[1] = 0x1.03p0F;  // and above
+    if (in > 2) x[2] = std::numeric_limits<float>::infinity();
+    const AlignedBytes row = packed(table(), Operand::bf16, x.data(), in, 1, in);
+    for (std::int64_t i = 0; i < in; ++i) {
+      Eigen::bfloat16 value;
+      std::memcpy(&value, row.data() + 2 * i, 2);
+      ASSERT_EQ(static_cast<float>(value), rounded_to_bf16(x[static_cast<std::size_t>(i)]))
+          << "in " << in << ", " << i;
+    }
+  }
+}
+
+/// The same bytes; those that no row needs are written by none.
+TEST_P(Pack, MaySplitTheRows) {
+  Random random(4);
+  for (const Operand operand : packed_operands) {
+    for (const std::int64_t in : {1, 31, 33, 64, 130, 300}) {
+      for (const std::int64_t rows : {1, 3, 8, 9, 12, 16, 17, 24, 25, 64}) {
+        const GuardedMatrix x(rows, in, random.normals(rows * in));
+        const AlignedBytes whole = packed(table(), operand, x.row(0), x.stride(), rows, in);
+        AlignedBytes parts(kernels::operand_bytes(operand, rows, in));
+        const std::int64_t tiles = (rows + kernels::operand_rows - 1) / kernels::operand_rows;
+        std::int64_t end = rows;  // last part first
+        for (const std::int64_t count : random.partition(tiles, 3)) {
+          const std::int64_t begin =
+              std::max<std::int64_t>(0, (end + 7) / 8 - count) * kernels::operand_rows;
+          table().pack[index_of(operand)](
+              {x.row(0), x.stride(), parts.data(), rows, in, begin, end});
+          end = begin;
+        }
+        ASSERT_EQ(end, 0);
+        ASSERT_TRUE(parts.intact());
+        ASSERT_EQ(std::memcmp(parts.data(), whole.data(), whole.size()), 0)
+            << "rows " << rows << ", in " << in;
+      }
+    }
+  }
+}
+
+TEST_P(Pack, TakesEmptyRanges) {
+  Random random(5);
+  for (const Operand operand : packed_operands) {
+    const GuardedMatrix x(17, 40, random.normals(17 * 40));
+    AlignedBytes bytes(kernels::operand_bytes(operand, 17, 40));
+    const AlignedBytes untouched(kernels::operand_bytes(operand, 17, 40));
+    for (const std::int64_t at : {0, 8, 16}) {
+      table().pack[index_of(operand)]({x.row(0), x.stride(), bytes.data(), 17, 40, at, at});
+    }
+    EXPECT_EQ(std::memcmp(bytes.data(), untouched.data(), untouched.size()), 0);
+  }
+}
+
+TEST_P(Pack, HasNothingForFloat32) {
+  EXPECT_EQ(table().pack[index_of(Operand::f32)], nullptr);
+  EXPECT_EQ(kernels::operand_bytes(Operand::f32, 17, 40), 0);
+}
+
+}  // namespace
+}  // namespace griffin::test

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// The products that take packed activations, in any shape and any division of the work.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/packed_product.h"
+#include "support/isa.h"
+
+namespace griffin::test {
+namespace {
+
+using kernels::Product;
+using kernels::Write;
+
+constexpr std::int64_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 25, 64};
+constexpr std::int64_t out_counts[] = {1, 2, 3, 15, 16, 17, 47, 48, 49, 50, 96, 100};
+
+/// Every width up to two vectors and one element, and around the edges of pairs, runs and groups.
+std::vector<std::int64_t> input_counts() {
+  std::vector<std::int64_t> counts;
+  for (std::int64_t in = 1; in <= 33; ++in) counts.push_back(in);
+  for (const std::int64_t in : {63, 64, 65, 127, 128, 129, 255, 256, 257, 640, 2560}) {
+    counts.push_back(in);
+  }
+  return counts;
+}
+
+/// before + value, as float.
+GuardedMatrix sum_of(const GuardedMatrix& before, const GuardedMatrix& value) {
+  GuardedMatrix sum(value.rows(), value.cols());
+  for (std::int64_t r = 0; r < value.rows(); ++r) {
+    for (std::int64_t o = 0; o < value.cols(); ++o) sum(r, o) = before(r, o) + value(r, o);
+  }
+  return sum;
+}
+
+class PackedMatmul : public IsaTest {
+ protected:
+  /// Calls test(operand, rows, out) for every number of the first rows and outputs of a product.
+  template <class Test>
+  static void for_corners(const PackedProduct& product, const Test& test) {
+    for (const std::int64_t rows : row_counts) {
+      const AlignedBytes operand = product.pack(table(), 0, rows);
+      for (const std::int64_t out : out_counts) {
+        test(operand, rows, out);
+        if (HasFailure()) {
+          ADD_FAILURE() << name_of(product.w.product) << " [" << rows << ", " << product.w.in
+                        << "] -> " << out;
+          return;
+        }
+      }
+    }
+  }
+
+  static void expect_close_corners(const PackedProduct& product) {
+    const reference::Matrix x = product.activations(table());
+    const reference::Matrix expected =
+        reference::matmul(x, product.w.values, reference::row(product.bias));
+    const reference::Matrix budget = product.budget(x);
+    for_corners(product, [&](const AlignedBytes& operand, std::int64_t rows, std::int64_t out) {
+      GuardedMatrix y(rows, out);
+      product.multiply(table(), operand, {0, out}, Write::set, y);
+      EXPECT_TRUE(close(y, expected, budget));
+      EXPECT_TRUE(y.only_written(0, out));
+    });
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Isa, PackedMatmul, ::testing::ValuesIn(all_tables()), table_name);
+
+TEST_P(PackedMatmul, AgreesWithDoublePrecision) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t in : input_counts()) {
+      expect_close_corners(random_product(product, 64, in, 100));
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(PackedMatmul, TakesNoBias) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t in : {1, 5, 32, 64, 65, 129, 257}) {
+      PackedProduct without = random_product(product, 64, in, 100);
+      without.bias.clear();
+      expect_close_corners(without);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(PackedMatmul, AddsToWhatIsThere) {
+  Random random(1);
+  const GuardedMatrix before(64, 100, random.normals(64 * 100));
+  for (const Product product : packed_products) {
+    for (const std::int64_t in : {1, 2, 31, 33, 64, 130, 640}) {
+      const PackedProduct added = random_product(product, 64, in, 100);
+      for_corners(added, [&](const AlignedBytes& operand, std::int64_t rows, std::int64_t out) {
+        GuardedMatrix value(rows, out);
+        added.multiply(table(), operand, {0, out}, Write::set, value);
+        GuardedMatrix sum(rows, out);
+        for (std::int64_t r = 0; r < rows; ++r) std::copy_n(before.row(r), out, sum.row(r));
+        added.multiply(table(), operand, {0, out}, Write::add, sum);
+        EXPECT_TRUE(same(sum, sum_of(before, value)));
+        EXPECT_TRUE(sum.only_written(0, out));
+      });
+      if (HasFailure()) return;
+    }
+  }
+}
+
+/// Without inputs every sum is empty.
+TEST_P(PackedMatmul, GivesTheBiasWithoutInputs) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t rows : {1, 8, 9, 17}) {
+      const PackedProduct empty = random_product(product, rows, 0, 50);
+      const GuardedMatrix y = empty.whole(table());
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t o = 0; o < 50; ++o) {
+          ASSERT_EQ(y(r, o), empty.bias[static_cast<std::size_t>(o)])
+              << name_of(product) << ", rows " << rows;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PackedMatmul, GivesTheSameBitsForAnyGroupOfRows) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t in : {1, 3, 31, 32, 33, 65, 130, 256, 257, 640}) {
+      for (const std::int64_t rows : {29, 64}) {
+        const PackedProduct all = random_product(product, rows, in, 50);
+        const GuardedMatrix whole = all.whole(table());
+        for (const std::int64_t group : {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17}) {
+          for (std::int64_t first = 0; first < rows; first += group) {
+            GuardedMatrix part(std::min(group, rows - first), 50);
+            all.run(table(), first, {0, 50}, part);
+            for (std::int64_t r = 0; r < part.rows(); ++r) {
+              ASSERT_TRUE(same_row(part, r, whole, first + r, 0, 50))
+                  << name_of(product) << ", in " << in << ", rows in groups of " << group;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PackedMatmul, GivesTheSameBitsForAnyColumns) {
+  Random random(7);
+  for (const Product product : packed_products) {
+    for (const std::int64_t in : {1, 3, 31, 32, 33, 65, 130, 256, 257, 640}) {
+      for (const std::int64_t rows : {1, 2, 5, 8, 9, 17, 29}) {
+        const PackedProduct all = random_product(product, rows, in, 115);
+        const GuardedMatrix whole = all.whole(table());
+        std::int64_t begin = 0;
+        for (const std::int64_t count : random.partition(115, rows % 2 == 0 ? 13 : 70)) {
+          GuardedMatrix part(rows, 115);
+          all.run(table(), 0, {begin, begin + count}, part);
+          ASSERT_TRUE(part.only_written(begin, begin + count));
+          for (std::int64_t r = 0; r < rows; ++r) {
+            ASSERT_TRUE(same_row(part, r, whole, r, begin, begin + count))
+                << name_of(product) << ", in " << in << ", rows " << rows;
+          }
+          begin += count;
+        }
+      }
+    }
+  }
+}
+
+/// All other weights of these tests lie one byte off.
+TEST_P(PackedMatmul, GivesTheSameBitsForAnyAlignmentOfTheWeights) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t rows : {1, 8, 17}) {
+      const PackedProduct at_one = random_product(product, rows, 200, 50);
+      const GuardedMatrix expected = at_one.whole(table());
+      const AlignedBytes operand = at_one.pack(table(), 0, rows);
+      AlignedBytes moved(static_cast<std::int64_t>(at_one.w.bytes()) + 64);
+      for (const std::ptrdiff_t offset : {0, 2, 3, 16, 32, 63}) {
+        std::memcpy(moved.data() + offset, at_one.w.data(), at_one.w.bytes());
+        GuardedMatrix y(rows, 50);
+        table().matmul[index_of(product)]({operand.data(), 0, moved.data() + offset,
+                                           at_one.bias.data(), y.row(0), y.stride(), rows, 200, 0,
+                                           50, Write::set, scratch(200)});
+        ASSERT_TRUE(same(y, expected)) << name_of(product) << ", offset " << offset;
+      }
+    }
+  }
+}
+
+TEST_P(PackedMatmul, TakesEmptyRanges) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t rows : {3, 9}) {
+      const PackedProduct all = random_product(product, rows, 40, 50);
+      for (const std::int64_t at : {0, 2, 16, 50}) {
+        GuardedMatrix y(rows, 50);
+        all.run(table(), 0, {at, at}, y);
+        EXPECT_TRUE(y.only_written(0, 0));
+      }
+      GuardedMatrix none(0, 50);
+      all.run(table(), 0, {0, 50}, none);
+      EXPECT_TRUE(none.only_written(0, 0));
+    }
+  }
+}
+
+/// NaN spoils all outputs of its row, those of no other row.
+TEST_P(PackedMatmul, KeepsNotANumberInItsRow) {
+  for (const Product product : packed_products) {
+    for (const std::int64_t rows : {1, 4, 9, 17}) {
+      for (const std::int64_t in : {1, 33, 129, 300}) {
+        const PackedProduct clean = random_product(product, rows, in, 50);
+        const GuardedMatrix expected = clean.whole(table());
+        PackedProduct spoiled = clean;
+        const std::int64_t row = rows / 2;
+        spoiled.x(row, in - 1) = std::numeric_limits<float>::quiet_NaN();
+        const GuardedMatrix y = spoiled.whole(table());
+        for (std::int64_t r = 0; r < rows; ++r) {
+          for (std::int64_t o = 0; o < 50; ++o) ASSERT_EQ(std::isnan(y(r, o)), r == row);
+          if (r == row) continue;
+          ASSERT_TRUE(same_row(y, r, expected, r, 0, 50)) << name_of(product);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace griffin::test
