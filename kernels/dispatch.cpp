@@ -9,6 +9,9 @@
 #ifdef GRIFFIN_X86
 #include <cpuid.h>
 #endif
+#if defined(GRIFFIN_NEON) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace griffin::kernels {
 namespace {
@@ -55,11 +58,24 @@ bool runs_avx512_bf16() noexcept {
 }
 #endif
 
+#ifdef GRIFFIN_NEON
+/// Elsewhere than on Linux there is no common way to ask.
+bool runs_neon_dotprod() noexcept {
+#if defined(__linux__)
+  constexpr unsigned long asimd_dot_product = 1UL << 20;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & asimd_dot_product) != 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 Tables make_tables() noexcept {
   Tables tables;
   tables.add(fill_scalar);
 #ifdef GRIFFIN_NEON
   tables.add(fill_neon);  // every AArch64 has it
+  if (runs_neon_dotprod()) tables.add(fill_neon_dotprod);
 #endif
 #ifdef GRIFFIN_X86
   if (runs_avx2()) tables.add(fill_avx2);

@@ -8,6 +8,7 @@ namespace griffin::kernels {
 
 void fill_scalar(Table& table) noexcept;
 void fill_neon(Table& table) noexcept;
+void fill_neon_dotprod(Table& table) noexcept;
 void fill_avx2(Table& table) noexcept;
 void fill_avx512(Table& table) noexcept;
 void fill_avx512_vnni(Table& table) noexcept;

@@ -19,7 +19,15 @@ enum class Storage : std::uint8_t { f32, bf16, f16, int8, int4 };
 inline constexpr int float_types = 3;    // the first three: arrays of numbers
 inline constexpr int storage_types = 5;  // the others: blocks, see below
 
-enum class Isa : std::uint8_t { scalar, neon, avx2, avx512, avx512_vnni, avx512_bf16 };
+enum class Isa : std::uint8_t {
+  scalar,
+  neon,
+  neon_dotprod,
+  avx2,
+  avx512,
+  avx512_vnni,
+  avx512_bf16,
+};
 
 /// A quantised matrix is cut into panels of 16 rows (outputs) and groups of 128 columns (inputs),
 /// padded with zeros. A block holds one group of one panel; the blocks of a panel follow one
@@ -325,9 +333,9 @@ int table_count() noexcept;
 /// Table `index` of table_count(), best first.
 const Table& table_at(int index) noexcept;
 
-/// The table called `name` ("scalar", "neon", "avx2", "avx512", "avx512_vnni", "avx512_bf16"), or
-/// the best one for a null or empty name. Null if this build has no such table or the CPU cannot
-/// run it.
+/// The table called `name` ("scalar", "neon", "neon_dotprod", "avx2", "avx512", "avx512_vnni",
+/// "avx512_bf16"), or the best one for a null or empty name. Null if this build has no such table
+/// or the CPU cannot run it.
 const Table* find_table(const char* name) noexcept;
 
 /// find_table of the environment variable GRIFFIN_ISA; null if it names none that runs here.
