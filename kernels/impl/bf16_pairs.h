@@ -46,12 +46,19 @@ inline __m512i round_block(const float* row, std::int64_t i, std::int64_t in) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
-/// Rows that fit one tile stay rows, padded to whole blocks. More of them become tiles of up to
+/// Below, packing the weights costs more than it saves.
+constexpr std::int64_t rows_worth_panels = 17;
+
+inline bool lies_in_rows(std::int64_t rows) {
+  return rows < rows_worth_panels;
+}
+
+/// Few rows stay rows, padded to whole blocks. More of them become tiles of up to
 /// pair_rows rows, [lane in lane_order, block, row, 2].
 void pack_pairs(const PackArgs& p) noexcept {
   const std::int64_t blocks = blocks_of(p.in);
   char* operand = static_cast<char*>(p.operand);
-  if (p.rows <= pair_rows) {
+  if (lies_in_rows(p.rows)) {
     for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
       for (std::int64_t b = 0; b < blocks; ++b) {
         _mm512_storeu_si512(operand + (r * blocks + b) * 64,
@@ -178,51 +185,137 @@ inline void multiply_panels(const MatmulArgs& p) {
   }
 }
 
-/// One column of A rows; weights are read in one stream, and asked for long before.
-template <int A>
-inline void stream_column(const MatmulArgs& p, const char* w, std::int64_t column,
-                          float (&c)[A][pair_lanes]) {
-  const char* x = static_cast<const char*>(p.x);
-  const std::int64_t blocks = blocks_of(p.in);
-  Vec sum[A];
-  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) sum[a] = broadcast(0.0F);
-  const auto add_block = [&](std::int64_t b, __m512i block) {
+/// A stretch of W weight rows, `row_bytes` apart: blocks [first, first + count) of `in`.
+struct Stretch {
+  const char* w;      // the first row
+  const char* ahead;  // what to ask for meanwhile: the stretch of the next tile
+  std::int64_t first;
+  std::int64_t count;
+};
+
+/// sum[a][v] += products of A rows of activations with W rows of weights over a stretch. Lanes run
+/// along `in`.
+template <int A, int W>
+inline void add_stretch(const MatmulArgs& p, const char* x, const Stretch& s, Vec (&sum)[A][W]) {
+  const std::int64_t x_bytes = blocks_of(p.in) * 64;
+  const std::int64_t w_bytes = p.in * 2;
+  const auto add_block = [&](std::int64_t b, const __m512i(&block)[W]) {
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      const __m512bh value = pairs(_mm512_loadu_si512(x + (a * blocks + b) * 64));
-      sum[a].v = _mm512_dpbf16_ps(sum[a].v, pairs(block), value);
+      const __m512bh value = pairs(_mm512_loadu_si512(x + a * x_bytes + b * 64));
+      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+        sum[a][v].v = _mm512_dpbf16_ps(sum[a][v].v, pairs(block[v]), value);
+      }
     }
   };
-  const std::int64_t whole = p.in / block_columns;
-  for (std::int64_t b = 0; b < whole; ++b) {
-    __builtin_prefetch(w + b * 64 + stream_ahead);
-    add_block(b, _mm512_loadu_si512(w + b * 64));
+  const std::int64_t end = s.first + s.count;
+  const std::int64_t whole = p.in / block_columns < end ? p.in / block_columns : end;
+  for (std::int64_t b = s.first; b < whole; ++b) {
+    __m512i block[W];
+    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+      __builtin_prefetch(s.ahead + v * w_bytes + b * 64);
+      block[v] = _mm512_loadu_si512(s.w + v * w_bytes + b * 64);
+    }
+    add_block(b, block);
   }
-  if (whole < blocks) add_block(whole, load_block(w, whole * block_columns, p.in));
-  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) c[a][column] = sum_of_lanes(sum[a]);
+  if (whole < end) {
+    __m512i block[W];
+    for (int v = 0; v < W; ++v) {
+      block[v] = load_block(s.w + v * w_bytes, whole * block_columns, p.in);
+    }
+    add_block(whole, block);
+  }
 }
 
-/// All columns of one tile of rows.
-template <int A = pair_rows>
-inline void stream_columns(const MatmulArgs& p) {
-  if constexpr (A > 1) {
-    if (p.rows < A) return stream_columns<A - 1>(p);
-  }
-  for (std::int64_t o = p.out_begin; o < p.out_end; o += pair_lanes) {
-    const std::int64_t columns = p.out_end - o < pair_lanes ? p.out_end - o : pair_lanes;
-    alignas(64) float c[A][pair_lanes];
-    for (std::int64_t column = 0; column < columns; ++column) {
-      const char* w = static_cast<const char*>(p.w) + (o + column) * p.in * 2;
-      stream_column<A>(p, w, column, c);
+/// One column of A rows: a single stream of weights, asked for two pages ahead.
+template <int A>
+inline void stream_column(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
+  const char* x = static_cast<const char*>(p.x) + row * blocks_of(p.in) * 64;
+  const char* w = static_cast<const char*>(p.w) + o * p.in * 2;
+  Vec sum[A][1];
+  for (int a = 0; a < A; ++a) sum[a][0] = broadcast(0.0F);
+  add_stretch<A, 1>(p, x, {w, w + stream_ahead, 0, blocks_of(p.in)}, sum);
+  for (int a = 0; a < A; ++a) finish_element(p, row + a, o, sum_of_lanes(sum[a][0]));
+}
+
+constexpr int group_tiles = 8;
+constexpr int group_columns = group_tiles * pair_panels;
+
+/// Blocks of `in` for which the activations of a tile take less than half of the first-level cache:
+/// they then stay there while the weights of a group of columns go by.
+inline std::int64_t blocks_at_once(std::int64_t rows, std::int64_t in) {
+  const std::int64_t fit = (20 << 10) / (rows * 64);
+  return fit < blocks_of(in) ? fit : blocks_of(in);
+}
+
+/// group_columns columns of A rows, from column o on. Sums wait in memory between stretches.
+template <int A>
+inline void stream_group(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
+  constexpr int W = pair_panels;
+  const char* x = static_cast<const char*>(p.x) + row * blocks_of(p.in) * 64;
+  const char* w = static_cast<const char*>(p.w) + o * p.in * 2;
+  const std::int64_t tile_bytes = W * p.in * 2;
+  const std::int64_t step = blocks_at_once(A, p.in);
+  Vec sums[group_tiles][A][W];
+  for (std::int64_t first = 0; first < blocks_of(p.in); first += step) {
+    const std::int64_t left = blocks_of(p.in) - first;
+    const std::int64_t count = left < step ? left : step;
+    for (int tile = 0; tile < group_tiles; ++tile) {
+      Vec sum[A][W];
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+          sum[a][v] = first == 0 ? broadcast(0.0F) : sums[tile][a][v];
+        }
+      }
+      const char* from = w + tile * tile_bytes;
+      const bool last = tile == group_tiles - 1;
+      const char* next = !last         ? from + tile_bytes
+                         : left > step ? w + step * 64
+                                       : from + tile_bytes - first * 64;
+      add_stretch<A, W>(p, x, {from, next, first, count}, sum);
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) sums[tile][a][v] = sum[a][v];
+      }
     }
-    for (int a = 0; a < A; ++a) finish_row(p, a, o, columns, c[a]);
   }
+  for (int tile = 0; tile < group_tiles; ++tile) {
+    for (int a = 0; a < A; ++a) {
+      for (int v = 0; v < W; ++v) {
+        finish_element(p, row + a, o + tile * W + v, sum_of_lanes(sums[tile][a][v]));
+      }
+    }
+  }
+}
+
+/// Whole tiles of rows, then the rest; a group of columns or, where `Group` is false, one.
+template <bool Group, int A = pair_rows>
+inline void stream_rows(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
+  for (; row + A <= p.rows; row += A) {
+    if constexpr (Group) {
+      stream_group<A>(p, row, o);
+    } else {
+      stream_column<A>(p, row, o);
+    }
+  }
+  if constexpr (A > 1) {
+    if (row < p.rows) stream_rows<Group, A - 1>(p, row, o);
+  }
+}
+
+/// Few rows. One alone keeps up with memory. More need every load of activations for several rows
+/// of weights.
+inline void stream_columns(const MatmulArgs& p) {
+  std::int64_t o = p.out_begin;
+  if (p.rows > 1) {
+    for (; o + group_columns <= p.out_end; o += group_columns) stream_rows<true>(p, 0, o);
+  }
+  for (; o < p.out_end; ++o) stream_rows<false>(p, 0, o);
 }
 
 void matmul_pairs(const MatmulArgs& p) noexcept {
-  if (p.rows > pair_rows) {
-    multiply_panels(p);
-  } else if (p.rows > 0) {
+  if (lies_in_rows(p.rows)) {
     stream_columns(p);
+  } else {
+    multiply_panels(p);
   }
 }
 

@@ -54,11 +54,7 @@ inline void matmul_tile(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
   float sums[A][W];
   inner_products<X, S, W, A>(p.x, row, p.x_stride, p.w, o, p.in, sums);
   for (int a = 0; a < A; ++a) {
-    float* y = p.y + (row + a) * p.y_stride + o;
-    for (int w = 0; w < W; ++w) {
-      const float value = p.bias != nullptr ? sums[a][w] + p.bias[o + w] : sums[a][w];
-      y[w] = p.write == Write::add ? y[w] + value : value;
-    }
+    for (int w = 0; w < W; ++w) finish_element(p, row + a, o + w, sums[a][w]);
   }
 }
 

@@ -15,6 +15,13 @@ namespace {
 /// four.
 constexpr std::int64_t stream_ahead = 8192;
 
+/// One sum.
+inline void finish_element(const MatmulArgs& p, std::int64_t row, std::int64_t column, float sum) {
+  float& y = p.y[row * p.y_stride + column];
+  const float value = p.bias != nullptr ? sum + p.bias[column] : sum;
+  y = p.write == Write::add ? y + value : value;
+}
+
 /// Columns [o, o + width) of a row, as far as they are wanted, from the sums c [width].
 inline void finish_row(const MatmulArgs& p, std::int64_t row, std::int64_t o, std::int64_t width,
                        const float* c) {

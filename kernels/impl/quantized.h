@@ -332,7 +332,9 @@ inline void int4_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t ro
   }
 }
 
-/// With several tiles of rows it pays to widen the panels first.
+/// From so many rows on it pays to widen the panels first.
+constexpr std::int64_t rows_worth_widening = 65;
+
 void matmul_int4(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
@@ -344,7 +346,7 @@ void matmul_int4(const MatmulArgs& p) noexcept {
     const auto at = [&](std::int64_t n) {
       return static_cast<const char*>(p.w) + (panel + n) * x.groups * int4_block;
     };
-    if (p.rows <= quad_rows) {
+    if (p.rows < rows_worth_widening) {
       int4_rows(p, x, 0, panel * panel_rows, at(0));
       ++panel;
       continue;
