@@ -305,7 +305,7 @@ inline void stream_rows(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
 /// of weights.
 inline void stream_columns(const MatmulArgs& p) {
   std::int64_t o = p.out_begin;
-  if (p.rows > 1) {
+  if (p.rows > 1 && p.in > 0) {
     for (; o + group_columns <= p.out_end; o += group_columns) stream_rows<true>(p, 0, o);
   }
   for (; o < p.out_end; ++o) stream_rows<false>(p, 0, o);
