@@ -173,6 +173,19 @@ void read_tokens(const JsonFields& fields, CheckpointConfig& checkpoint) {
   if (!checkpoint.stop_ids.empty()) config.eos_id = checkpoint.stop_ids.front();
 }
 
+/// Checkpoints quantised by others hold weights that nothing here could read.
+void check_quantization(const JsonFields& fields) {
+  const JsonField field = fields["quantization_config"].unless_null();
+  if (field.value() == nullptr) return;
+  const JsonFields quantization(field.path(), field.object());
+  const JsonField method = quantization["quant_method"];
+  if (method.text() != "griffin") method.fail(ErrorCode::unsupported, "\"griffin\"");
+  const JsonField version = quantization["version"];
+  if (version.integer(0, std::numeric_limits<std::int64_t>::max()) != 1) {
+    version.fail(ErrorCode::unsupported, "version 1");
+  }
+}
+
 void validate(const ModelConfig& config, const std::string& name) {
   try {
     config.validate();
@@ -190,6 +203,7 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   ModelConfig& config = checkpoint.model;
   read_widths(fields, config);
   check_family(fields, config.heads);
+  check_quantization(fields);
   config.pattern = read_layers(fields, config.depth);
   read_head_dim(fields, config);
   read_rotation(fields, config);

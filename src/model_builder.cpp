@@ -8,6 +8,7 @@
 #include "convert_weights.h"
 #include "griffin/core/error.h"
 #include "seconds.h"
+#include "transpose.h"
 
 namespace griffin {
 namespace {
@@ -17,17 +18,6 @@ struct ModelStorage {
   std::shared_ptr<const void> source;
   std::vector<Buffer> owned;
 };
-
-/// [rows, cols] -> [cols, rows], element by element of `size` bytes.
-void transpose(const std::byte* from, std::byte* to, std::int64_t rows, std::int64_t cols,
-               std::size_t size) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < cols; ++c) {
-      std::memcpy(to + static_cast<std::size_t>(c * rows + r) * size,
-                  from + static_cast<std::size_t>(r * cols + c) * size, size);
-    }
-  }
-}
 
 /// log(1 + exp(x)) without overflow or loss in the tails.
 double softplus(double x) {
