@@ -44,9 +44,10 @@ class CheckpointSource final : public WeightSource {
       use(name, entry);
       return {entry.tensor->data.data(), dtype, rows, cols};
     }
+    const Dtype stored = dtype_of(where(name), *entry.tensor);
     check_shape(where(name), *entry.tensor, shape);
     use(name, entry);
-    return {entry.tensor->data.data(), dtype_of(where(name), *entry.tensor), rows, cols};
+    return {entry.tensor->data.data(), stored, rows, cols};
   }
 
   WeightView vector(const std::string& name, const Shape& shape) override {

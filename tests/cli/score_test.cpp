@@ -177,5 +177,39 @@ TEST(Score, RefusesWhatCannotBeScored) {
   expect_error(full, 1, "stdout");
 }
 
+/// int8 is nearer to the stored weights than int4, and nothing is nearer than they themselves.
+TEST(Score, ComparesWithAnotherType) {
+  const auto compared = [](const std::string& type, const std::string& against) {
+    const Outcome outcome = score({"--tokens", "-", "--dtype", type, "--against", against, "--json"},
+                                  as_text(first_ids(300)));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  };
+  const auto same = compared("bf16", "auto");
+  EXPECT_NEAR(same.at("mean_kl").get<double>(), 0.0, 1e-12);
+  EXPECT_EQ(same.at("same_argmax"), 1.0);
+  EXPECT_EQ(same.at("against"), "auto");
+  const auto int8 = compared("int8", "bf16");
+  const auto int4 = compared("int4", "bf16");
+  EXPECT_GT(int8.at("mean_kl"), 0.0);
+  EXPECT_GT(int4.at("mean_kl"), int8.at("mean_kl"));
+  EXPECT_LT(int4.at("mean_kl"), 0.1);
+  EXPECT_GT(int8.at("same_argmax"), 0.9);
+  expect_error(score({"--tokens", "-", "--against", "nowhere"}, "1 2 3"), 1, "nowhere");
+}
+
+/// Quantising must cost no more than this, on ids the model was not trained on.
+TEST(Score, QuantisedPerplexity) {
+  const auto perplexity = [](const std::string& type) {
+    const Outcome outcome = score({"--tokens", "-", "--dtype", type, "--json", "--chunk", "512"},
+                                  as_text(evaluation().ids));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out).at("perplexity").get<double>();
+  };
+  const double bf16 = perplexity("bf16");
+  EXPECT_LT(perplexity("int8"), 1.001 * bf16);
+  EXPECT_LT(perplexity("int4"), 1.03 * bf16);
+}
+
 }  // namespace
 }  // namespace griffin::test

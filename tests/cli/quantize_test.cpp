@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "embedded_model.h"
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace griffin::test {
+namespace {
+
+Outcome quantize(std::vector<std::string> arguments) {
+  return run_program(GRIFFIN_QUANTIZE, {.arguments = std::move(arguments)});
+}
+
+std::string greedy_text(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"--prompt", "1 Give ear, O my people", "-n", "40"});
+  const Outcome outcome = run_program(GRIFFIN_GREEDY_DECODE, {.arguments = std::move(arguments)});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  return outcome.out;
+}
+
+TEST(QuantizeProgram, WritesAFolderThatDecodesLikeTheTypeAtLoad) {
+  for (const std::string type : {"int8", "int4", "bf16"}) {
+    const ScratchFolder scratch;
+    const std::string folder = (scratch.path() / "model").string();
+    const Outcome outcome = quantize({"-o", folder, "--dtype", type});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(type), std::string::npos) << outcome.err;
+    EXPECT_EQ(greedy_text({"-m", folder}), greedy_text({"--dtype", type}));
+  }
+}
+
+TEST(QuantizeProgram, AnswersErrorsInOneLine) {
+  const ScratchFolder scratch;
+  const std::string folder = (scratch.path() / "model").string();
+  const auto expect_error = [](const Outcome& outcome, int code, const std::string& words) {
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_EQ(outcome.err.rfind("quantize: error: ", 0), 0u) << outcome.err;
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+  };
+  expect_error(quantize({"--dtype", "int8"}), 2, "--output");
+  expect_error(quantize({"-o", folder, "--dtype", "int3"}), 2, "int3");
+  expect_error(quantize({"-m", folder, "-o", folder}), 1, "no such model folder");
+  EXPECT_EQ(quantize({"-o", folder}).exit_code, 0);
+  expect_error(quantize({"-o", folder}), 1, "is there already");
+}
+
+}  // namespace
+}  // namespace griffin::test
