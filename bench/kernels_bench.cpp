@@ -70,6 +70,7 @@ int run(int argc, char** argv) {
   add_attention(lab);
   add_elementwise(lab);
   add_lookups(lab);
+  add_scans(lab);
   benchmark::Initialize(&argc, argv, print_help);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("threads", std::to_string(settings.threads));
