@@ -71,6 +71,9 @@ int run(int argc, char** argv) {
   add_elementwise(lab);
   add_lookups(lab);
   add_scans(lab);
+#ifdef GRIFFIN_BENCH_ONEDNN
+  add_onednn(lab);
+#endif
   benchmark::Initialize(&argc, argv, print_help);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("threads", std::to_string(settings.threads));
