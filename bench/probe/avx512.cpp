@@ -49,4 +49,26 @@ std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes) {
 
 const MultiplyAdd f32_avx512 = {multiply_add, 2 * 16 * chains};
 
+namespace {
+
+template <int reads>
+void stream(const float* const* from, float* to, std::int64_t count) {
+  const __m512 one = _mm512_set1_ps(1.0F);
+  for (std::int64_t i = 0; i < count; i += 16) {
+    const __m512 a = _mm512_load_ps(from[0] + i);
+    const __m512 b = reads > 1 ? _mm512_load_ps(from[1] + i) : one;
+    const __m512 c = reads > 2 ? _mm512_load_ps(from[2] + i) : one;
+    _mm512_stream_ps(to + i, _mm512_fmadd_ps(a, b, c));
+  }
+  _mm_sfence();
+}
+
+}  // namespace
+
+void stream_avx512(const float* const* from, int reads, float* to, std::int64_t count) {
+  if (reads == 1) stream<1>(from, to, count);
+  if (reads == 2) stream<2>(from, to, count);
+  if (reads == 3) stream<3>(from, to, count);
+}
+
 }  // namespace griffin::bench::isa

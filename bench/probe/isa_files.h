@@ -28,14 +28,24 @@ struct MultiplyAdd {
   std::int64_t flops_per_round;  // 2 a multiply-add
 };
 
+/// to[i] = a multiply-add of element i of `reads` arrays, 1 to 3, for i < count, which is a
+/// multiple of stream_step; with stores that do not read what they replace, where there are such.
+/// All arrays start on a cache line.
+using Stream = void (*)(const float* const* from, int reads, float* to, std::int64_t count);
+inline constexpr std::int64_t stream_step = 16;
+
 std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes);
+void stream_portable(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_portable;
 
 #ifdef GRIFFIN_BENCH_X86
 std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes);
+void stream_avx2(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_avx2;
+extern const MultiplyAdd int8_avx2;  // vpmaddubsw, vpmaddwd, vpaddd
 
 std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes);
+void stream_avx512(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_avx512;
 
 extern const MultiplyAdd bf16_avx512;  // vdpbf16ps

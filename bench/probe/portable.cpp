@@ -5,6 +5,9 @@
 #ifdef __aarch64__
 #include <arm_neon.h>
 #endif
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace griffin::bench::isa {
 namespace {
@@ -25,6 +28,14 @@ Floats multiply_add(Floats sum, Floats a, Floats b) {
   return vfmaq_f32(sum, a, b);
 #else
   return sum * a + b;
+#endif
+}
+
+void store_past_caches(float* to, Floats value) {
+#ifdef __SSE2__
+  _mm_stream_ps(to, value);
+#else
+  *reinterpret_cast<Floats*>(to) = value;
 #endif
 }
 
@@ -62,5 +73,26 @@ std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes) {
 }
 
 const MultiplyAdd f32_portable = {multiply_add, 2 * 4 * chains};
+
+namespace {
+
+template <int reads>
+void stream(const float* const* from, float* to, std::int64_t count) {
+  const Floats one = {1.0F, 1.0F, 1.0F, 1.0F};
+  for (std::int64_t i = 0; i < count; i += 4) {
+    const Floats a = *reinterpret_cast<const Floats*>(from[0] + i);
+    const Floats b = reads > 1 ? *reinterpret_cast<const Floats*>(from[1] + i) : one;
+    const Floats c = reads > 2 ? *reinterpret_cast<const Floats*>(from[2] + i) : one;
+    store_past_caches(to + i, multiply_add(c, a, b));
+  }
+}
+
+}  // namespace
+
+void stream_portable(const float* const* from, int reads, float* to, std::int64_t count) {
+  if (reads == 1) stream<1>(from, to, count);
+  if (reads == 2) stream<2>(from, to, count);
+  if (reads == 3) stream<3>(from, to, count);
+}
 
 }  // namespace griffin::bench::isa

@@ -19,7 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds read_time{60};
 constexpr std::chrono::milliseconds multiply_time{30};
-constexpr std::size_t huge_page = std::size_t{1} << 21;
 constexpr std::size_t block = std::size_t{1} << 16;  // of one stream between two looks at the clock
 constexpr std::int64_t rounds = 1 << 15;             // between two looks at the clock, some 50 us
 
@@ -27,6 +26,7 @@ std::atomic<std::uint64_t> sink;  // takes the results, so that they have to be 
 
 struct Chosen {
   isa::Read read = isa::read_portable;
+  isa::Stream stream = isa::stream_portable;
   isa::MultiplyAdd f32 = isa::f32_portable;
   isa::MultiplyAdd bf16 = {nullptr, 0};
   isa::MultiplyAdd int8 = {nullptr, 0};
@@ -37,10 +37,12 @@ Chosen choose() {
 #ifdef GRIFFIN_BENCH_X86
   if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
     chosen.read = isa::read_avx2;
+    chosen.stream = isa::stream_avx2;
     chosen.f32 = isa::f32_avx2;
   }
   if (__builtin_cpu_supports("avx512f") != 0) {
     chosen.read = isa::read_avx512;
+    chosen.stream = isa::stream_avx512;
     chosen.f32 = isa::f32_avx512;
     if (__builtin_cpu_supports("avx512bf16") != 0) chosen.bf16 = isa::bf16_avx512;
     if (__builtin_cpu_supports("avx512vnni") != 0) chosen.int8 = isa::int8_avx512;
@@ -60,6 +62,25 @@ const isa::MultiplyAdd& multiply_add(Arithmetic arithmetic) {
                                               : chosen().int8;
 }
 
+/// Of one instruction set; null if it has no such instruction.
+isa::MultiplyAdd multiply_add(Arithmetic arithmetic, kernels::Isa isa) {
+#ifdef GRIFFIN_BENCH_X86
+  if (isa == kernels::Isa::avx2) {
+    if (arithmetic == Arithmetic::int8_dot) return isa::int8_avx2;
+    if (arithmetic == Arithmetic::f32_fma) return isa::f32_avx2;
+  } else if (isa >= kernels::Isa::avx512) {
+    if (arithmetic == Arithmetic::f32_fma) return isa::f32_avx512;
+    if (arithmetic == Arithmetic::int8_dot && isa >= kernels::Isa::avx512_vnni)
+      return chosen().int8;
+    if (arithmetic == Arithmetic::bf16_dot && isa == kernels::Isa::avx512_bf16)
+      return chosen().bf16;
+  }
+#endif
+  const bool baseline = isa < kernels::Isa::avx2;  // and NEON
+  if (baseline && arithmetic == Arithmetic::f32_fma) return isa::f32_portable;
+  return {nullptr, 0};
+}
+
 /// Lets every thread call `work(thread, step)`, which says how much it did, until the time is over.
 /// Returns how much all did per second. On the threads that the engine computes with.
 template <class Work>
@@ -77,6 +98,13 @@ double rate(int threads, std::chrono::milliseconds time, const Work& work) {
   return static_cast<double>(done) / elapsed.count();
 }
 
+double peak_of(const isa::MultiplyAdd& probe, int threads) {
+  return rate(threads, multiply_time, [&](std::int64_t, std::int64_t) {
+    sink.fetch_xor(static_cast<std::uint64_t>(probe.run(rounds)), std::memory_order_relaxed);
+    return rounds * probe.flops_per_round;
+  });
+}
+
 }  // namespace
 
 Arithmetic best_arithmetic(Arithmetic wanted) noexcept {
@@ -87,12 +115,16 @@ Arithmetic best_arithmetic(Arithmetic wanted) noexcept {
   return wanted;
 }
 
+Arithmetic best_arithmetic(Arithmetic wanted, kernels::Isa isa) noexcept {
+  return multiply_add(wanted, isa).run != nullptr ? wanted : Arithmetic::f32_fma;
+}
+
 double probe_peak(Arithmetic arithmetic, int threads) {
-  const isa::MultiplyAdd probe = multiply_add(arithmetic);
-  return rate(threads, multiply_time, [&](std::int64_t, std::int64_t) {
-    sink.fetch_xor(static_cast<std::uint64_t>(probe.run(rounds)), std::memory_order_relaxed);
-    return rounds * probe.flops_per_round;
-  });
+  return peak_of(multiply_add(arithmetic), threads);
+}
+
+double probe_peak(Arithmetic arithmetic, kernels::Isa isa, int threads) {
+  return peak_of(multiply_add(arithmetic, isa), threads);
 }
 
 void BandwidthProbe::Unmap::operator()(std::byte* mapped) const noexcept {
@@ -132,6 +164,35 @@ double BandwidthProbe::measure(int threads) const {
     }
     sink.fetch_xor(chosen().read(starts, block), std::memory_order_relaxed);
     return static_cast<std::int64_t>(isa::streams * block);
+  });
+}
+
+namespace {
+
+constexpr int most_arrays = 4;
+constexpr std::int64_t stream_block = 1
+                                      << 14;  // floats of one array between two looks at the clock
+
+}  // namespace
+
+StreamProbe::StreamProbe(std::size_t bytes) : buffer_(std::max(bytes, most_arrays * huge_page)) {
+  auto* floats = reinterpret_cast<float*>(buffer_.data());
+  std::fill_n(floats, buffer_.size() / sizeof(float), 0.5F);
+}
+
+double StreamProbe::measure(int reads, int threads) {
+  const std::int64_t arrays = reads + 1;
+  auto* floats = reinterpret_cast<float*>(buffer_.data());
+  const auto blocks = static_cast<std::int64_t>(buffer_.size() / sizeof(float)) / stream_block;
+  const std::int64_t of_thread = std::max<std::int64_t>(1, blocks / (arrays * threads));
+  return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
+    const auto array = [&](std::int64_t index) {
+      const std::int64_t first = (thread * arrays + index) * of_thread % blocks;
+      return floats + (first + step % of_thread) * stream_block;
+    };
+    const float* from[most_arrays - 1] = {array(0), array(1 % reads), array(2 % reads)};
+    chosen().stream(from, reads, array(reads), stream_block);
+    return arrays * stream_block * static_cast<std::int64_t>(sizeof(float));
   });
 }
 

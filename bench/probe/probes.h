@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 
+#include "griffin/core/buffer.h"
 #include "griffin/core/error.h"
+#include "griffin/kernels.h"
 
 namespace griffin::bench {
 
@@ -25,6 +27,11 @@ Arithmetic best_arithmetic(Arithmetic wanted) noexcept;
 /// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add. Takes about
 /// 30 ms. The arithmetic must be one that best_arithmetic() gave.
 double probe_peak(Arithmetic arithmetic, int threads);
+
+/// The same with the vectors of one instruction set, which this CPU must have: what its kernels
+/// could make of it, where the functions above say what the CPU could.
+Arithmetic best_arithmetic(Arithmetic wanted, kernels::Isa isa) noexcept;
+double probe_peak(Arithmetic arithmetic, kernels::Isa isa, int threads);
 
 /// Reads a buffer much larger than any cache as fast as we know how. It is kept, because filling
 /// it takes longer than reading it.
@@ -48,6 +55,22 @@ class BandwidthProbe {
   std::size_t bytes_;
   std::unique_ptr<std::byte, Unmap> mapping_;
   std::byte* data_;  // in the mapping, where a huge page starts
+};
+
+/// Reads arrays and writes one, with one multiply-add for each element: what no kernel that works
+/// element by element, or along time, can be faster than.
+class StreamProbe {
+ public:
+  /// The arrays of a measurement have `bytes` together, which should be much more than the caches
+  /// hold. Throws Error(capacity) where there is not enough memory.
+  explicit StreamProbe(std::size_t bytes);
+
+  /// Bytes per second, of all arrays together, that `threads` threads reach while they read `reads`
+  /// arrays, 1 to 3, and write another. Takes about 60 ms.
+  double measure(int reads, int threads);
+
+ private:
+  Buffer buffer_;
 };
 
 }  // namespace griffin::bench
