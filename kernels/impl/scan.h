@@ -22,7 +22,7 @@ void linear_scan(const LinearScanArgs& p) noexcept {
 /// h = i x: what position 0 does, whatever the state was.
 inline void rg_lru_first(const RgLruArgs& p) {
   for_each_vec(p.begin, p.end, [&](std::int64_t c, auto count) {
-    const Vec h = sigmoid(load(p.input_gate + c, count)) * load(p.x + c, count);
+    const Vec h = times_sigmoid(load(p.x + c, count), load(p.input_gate + c, count));
     store(p.h + c, h, count);
     store(p.y + c, h, count);
   });
@@ -40,12 +40,13 @@ inline void rg_lru_step(const RgLruArgs& p, std::int64_t t, std::int64_t begin, 
   alignas(64) float input[channels_in_step];
   alignas(64) float log_a[channels_in_step];
   for_each_vec(begin, end, [&](std::int64_t c, auto count) {
-    const Vec i = sigmoid(load(input_gate + c, count));
-    store(input + (c - begin), i * load(x + c, count), count);
+    const Vec i_x = times_sigmoid(load(x + c, count), load(input_gate + c, count));
+    store(input + (c - begin), i_x, count);
   });
   for_each_vec(begin, end, [&](std::int64_t c, auto count) {
-    const Vec r = sigmoid(load(recurrence_gate + c, count));
-    store(log_a + (c - begin), load(p.log_decay + c, count) * r, count);
+    const Vec decay_r =
+        times_sigmoid(load(p.log_decay + c, count), load(recurrence_gate + c, count));
+    store(log_a + (c - begin), decay_r, count);
   });
   for_each_vec(begin, end, [&](std::int64_t c, auto count) {
     const Decay z = decay(load(log_a + (c - begin), count));

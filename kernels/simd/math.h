@@ -27,68 +27,57 @@ constexpr int lane_order(int n) {
   return lane;
 }
 
-/// exp and expm1 of one argument, from one polynomial.
-struct ExpPair {
-  Vec exp;    // 0 far below, infinity far above
-  Vec expm1;  // exact near zero too: nothing cancels
-};
-
-/// x = n ln 2 + r, |r| <= ln 2 / 2, for x in [-150, 130].
+/// x = n ln 2 + r, |r| <= ln 2 / 2, and c with exp r = 1 + r + c r^2, for x in [-150, 150].
 struct Reduced {
   Vec n;
-  Vec expm1_r;
+  Vec r;
+  Vec c;
 };
 
 inline Reduced reduce(Vec x) {
   const Vec n = round(x * broadcast(0x1.715476p0F));
   const Vec from_high = multiply_add(n, broadcast(-0x1.63p-1F), x);  // 10 bits of ln 2: exact
   const Vec r = multiply_add(n, broadcast(0x1.BD0106p-13F), from_high);
-  // (expm1 r - r) / r^2, a minimax polynomial; relative error of expm1 r: 1.8e-9
-  Vec c = broadcast(0x1.A12652p-13F);
-  c = multiply_add(c, r, broadcast(0x1.6D44B2p-10F));
-  c = multiply_add(c, r, broadcast(0x1.1110E0p-7F));
-  c = multiply_add(c, r, broadcast(0x1.5554E8p-5F));
-  c = multiply_add(c, r, broadcast(0x1.555556p-3F));
+  // minimax: expm1 r = r + c r^2 is off by 1.4e-8 of itself at most
+  Vec c = broadcast(0x1.6C5EE6p-10F);
+  c = multiply_add(c, r, broadcast(0x1.12241Ap-7F));
+  c = multiply_add(c, r, broadcast(0x1.5555B2p-5F));
+  c = multiply_add(c, r, broadcast(0x1.5554B6p-3F));
   c = multiply_add(c, r, broadcast(0.5F));
-  return {n, multiply_add(c * r, r, r)};
+  return {n, r, c};
 }
 
-/// exp x = 2^n + 2^n expm1 r and expm1 x = 2^n - 1 + 2^n expm1 r.
-inline ExpPair exp_pair(Vec x) {
+/// 0 far below, infinity far above.
+inline Vec exp(Vec x) {
   const Reduced z = reduce(max(broadcast(-150.0F), min(broadcast(130.0F), x)));  // NaN passes both
   const Vec one = broadcast(1.0F);
-  const Vec power = scale_by_power_of_two(one, z.n);
-  return {scale_by_power_of_two(one + z.expm1_r, z.n), multiply_add(power, z.expm1_r, power - one)};
+  const Vec exp_r = multiply_add(multiply_add(z.c, z.r, one), z.r, one);
+  return scale_by_power_of_two(exp_r, z.n);
 }
 
-/// For x <= 0, with half the work at the ends.
-inline Vec exp_of_negative(Vec x) {
-  const Reduced z = reduce(max(broadcast(-150.0F), x));
-  return scale_by_power_of_two(broadcast(1.0F) + z.expm1_r, z.n);
-}
-
-/// a = exp x and 1 - a, for x <= 0. Nothing cancels: 1 - a is exact to rounding for a near 1, too.
+/// a = exp x and 1 - a, for x <= 0.
 struct Decay {
   Vec a;
-  Vec one_minus_a;
+  Vec one_minus_a;  // rounded once, for a near 1, too: nothing cancels
 };
 
+/// a = 2^n + 2^n expm1 r, and 1 - a = (1 - 2^n) - 2^n expm1 r.
 inline Decay decay(Vec x) {
   const Reduced z = reduce(max(broadcast(-150.0F), x));
+  const Vec expm1_r = multiply_add(z.c * z.r, z.r, z.r);
   const Vec one = broadcast(1.0F);
   const Vec power = scale_by_power_of_two(one, z.n);
-  return {multiply_add(power, z.expm1_r, power), subtract_product(power, z.expm1_r, one - power)};
+  return {multiply_add(power, expm1_r, power), subtract_product(power, expm1_r, one - power)};
 }
 
-inline Vec exp(Vec x) {
-  return exp_pair(x).exp;
+/// y sigmoid(x) = y / (1 + exp(-x)), with full precision in both tails; 0 below -88, where sigmoid
+/// is no normal number any more.
+inline Vec times_sigmoid(Vec y, Vec x) {
+  return y / (broadcast(1.0F) + exp(broadcast(0.0F) - x));
 }
 
-/// 1 / (1 + exp(-x)) without overflow and with full precision in both tails.
 inline Vec sigmoid(Vec x) {
-  const Vec one = broadcast(1.0F);
-  const Vec e = exp_of_negative(negative_abs(x));
-  return select_negative(x, e, one) / (one + e);
+  return times_sigmoid(broadcast(1.0F), x);
 }
 
 /// With full precision near zero.
@@ -101,7 +90,7 @@ inline Vec tanh(Vec x) {
 /// without its cancellation at negative x.
 inline Vec gelu(Vec x) {
   const Vec cubic = multiply_add(broadcast(0.044715F) * x * x, x, x);
-  return x * sigmoid(broadcast(2.0F * 0.7978845608F) * cubic);
+  return times_sigmoid(x, broadcast(2.0F * 0.7978845608F) * cubic);
 }
 
 }  // namespace

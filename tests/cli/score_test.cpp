@@ -180,8 +180,8 @@ TEST(Score, RefusesWhatCannotBeScored) {
 /// int8 is nearer to the stored weights than int4, and nothing is nearer than they themselves.
 TEST(Score, ComparesWithAnotherType) {
   const auto compared = [](const std::string& type, const std::string& against) {
-    const Outcome outcome = score({"--tokens", "-", "--dtype", type, "--against", against, "--json"},
-                                  as_text(first_ids(300)));
+    const Outcome outcome = score(
+        {"--tokens", "-", "--dtype", type, "--against", against, "--json"}, spaced(first_ids(300)));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     return nlohmann::json::parse(outcome.out);
   };
@@ -202,7 +202,7 @@ TEST(Score, ComparesWithAnotherType) {
 TEST(Score, QuantisedPerplexity) {
   const auto perplexity = [](const std::string& type) {
     const Outcome outcome = score({"--tokens", "-", "--dtype", type, "--json", "--chunk", "512"},
-                                  as_text(evaluation().ids));
+                                  spaced(evaluation().ids));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     return nlohmann::json::parse(outcome.out).at("perplexity").get<double>();
   };
