@@ -126,6 +126,13 @@ inline void store(float* p, Vec a, First first) {
   _mm256_maskstore_ps(p, mask_of(first), a.v);
 }
 
+inline void stream(float* p, Vec a) {
+  _mm256_stream_ps(p, a.v);
+}
+inline void finish_streams() {
+  _mm_sfence();
+}
+
 inline __m128i load_16bit(const void* p, All) {
   return _mm_loadu_si128(static_cast<const __m128i*>(p));
 }

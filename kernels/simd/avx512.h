@@ -134,6 +134,13 @@ inline void store(float* p, Vec a, First first) {
   _mm512_mask_storeu_ps(p, mask_of(first), a.v);
 }
 
+inline void stream(float* p, Vec a) {
+  _mm512_stream_ps(p, a.v);
+}
+inline void finish_streams() {
+  _mm_sfence();
+}
+
 inline __m256i load_16bit(const void* p, All) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }

@@ -153,5 +153,10 @@ inline Vec load_as(const void* base, std::int64_t i, Count count) {
   }
 }
 
+inline void stream(float* p, Vec a) {
+  vst1q_f32(p, a.v);
+}
+inline void finish_streams() {}
+
 }  // namespace
 }  // namespace griffin::kernels

@@ -110,6 +110,13 @@ inline void store(float* p, Vec a, All) {
   *p = a.v;
 }
 
+/// A store that goes around the caches, to an address that is a multiple of a vector's size; and what
+/// must come before others may see it.
+inline void stream(float* p, Vec a) {
+  *p = a.v;
+}
+inline void finish_streams() {}
+
 inline float widen_bf16(std::uint16_t bits) {
   const std::uint32_t wide = static_cast<std::uint32_t>(bits) << 16;
   float value;
