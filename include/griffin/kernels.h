@@ -75,7 +75,7 @@ constexpr Operand operand_of(Product product) noexcept {
 constexpr std::int64_t operand_bytes(Operand operand, std::int64_t rows, std::int64_t in) noexcept {
   if (operand == Operand::f32) return 0;
   if (operand == Operand::bf16) return rows * ((in + 31) / 32 * 64);
-  const std::int64_t of_group = group_width + 4 * runs_per_group + 4;  // values, sums, scale
+  const std::int64_t of_group = group_width + 4 + 4 * runs_per_group + 4;  // values, sums, scale
   return (rows * groups_of(in) * of_group + 63) / 64 * 64;
 }
 

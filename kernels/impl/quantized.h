@@ -13,20 +13,23 @@ constexpr int panel_vecs = static_cast<int>(panel_rows) / lanes;
 constexpr int quads_per_group = static_cast<int>(group_width) / 4;
 constexpr int quads_per_run = static_cast<int>(run_width) / 4;
 
-/// Where things lie in a packed operand: tiles of up to quad_rows rows [quads, rows of the tile,
-/// 4], then the sums of the values of every run [rows, runs], then the scales [rows, groups].
+/// Where things lie in a packed operand. Tiles of up to quad_rows rows follow one another; with A
+/// rows in a tile it holds values [quad, A, 4], and further on sums of values, [group, A] and
+/// [group, run, A], and scales [group, A].
 struct Int8Operand {
   const char* base;
   std::int64_t rows;
   std::int64_t groups;
 
   const char* tile(std::int64_t row) const { return base + row * groups * group_width; }
-  const std::int32_t* sums(std::int64_t row) const {
-    return reinterpret_cast<const std::int32_t*>(base + rows * groups * group_width) +
-           row * groups * runs_per_group;
+  const std::int32_t* group_sums(std::int64_t row) const {
+    return reinterpret_cast<const std::int32_t*>(tile(rows)) + row * groups;
+  }
+  const std::int32_t* run_sums(std::int64_t row) const {
+    return group_sums(rows) + row * groups * runs_per_group;
   }
   const float* scales(std::int64_t row) const {
-    return reinterpret_cast<const float*>(sums(rows)) + row * groups;
+    return reinterpret_cast<const float*>(run_sums(rows)) + row * groups;
   }
 };
 
@@ -51,10 +54,11 @@ inline Range range_of(const float* x, std::int64_t width) {
 /// The rounded values of one group of one row.
 struct PackedGroup {
   alignas(64) std::int8_t values[group_width];
+  std::int32_t sums[runs_per_group];
   float scale;
 };
 
-inline void pack_group(const float* x, std::int64_t width, PackedGroup& to, std::int32_t* sums) {
+inline void pack_group(const float* x, std::int64_t width, PackedGroup& to) {
   const Range range = range_of(x, width);
   // Where 127 / largest would be infinite, the values are zero.
   const bool usable = range.invalid == 0.0F && range.largest >= 0x1p-119F;
@@ -72,7 +76,7 @@ inline void pack_group(const float* x, std::int64_t width, PackedGroup& to, std:
   for (int run = 0; run < runs_per_group; ++run) {
     std::int32_t sum = 0;
     for (int i = 0; i < run_width; ++i) sum += to.values[run * run_width + i];
-    sums[run] = sum;
+    to.sums[run] = sum;
   }
   to.scale = range.largest / 127.0F + range.invalid;
 }
@@ -101,17 +105,22 @@ void pack_int8(const PackArgs& p) noexcept {
   for (std::int64_t first = p.row_begin; first < p.row_end; first += quad_rows) {
     const std::int64_t rows = p.rows - first < quad_rows ? p.rows - first : quad_rows;
     auto* tile = const_cast<char*>(operand.tile(first));
-    auto* sums = const_cast<std::int32_t*>(operand.sums(first));
+    auto* group_sums = const_cast<std::int32_t*>(operand.group_sums(first));
+    auto* run_sums = const_cast<std::int32_t*>(operand.run_sums(first));
     auto* scales = const_cast<float*>(operand.scales(first));
     for (std::int64_t g = 0; g < operand.groups; ++g) {
       const std::int64_t start = g * group_width;
       const std::int64_t width = p.in - start < group_width ? p.in - start : group_width;
       PackedGroup packed[quad_rows];
       for (std::int64_t r = 0; r < rows; ++r) {
-        const std::int64_t at = r * operand.groups + g;
-        pack_group(p.x + (first + r) * p.x_stride + start, width, packed[r],
-                   sums + at * runs_per_group);
-        scales[at] = packed[r].scale;
+        pack_group(p.x + (first + r) * p.x_stride + start, width, packed[r]);
+        std::int32_t sum = 0;
+        for (int run = 0; run < runs_per_group; ++run) {
+          run_sums[(g * runs_per_group + run) * rows + r] = packed[r].sums[run];
+          sum += packed[r].sums[run];
+        }
+        group_sums[g * rows + r] = sum;
+        scales[g * rows + r] = packed[r].scale;
       }
       interleave(packed, rows, tile + start * rows);
     }
@@ -138,19 +147,19 @@ template <int A, int W>
 inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std::int64_t stride,
                       float (&c)[A][W * panel_rows]) {
   constexpr int chains = A * W >= 4 ? 1 : 4 / (A * W);
-  // A panel alone comes from memory: closer than other weights, for its stream is the fastest.
-  constexpr std::int64_t ahead = W > 1 ? 1024 : 4096;
+  // One row reads weights faster than any other product, and what is near comes first.
+  constexpr std::int64_t ahead = W > 1 ? 1024 : A > 1 ? stream_ahead : 4096;
   for (auto& of_row : c) {
     for (float& value : of_row) value = 0.0F;
   }
   const char* tile = x.tile(row);
-  for (std::int64_t g = 0; g < x.groups; ++g, w += int8_block) {
+  const std::int32_t* group_sums = x.group_sums(row);
+  const float* x_scales = x.scales(row);
+  for (std::int64_t g = 0; g < x.groups; ++g, w += int8_block, group_sums += A, x_scales += A) {
     Quads sum[chains][A][W];
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      const std::int32_t* runs = x.sums(row + a) + g * runs_per_group;
-      const std::int32_t total = runs[0] + runs[1] + runs[2] + runs[3];
       GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-        sum[0][a][v] = offset_start(total);
+        sum[0][a][v] = offset_start(group_sums[a]);
         GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) sum[n][a][v] = all(0);
       }
     }
@@ -183,7 +192,7 @@ inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std
         GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) {
           sum[0][a][v] = sum[0][a][v] + sum[n][a][v];
         }
-        add_group(&c[a][v * panel_rows], sum[0][a][v], x.scales(row + a)[g], scale[v]);
+        add_group(&c[a][v * panel_rows], sum[0][a][v], x_scales[a], scale[v]);
       }
     }
   }
@@ -207,17 +216,19 @@ inline void int4_tile(const Int8Operand& x, std::int64_t row, const char* w,
     for (float& value : of_row) value = 0.0F;
   }
   const char* tile = x.tile(row);
-  for (std::int64_t g = 0; g < x.groups; ++g, w += int4_block) {
+  const std::int32_t* run_sums = x.run_sums(row);
+  const float* x_scales = x.scales(row);
+  for (std::int64_t g = 0; g < x.groups; ++g, w += int4_block, x_scales += A) {
     Sixteen sum[A];
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
       for (Vec& v : sum[a].v) v = broadcast(0.0F);
     }
     __builtin_prefetch(w + int4_scales + stream_ahead);
-    for (int run = 0; run < runs_per_group; ++run) {
+    for (int run = 0; run < runs_per_group; ++run, run_sums += A) {
       Quads low[A];
       Quads high[A];
       GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-        low[a] = all(-8 * x.sums(row + a)[g * runs_per_group + run]);
+        low[a] = all(-8 * run_sums[a]);
         high[a] = all(0);
       }
       GRIFFIN_UNROLL for (int q = 0; q < quads_per_run / 2; ++q) {
@@ -246,7 +257,7 @@ inline void int4_tile(const Int8Operand& x, std::int64_t row, const char* w,
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
       for (int i = 0; i < panel_vecs; ++i) {
         float* y = &c[a][i * lanes];
-        const Vec scaled = sum[a].v[i] * (broadcast(x.scales(row + a)[g]) * scale.v[i]);
+        const Vec scaled = sum[a].v[i] * (broadcast(x_scales[a]) * scale.v[i]);
         store(y, load(y, All{}) + scaled, All{});
       }
     }

@@ -39,6 +39,8 @@ class Pack : public IsaTest {
         const auto first = row.values.begin() + static_cast<std::ptrdiff_t>(g * 128 + run * 32);
         ASSERT_EQ(row.sums[g * 4 + run], std::accumulate(first, first + 32, 0));
       }
+      const auto group = row.sums.begin() + static_cast<std::ptrdiff_t>(g * 4);
+      ASSERT_EQ(row.group_sums[g], std::accumulate(group, group + 4, 0));
     }
   }
 };
