@@ -6,6 +6,9 @@
 
 #include "impl/product.h"
 
+#include "impl/embed_quantized.h"
+#include "impl/pack_int8.h"
+
 #include "impl/quantized.h"
 #include "isa_files.h"
 

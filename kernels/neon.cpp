@@ -5,6 +5,9 @@
 
 #include "simd/quads_neon.h"
 
+#include "impl/embed_quantized.h"
+#include "impl/pack_int8.h"
+
 #include "impl/quantized.h"
 #include "isa_files.h"
 

@@ -198,17 +198,22 @@ TEST(Score, ComparesWithAnotherType) {
   expect_error(score({"--tokens", "-", "--against", "nowhere"}, "1 2 3"), 1, "nowhere");
 }
 
-/// Quantising must cost no more than this, on ids the model was not trained on.
+/// Quantising must cost no more than this, on ids the models were not trained on.
 TEST(Score, QuantisedPerplexity) {
-  const auto perplexity = [](const std::string& type) {
-    const Outcome outcome = score({"--tokens", "-", "--dtype", type, "--json", "--chunk", "512"},
-                                  spaced(evaluation().ids));
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    return nlohmann::json::parse(outcome.out).at("perplexity").get<double>();
-  };
-  const double bf16 = perplexity("bf16");
-  EXPECT_LT(perplexity("int8"), 1.001 * bf16);
-  EXPECT_LT(perplexity("int4"), 1.03 * bf16);
+  for (const char* model : {"griffin", "hawk", "mqa"}) {
+    const auto perplexity = [&](const std::string& type) {
+      const std::string folder = (embedded_folder().parent_path() / model).string();
+      const Outcome outcome =
+          score({"-m", folder, "--tokens", "-", "--dtype", type, "--json", "--chunk", "512"},
+                spaced(evaluation().ids));
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      return nlohmann::json::parse(outcome.out).at("perplexity").get<double>();
+    };
+    SCOPED_TRACE(model);
+    const double bf16 = perplexity("bf16");
+    EXPECT_LT(perplexity("int8"), 1.001 * bf16);
+    EXPECT_LT(perplexity("int4"), 1.03 * bf16);
+  }
 }
 
 }  // namespace

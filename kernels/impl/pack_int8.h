@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Activations rounded to int8, a scale for every row and group.
+#pragma once
+
+namespace griffin::kernels {
+namespace {
+
+constexpr int quads_per_group = static_cast<int>(group_width) / 4;
+
+/// Where things lie in a packed operand. Tiles of up to quad_rows rows follow one another; with A
+/// rows in a tile it holds values [quad, A, 4], and further on sums of values, [group, A] and
+/// [group, run, A], and scales [group, A].
+struct Int8Operand {
+  const char* base;
+  std::int64_t rows;
+  std::int64_t groups;
+
+  const char* tile(std::int64_t row) const { return base + row * groups * group_width; }
+  const std::int32_t* group_sums(std::int64_t row) const {
+    return reinterpret_cast<const std::int32_t*>(tile(rows)) + row * groups;
+  }
+  const std::int32_t* run_sums(std::int64_t row) const {
+    return group_sums(rows) + row * groups * runs_per_group;
+  }
+  const float* scales(std::int64_t row) const {
+    return reinterpret_cast<const float*>(run_sums(rows)) + row * groups;
+  }
+};
+
+/// max |x|, and 0 if all values are finite, else NaN.
+struct Range {
+  float largest;
+  float invalid;
+};
+
+inline Range range_of(const float* x, std::int64_t width) {
+  Vec largest = broadcast(0.0F);
+  Vec invalid = broadcast(0.0F);
+  for_each_vec(0, width, [&](std::int64_t i, auto count) {
+    __builtin_prefetch(x + i + 2 * group_width);  // rows are too far apart to be foreseen
+    const Vec value = load(x + i, count);
+    largest = max(abs(value), largest);
+    invalid = invalid + value * broadcast(0.0F);
+  });
+  return {max_of_lanes(largest), sum_of_lanes(invalid)};
+}
+
+/// The rounded values of one group of one row.
+struct PackedGroup {
+  alignas(64) std::int8_t values[group_width];
+  std::int32_t sums[runs_per_group];
+  float scale;
+};
+
+inline void pack_group(const float* x, std::int64_t width, PackedGroup& to) {
+  const Range range = range_of(x, width);
+  // Where 127 / largest would be infinite, the values are zero.
+  const bool usable = range.invalid == 0.0F && range.largest >= 0x1p-119F;
+  const Vec to_integer = broadcast(usable ? 127.0F / range.largest : 0.0F);
+  alignas(64) float rounded[group_width];
+  if (!usable || width < group_width) {
+    for (float& value : rounded) value = 0.0F;
+  }
+  if (usable) {
+    for_each_vec(0, width, [&](std::int64_t i, auto count) {
+      store(rounded + i, round(load(x + i, count) * to_integer), count);
+    });
+  }
+  for (int i = 0; i < group_width; ++i) to.values[i] = static_cast<std::int8_t>(rounded[i]);
+  for (int run = 0; run < runs_per_group; ++run) {
+    std::int32_t sum = 0;
+    for (int i = 0; i < run_width; ++i) sum += to.values[run * run_width + i];
+    to.sums[run] = sum;
+  }
+  to.scale = range.largest / 127.0F + range.invalid;
+}
+
+/// One group of the rows of a tile: [row, quad] becomes [quad, row].
+inline void interleave(const PackedGroup* rows, std::int64_t count, char* to) {
+  for (int q = 0; q < quads_per_group; q += lanes) {
+    for (std::int64_t first = 0; first < count; first += lanes) {
+      Vec r[lanes];  // of quads: only moved, never computed with
+      for (int i = 0; i < lanes; ++i) {
+        r[i] = first + i < count ? load_as<Storage::f32>(rows[first + i].values, q, All{})
+                                 : broadcast(0.0F);
+      }
+      transpose(r);
+      for (int i = 0; i < lanes; ++i) {
+        auto* at = reinterpret_cast<float*>(to) + (q + i) * count + first;
+        const std::int64_t width = count - first < lanes ? count - first : lanes;
+        for_each_vec(0, width, [&](std::int64_t c, auto part) { store(at + c, r[i], part); });
+      }
+    }
+  }
+}
+
+void pack_int8(const PackArgs& p) noexcept {
+  const Int8Operand operand{static_cast<const char*>(p.operand), p.rows, groups_of(p.in)};
+  for (std::int64_t first = p.row_begin; first < p.row_end; first += quad_rows) {
+    const std::int64_t rows = p.rows - first < quad_rows ? p.rows - first : quad_rows;
+    auto* tile = const_cast<char*>(operand.tile(first));
+    auto* group_sums = const_cast<std::int32_t*>(operand.group_sums(first));
+    auto* run_sums = const_cast<std::int32_t*>(operand.run_sums(first));
+    auto* scales = const_cast<float*>(operand.scales(first));
+    for (std::int64_t g = 0; g < operand.groups; ++g) {
+      const std::int64_t start = g * group_width;
+      const std::int64_t width = p.in - start < group_width ? p.in - start : group_width;
+      PackedGroup packed[quad_rows];
+      for (std::int64_t r = 0; r < rows; ++r) {
+        pack_group(p.x + (first + r) * p.x_stride + start, width, packed[r]);
+        std::int32_t sum = 0;
+        for (int run = 0; run < runs_per_group; ++run) {
+          run_sums[(g * runs_per_group + run) * rows + r] = packed[r].sums[run];
+          sum += packed[r].sums[run];
+        }
+        group_sums[g * rows + r] = sum;
+        scales[g * rows + r] = packed[r].scale;
+      }
+      interleave(packed, rows, tile + start * rows);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace griffin::kernels
