@@ -81,7 +81,8 @@ inline const float* pack_block(const AttentionArgs& p, std::int64_t block,
                                const AttentionScratch& scratch) {
   const std::int64_t steps = steps_of(p.head_dim);
   const KeyRun whole = key_run<S>(p, block, block + key_block);
-  const bool in_place = S == Storage::f32 && whole.count == key_block;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(whole.values) % sizeof(float) == 0;
+  const bool in_place = S == Storage::f32 && whole.count == key_block && aligned;
   for_each_run<S>(p, block, block + key_block, [&](const KeyRun& run, std::int64_t offset) {
     for (std::int64_t k = 0; k < run.count && !in_place; ++k) {
       for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
