@@ -9,7 +9,7 @@
 namespace griffin::kernels {
 namespace {
 
-constexpr int head_group = 4;  // heads that share a pass over the keys
+constexpr int head_group = 6;  // heads that share a pass over the keys
 
 /// The keys that lie behind one another in memory, from some position on.
 struct KeyRun {
@@ -157,15 +157,15 @@ inline void attend_block(const AttentionArgs& p, std::int64_t row, std::int64_t 
   });
 }
 
-/// One block of keys for `heads` heads of one row.
-template <Storage S>
+/// One block of keys for `heads` heads of one row: as many at a time as share a pass over the keys.
+template <Storage S, int H = head_group>
 inline void attend_row(const AttentionArgs& p, std::int64_t row, std::int64_t head,
                        std::int64_t heads, std::int64_t block, Softmax* softmax) {
   std::int64_t h = 0;
-  for (; h + head_group <= heads; h += head_group) {
-    attend_block<S, head_group>(p, row, head + h, block, softmax + h);
+  for (; h + H <= heads; h += H) attend_block<S, H>(p, row, head + h, block, softmax + h);
+  if constexpr (H > 1) {
+    if (h < heads) attend_row<S, H - 1>(p, row, head + h, heads - h, block, softmax + h);
   }
-  for (; h < heads; ++h) attend_block<S, 1>(p, row, head + h, block, softmax + h);
 }
 
 }  // namespace
