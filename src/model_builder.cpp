@@ -8,6 +8,7 @@
 #include "convert_weights.h"
 #include "griffin/core/error.h"
 #include "seconds.h"
+#include "softplus.h"
 #include "transpose.h"
 
 namespace griffin {
@@ -18,11 +19,6 @@ struct ModelStorage {
   std::shared_ptr<const void> source;
   std::vector<Buffer> owned;
 };
-
-/// log(1 + exp(x)) without overflow or loss in the tails.
-double softplus(double x) {
-  return std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
-}
 
 }  // namespace
 

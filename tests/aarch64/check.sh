@@ -3,7 +3,7 @@
 # usage: check.sh SOURCE_FOLDER BUILD_FOLDER
 #
 # Builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler, looks for weak symbols in
-# the archive of the kernels, and runs the tests in an emulator. What is built stays there, so that
+# the archives of one file per instruction set, and runs the tests in an emulator. What is built stays there, so that
 # the next time only what has changed is built again.
 set -euo pipefail
 source=$1 build=$2
@@ -22,6 +22,7 @@ cmake -G Ninja -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTE
 cmake --build "$build" -- --quiet
 
 "$source/../../checks/check_weak_symbols.sh" "$build/kernels/libgriffin_kernels.a"
+"$source/../../checks/check_weak_symbols.sh" "$build/math/libgriffin_math_functions.a"
 
 unset GRIFFIN_ISA
 run_tests=(qemu-aarch64 -L /usr/aarch64-linux-gnu "$build/test_kernels")
