@@ -9,8 +9,8 @@
 namespace griffin {
 
 /// Writes `from` as `to` into `data`, which has room for it; any type but f16. The result is the
-/// same on every machine. Quantising picks, for every group, the scale of least squared error: int8
-/// from the largest weight, int4 by a search over scales and factors. Returns false where a value
+/// same on every machine. int8 takes its scale from the largest weight of a group; int4 the scale
+/// and factors of least squared error among those it tries. Returns false where a value
 /// that is not finite keeps a matrix from being quantised.
 bool convert_weights(const WeightView& from, Dtype to, std::byte* data);
 

@@ -55,7 +55,7 @@ constexpr std::int64_t groups_of(std::int64_t in) noexcept {
 ///   f32   the rows as they are
 ///   bf16  rounded to nearest even
 ///   int8  round(x / scale), scale = max |x| / 127 of every row and group; where a value is not
-///         finite, so is the scale
+///         finite, the scale is not either; where all are below 2^-119, the integers are zero
 enum class Operand : std::uint8_t { f32, bf16, int8 };
 inline constexpr int operand_types = 3;
 

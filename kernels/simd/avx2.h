@@ -75,10 +75,6 @@ inline Vec scale_by_power_of_two(Vec a, Vec n) {
   const __m256 once = _mm256_mul_ps(a.v, power_of_two(half));
   return {_mm256_mul_ps(once, power_of_two(_mm256_sub_epi32(whole, half)))};
 }
-inline Vec select_negative(Vec a, Vec yes, Vec no) {
-  const __m256 negative = _mm256_cmp_ps(a.v, _mm256_setzero_ps(), _CMP_LT_OQ);
-  return {_mm256_blendv_ps(no.v, yes.v, negative)};
-}
 inline float sum_of_lanes(Vec a) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

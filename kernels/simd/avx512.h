@@ -69,10 +69,6 @@ inline Vec round(Vec a) {
 inline Vec scale_by_power_of_two(Vec a, Vec n) {
   return {_mm512_scalef_ps(a.v, n.v)};
 }
-inline Vec select_negative(Vec a, Vec yes, Vec no) {
-  const __mmask16 negative = _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_LT_OQ);
-  return {_mm512_mask_blend_ps(negative, no.v, yes.v)};
-}
 inline float sum_of_lanes(Vec a) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

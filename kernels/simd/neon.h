@@ -76,9 +76,6 @@ inline Vec scale_by_power_of_two(Vec a, Vec n) {
   const float32x4_t once = vmulq_f32(a.v, power_of_two(half));
   return {vmulq_f32(once, power_of_two(vsubq_s32(whole, half)))};
 }
-inline Vec select_negative(Vec a, Vec yes, Vec no) {
-  return {vbslq_f32(vcltzq_f32(a.v), yes.v, no.v)};
-}
 inline float sum_of_lanes(Vec a) {
   const float32x2_t two = vadd_f32(vget_low_f32(a.v), vget_high_f32(a.v));
   return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);

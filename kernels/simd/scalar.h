@@ -89,10 +89,6 @@ inline Vec scale_by_power_of_two(Vec a, Vec n) {
   }
   return a;
 }
-/// `yes` where a < 0, else `no`.
-inline Vec select_negative(Vec a, Vec yes, Vec no) {
-  return a.v < 0.0F ? yes : no;
-}
 inline float sum_of_lanes(Vec a) {
   return a.v;
 }
