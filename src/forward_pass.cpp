@@ -63,11 +63,19 @@ void check_tokens(std::span<const std::int32_t> tokens, std::int64_t vocab) {
   }
 }
 
-void check_sequence(const Sequence& sequence, std::int64_t count, const ModelConfig& config) {
+void check_journal(const Journal& journal, const Sequence& sequence, std::int64_t count) {
+  if (journal.layout() != sequence.layout()) refuse("the journal is of another layout");
+  if (count > journal.max_rows()) {
+    refuse_for_room("the journal has room for " + std::to_string(journal.max_rows()) +
+                    " rows, not for " + std::to_string(count));
+  }
+}
+
+void check_sequence(const Sequence& sequence, std::int64_t count, const Model& model) {
   const StateLayout& layout = sequence.layout();
   if (sequence.bytes() != layout.bytes()) refuse("the sequence was moved from");
   const std::int64_t capacity = layout.capacity == unlimited_capacity ? 0 : layout.capacity;
-  if (layout != config.state_layout({capacity, layout.kv})) {
+  if (layout != model.state_layout({capacity, layout.kv})) {
     refuse("the sequence was made for another model");
   }
   if (count > layout.capacity - sequence.position()) {
@@ -104,12 +112,14 @@ ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
   logit_rows_.reserve(static_cast<std::size_t>(max_logits_));
 }
 
-void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted) {
+void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                      Journal* journal) {
   const auto count = static_cast<std::int64_t>(tokens.size());
   const std::int64_t wanted_rows = wanted == Logits::all ? count : wanted == Logits::last ? 1 : 0;
   check(sequence, tokens, wanted_rows);
+  if (journal != nullptr) check_journal(*journal, sequence, count);
   const std::int64_t first_row = rows();
-  slices_.push_back({&sequence, first_row, count, sequence.position()});
+  slices_.push_back({&sequence, first_row, count, sequence.position(), journal});
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (std::int64_t r = count - wanted_rows; r < count; ++r) logit_rows_.push_back(first_row + r);
 }
@@ -128,7 +138,7 @@ void ForwardPass::check(const Sequence& sequence, std::span<const std::int32_t> 
                     std::to_string(logits) + "; max_logits is " + std::to_string(max_logits_));
   }
   check_tokens(tokens, model_.config().vocab);
-  check_sequence(sequence, count, model_.config());
+  check_sequence(sequence, count, model_);
   for (const Slice& slice : slices_) {
     if (slice.sequence == &sequence) refuse("the sequence is already in this pass");
   }
@@ -142,7 +152,10 @@ MatrixView ForwardPass::run() noexcept {
 
   Workspace::Frame frame(context_.workspace);
   const MatrixView x = frame.matrix(rows(), width);
-  for (Slice& slice : slices_) slice.position = slice.sequence->position();
+  for (Slice& slice : slices_) {
+    slice.position = slice.sequence->position();
+    if (slice.journal) slice.journal->begin(*slice.sequence, slice.count);
+  }
   const Batch batch{slices_, rows()};
   model_.embedding()(context_, tokens_, x);
   for (const Block& block : model_.blocks()) {
@@ -157,7 +170,9 @@ MatrixView ForwardPass::run() noexcept {
     model_.final_norm()(context_, normed, normed);
     model_.lm_head()(context_, normed, logits);
   }
-  for (const Slice& slice : slices_) slice.sequence->advance(slice.count);
+  for (const Slice& slice : slices_) {
+    if (slice.journal == nullptr) slice.sequence->advance(slice.count);
+  }
   clear();
   return logits;
 }

@@ -26,7 +26,10 @@ ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source, Prec
     : config_(config),
       source_(source),
       precision_(precision),
-      arithmetic_(precision == Precision::f32 ? Arithmetic::f32 : Arithmetic::of_weights) {}
+      arithmetic_(precision == Precision::f32 ? Arithmetic::f32 : Arithmetic::of_weights) {
+  fingerprint_.add(config);
+  fingerprint_.add(static_cast<std::int64_t>(arithmetic_));
+}
 
 Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
   auto parts = std::make_shared<Model::Parts>();
@@ -45,6 +48,7 @@ Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
   parts->weight_bytes = weight_bytes_;
   parts->storage =
       std::make_shared<const ModelStorage>(ModelStorage{source_.finish(), std::move(owned_)});
+  parts->fingerprint = fingerprint_.value();
   parts->load_seconds = seconds_now() - started;
   return Model(std::move(parts));
 }
@@ -135,6 +139,7 @@ BlockDiagonalLinear ModelBuilder::gate(const std::string& name) {
     WeightView from = first;
     from.data = static_cast<const std::byte*>(first.data) + block * first.bytes();
     convert(weight, from, held, data + block * view.bytes());
+    fingerprint_.add_sample({data + block * view.bytes(), held, width, width});
   }
   return {view, vector(name + "_bias", {blocks, width}), blocks, arithmetic_};
 }
@@ -165,12 +170,14 @@ WeightView ModelBuilder::matrix(const std::string& name, std::int64_t rows, std:
   const Dtype held = held_as(stored.dtype);
   if (held == stored.dtype) {
     weight_bytes_ += stored.bytes();
+    fingerprint_.add_sample(stored);
     return stored;
   }
   WeightView view{nullptr, held, rows, cols};
   std::byte* data = own(view.bytes());
   view.data = data;
   convert(name, stored, held, data);
+  fingerprint_.add_sample(view);
   return view;
 }
 
@@ -205,6 +212,7 @@ float* ModelBuilder::vector(const std::string& name, const Shape& shape) {
   const std::int64_t count = stored.rows * stored.cols;
   auto* wide = reinterpret_cast<float*>(own(static_cast<std::size_t>(count) * sizeof(float)));
   kernels::table_at(0).widen[storage_index(stored.dtype)]({stored.data, wide, count});
+  fingerprint_.add({reinterpret_cast<const std::byte*>(wide), static_cast<std::size_t>(count) * 4});
   return wide;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "griffin/core/buffer.h"
+#include "fingerprint.h"
 #include "griffin/model/model.h"
 #include "weight_source.h"
 
@@ -44,6 +45,7 @@ class ModelBuilder {
   WeightSource& source_;
   Precision precision_;
   Arithmetic arithmetic_;
+  Fingerprint fingerprint_;
   std::uint64_t weight_bytes_ = 0;
   std::vector<Buffer> owned_;
   Buffer transposed_;  // of the gate at hand

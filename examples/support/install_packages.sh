@@ -5,7 +5,7 @@
 set -euo pipefail
 
 wanted=(cmake ninja-build g++ pkg-config libsentencepiece-dev nlohmann-json3-dev libcli11-dev
-        libeigen3-dev libgtest-dev "$@")
+        libxxhash-dev libeigen3-dev libgtest-dev "$@")
 
 command -v dpkg-query >/dev/null || {
   echo "not a Debian system; what has to be there: ${wanted[*]}" >&2

@@ -7,3 +7,4 @@
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/forward_pass.h"
 #include "griffin/model/model.h"
+#include "griffin/state/pool.h"

@@ -49,8 +49,14 @@ struct LocalAttention {
     attend(context, batch, q, keys, values, y);
     for (const Slice& slice : batch.slices) {
       const KeyValueRing ring = slice.sequence->ring(slot);
-      append(slice, ring, keys.as(ring.dtype, slice.first_row), ring.keys);
-      append(slice, ring, values.as(ring.dtype, slice.first_row), ring.values);
+      const std::byte* new_keys = keys.as(ring.dtype, slice.first_row);
+      const std::byte* new_values = values.as(ring.dtype, slice.first_row);
+      if (slice.journal) {
+        slice.journal->keep_keys(slot, new_keys, new_values, slice.count);
+      } else {
+        append(slice, ring, new_keys, ring.keys);
+        append(slice, ring, new_values, ring.values);
+      }
     }
   }
 

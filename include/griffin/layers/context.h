@@ -12,6 +12,7 @@
 #include "griffin/core/view.h"
 #include "griffin/core/weight.h"
 #include "griffin/kernels.h"
+#include "griffin/state/journal.h"
 #include "griffin/state/sequence.h"
 
 namespace griffin {
@@ -62,12 +63,14 @@ struct Context {
 };
 
 /// Consecutive tokens of one sequence: rows [first_row, first_row + count) of the activations, at
-/// positions position, position + 1, ...
+/// positions position, position + 1, ... With a journal, a layer reads the sequence's state and
+/// writes what it becomes to the journal.
 struct Slice {
   Sequence* sequence;
   std::int64_t first_row;
   std::int64_t count;
   std::int64_t position;
+  Journal* journal = nullptr;
 };
 
 /// What the rows of an activation matrix are. A decode step, a prefill chunk and any mix of them

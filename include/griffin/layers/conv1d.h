@@ -17,15 +17,24 @@ struct CausalConv1d {
   /// x [rows, width] -> y [rows, width]. Moves the state of every slice's sequence on.
   void operator()(const Context& context, const Batch& batch, ConstMatrixView x,
                   MatrixView y) const noexcept {
-    parallel_for(context.threads, width, context.column_grain(taps * batch.rows),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (const Slice& slice : batch.slices) {
-                     context.kernels->conv1d({x.row(slice.first_row), x.stride, weight, bias,
-                                              slice.sequence->recurrent(slot).conv, width,
-                                              y.row(slice.first_row), y.stride, slice.position,
-                                              slice.count, taps, begin, end});
-                   }
-                 });
+    parallel_for(
+        context.threads, width, context.column_grain(taps * batch.rows),
+        [&](std::int64_t begin, std::int64_t end) {
+          for (const Slice& slice : batch.slices) {
+            context.kernels->conv1d({x.row(slice.first_row), x.stride, weight, bias,
+                                     state_of(slice, x, begin, end), width, y.row(slice.first_row),
+                                     y.stride, slice.position, slice.count, taps, begin, end});
+          }
+        });
+  }
+
+ private:
+  float* state_of(const Slice& slice, ConstMatrixView x, std::int64_t begin,
+                  std::int64_t end) const noexcept {
+    const RecurrentState state = slice.sequence->recurrent(slot);
+    if (slice.journal == nullptr) return state.conv;
+    slice.journal->keep_conv_inputs(slot, x.slice(slice.first_row, slice.count), begin, end);
+    return slice.journal->conv_of(state, begin, end);
   }
 };
 

@@ -49,9 +49,11 @@ struct RgLru {
             ConstMatrixView r, MatrixView y, std::int64_t begin, std::int64_t end) const noexcept {
     for (const Slice& slice : batch.slices) {
       const std::int64_t row = slice.first_row;
-      context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row), i.stride, log_decay,
-                               slice.sequence->recurrent(slot).h, y.row(row), y.stride,
-                               slice.position, slice.count, begin, end});
+      const RecurrentState state = slice.sequence->recurrent(slot);
+      float* h = slice.journal ? slice.journal->h_of(state, begin, end) : state.h;
+      context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row), i.stride, log_decay, h,
+                               y.row(row), y.stride, slice.position, slice.count, begin, end});
+      if (slice.journal) slice.journal->keep_h(slot, y.slice(row, slice.count), begin, end);
     }
   }
 };

@@ -37,7 +37,17 @@ class ForwardPass {
   /// Adds the next tokens of a sequence. Throws, and adds nothing, when the pass is full, a token
   /// is outside the vocabulary, or the sequence is of another model, out of room or already in this
   /// pass.
-  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last);
+  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last) {
+    add(sequence, tokens, wanted, nullptr);
+  }
+
+  /// The same for tokens that are only tried: run() leaves the sequence where it is, and
+  /// journal.commit() makes as many of them part of it as turned out right. The journal has to be
+  /// there, unmoved, until then. Throws also where its layout is another or it has too few rows.
+  void try_out(Sequence& sequence, std::span<const std::int32_t> tokens, Journal& journal,
+               Logits wanted = Logits::all) {
+    add(sequence, tokens, wanted, &journal);
+  }
 
   /// Runs what was added, moves the sequences on and forgets them. Returns [wanted rows, vocab], in
   /// the order they were added; valid until the next call.
@@ -55,6 +65,8 @@ class ForwardPass {
   const Context& context() const noexcept { return context_; }
 
  private:
+  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+           Journal* journal);
   void check(const Sequence& sequence, std::span<const std::int32_t> tokens,
              std::int64_t wanted_rows) const;
 

@@ -83,9 +83,22 @@ class Model {
   /// What load() took, in seconds.
   double load_seconds() const noexcept { return parts_->load_seconds; }
 
-  /// A new sequence at position 0. Throws what ModelConfig::state_layout and Sequence throw.
+  /// A number that tells models apart whose states cannot be exchanged: other weights, another
+  /// type of weights, other arithmetic. It is made of the config, of all small tensors and of
+  /// samples of the large ones.
+  std::uint64_t fingerprint() const noexcept { return parts_->fingerprint; }
+
+  /// The layout of this model's sequences; its bytes() are what one takes. Throws what
+  /// ModelConfig::state_layout throws.
+  StateLayout state_layout(const SequenceOptions& options = {}) const {
+    StateLayout layout = config().state_layout(options);
+    layout.model = fingerprint();
+    return layout;
+  }
+
+  /// A new sequence at position 0. Throws what state_layout and Sequence throw.
   Sequence sequence(const SequenceOptions& options = {}) const {
-    return Sequence(config().state_layout(options));
+    return Sequence(state_layout(options));
   }
 
  private:
@@ -99,6 +112,7 @@ class Model {
     LmHead lm_head;
     std::vector<std::int32_t> stop_ids;
     std::uint64_t weight_bytes = 0;
+    std::uint64_t fingerprint = 0;
     double load_seconds = 0.0;
     std::shared_ptr<const void> storage;  // what the views above look into
   };

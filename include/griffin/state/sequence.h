@@ -5,61 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <iosfwd>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "griffin/core/buffer.h"
+#include "griffin/core/error.h"
 #include "griffin/core/weight.h"
+#include "griffin/state/layout.h"
 
 namespace griffin {
-
-/// `window` of a model whose attention sees everything before a token.
-inline constexpr std::int64_t global_window = INT64_MAX;
-
-/// `capacity` of a sequence that may grow for ever.
-inline constexpr std::int64_t unlimited_capacity = INT64_MAX;
-
-struct SequenceOptions {
-  /// The positions the sequence may reach; 0 means as many as one likes, which a model with a
-  /// finite window (or with no attention) can give. Required for global attention.
-  std::int64_t capacity = 0;
-  /// How keys and values are stored: f32, or bf16 for half the memory.
-  Dtype kv = Dtype::f32;
-};
-
-/// Where everything lies in the allocation. Slots are numbered per layer kind and all slots of a
-/// kind have one shape, so that the layout is a handful of numbers.
-struct StateLayout {
-  std::int64_t recurrent_slots = 0;
-  std::int64_t lru_width = 0;
-  std::int64_t taps = 0;
-  std::int64_t attention_slots = 0;
-  std::int64_t head_dim = 0;
-  std::int64_t ring_rows = 0;  // past tokens a ring holds: the window, or the capacity if smaller
-  std::int64_t capacity = unlimited_capacity;  // positions
-  Dtype kv = Dtype::f32;
-
-  friend bool operator==(const StateLayout&, const StateLayout&) = default;
-
-  /// h [lru_width] f32
-  std::size_t h_bytes() const noexcept { return padded_bytes(1, lru_width, Dtype::f32); }
-  /// inputs of the convolution [taps - 1, lru_width] f32
-  std::size_t conv_bytes() const noexcept { return padded_bytes(taps - 1, lru_width, Dtype::f32); }
-  /// keys, or values, [ring_rows, head_dim] of kv
-  std::size_t ring_bytes() const noexcept { return padded_bytes(ring_rows, head_dim, kv); }
-
-  std::size_t recurrent_bytes() const noexcept {
-    return static_cast<std::size_t>(recurrent_slots) * (h_bytes() + conv_bytes());
-  }
-  /// Everything.
-  std::size_t bytes() const noexcept {
-    return recurrent_bytes() + static_cast<std::size_t>(attention_slots) * 2 * ring_bytes();
-  }
-
- private:
-  static std::size_t padded_bytes(std::int64_t rows, std::int64_t cols, Dtype dtype) noexcept {
-    return round_up_to_cache_line(static_cast<std::size_t>(rows * cols) * size_of(dtype));
-  }
-};
 
 /// One recurrent slot.
 struct RecurrentState {
@@ -75,8 +33,21 @@ struct KeyValueRing {
   Dtype dtype;
 };
 
-/// All state of one sequence. Movable (but not while it waits in a pass); copied only by fork().
-/// One thread at a time.
+/// What a sequence remembered at some point, packed: no larger than what was in use. Immutable.
+class Snapshot {
+ public:
+  std::int64_t position() const noexcept { return position_; }
+  std::size_t bytes() const noexcept { return packed_.size(); }
+
+ private:
+  friend class Sequence;
+  StateLayout layout_;
+  std::int64_t position_ = 0;
+  Buffer packed_;  // [layout.used_bytes(position)]
+};
+
+/// All state of one sequence. Movable (but not while it waits in a pass); copied only by fork() and
+/// copy_from(). One thread at a time.
 class Sequence {
  public:
   /// At position 0. Throws Error(capacity) where there is not enough memory.
@@ -85,12 +56,40 @@ class Sequence {
   Sequence(Sequence&&) noexcept = default;
   Sequence& operator=(Sequence&&) noexcept = default;
 
-  /// An independent copy that continues from the same point. Cost: one allocation, one memcpy.
+  /// An independent copy that continues from the same point. Cost: one allocation, and one copy of
+  /// what is in use.
   Sequence fork() const {
-    Sequence copy(layout_, Buffer(bytes()), position_);
-    if (bytes() > 0) std::memcpy(copy.memory_.data(), memory_.data(), bytes());
+    Sequence copy(layout_, Buffer(bytes()), 0);
+    copy.copy_from(*this);
     return copy;
   }
+
+  /// fork() into a sequence that exists: no allocation. Throws Error(mismatch), and changes
+  /// nothing, where the layouts differ.
+  void copy_from(const Sequence& other);
+
+  /// What there is to go back to. Cost: one allocation, and one copy of what is in use.
+  Snapshot snapshot() const;
+
+  /// Back (or on) to where a snapshot was taken, of this sequence or another one of its model; the
+  /// bits of what follows are those that followed there. No allocation. Throws Error(mismatch), and
+  /// changes nothing, where the snapshot is of another model or type of keys and values;
+  /// Error(capacity) where it is further on than this sequence may reach.
+  void rollback(const Snapshot& snapshot);
+
+  /// Writes the state to a file, which appears when it is complete, or to a stream: used_bytes()
+  /// and less than 4 KiB, with a checksum. `unread` are tokens to keep with it: those that were
+  /// chosen but not consumed yet. Throws Error(io).
+  void save(const std::filesystem::path& file, std::span<const std::int32_t> unread = {}) const;
+  void save(std::ostream& out, std::span<const std::int32_t> unread = {}) const;
+
+  /// Takes on a saved state, from which everything continues to the same bits: in another process,
+  /// with any number of threads, with another capacity if it is large enough. Returns the unread
+  /// tokens. Throws, and changes nothing: Error(format) for what is no state, damaged or of another
+  /// version, Error(mismatch) for one of other weights, another type of weights or of keys and
+  /// values, Error(capacity) for one that does not fit, Error(io).
+  std::vector<std::int32_t> restore(const std::filesystem::path& file);
+  std::vector<std::int32_t> restore(std::istream& in);
 
   /// Back to position 0. Nothing is cleared: at position 0 the layers ignore what is there.
   void reset() noexcept { position_ = 0; }
@@ -100,7 +99,9 @@ class Sequence {
   void advance(std::int64_t count) noexcept { position_ += count; }
 
   const StateLayout& layout() const noexcept { return layout_; }
+  /// Bytes of memory, and of those that hold something by now.
   std::size_t bytes() const noexcept { return memory_.size(); }
+  std::size_t used_bytes() const noexcept { return layout_.used_bytes(position_); }
 
   RecurrentState recurrent(std::int64_t slot) noexcept {
     std::byte* start = memory_.data() +
@@ -109,19 +110,110 @@ class Sequence {
   }
 
   KeyValueRing ring(std::int64_t slot) noexcept {
-    const std::size_t ring_bytes = layout_.ring_bytes();
-    std::byte* start = memory_.data() + layout_.recurrent_bytes() +
-                       static_cast<std::size_t>(slot) * 2 * ring_bytes;
-    return {start, start + ring_bytes, layout_.ring_rows, layout_.kv};
+    std::byte* start = memory_.data() + ring_offset(2 * slot);
+    return {start, start + layout_.ring_bytes(), layout_.ring_rows, layout_.kv};
   }
 
  private:
   Sequence(const StateLayout& layout, Buffer memory, std::int64_t position)
       : layout_(layout), memory_(std::move(memory)), position_(position) {}
 
+  /// Keys are even, values odd.
+  std::size_t ring_offset(std::int64_t ring) const noexcept {
+    return layout_.recurrent_bytes() + static_cast<std::size_t>(ring) * layout_.ring_bytes();
+  }
+  /// Calls copy(offset in memory_, offset when packed, bytes) for all that is in use after
+  /// `position` tokens: the recurrent slots, then the rows of every ring from the oldest on.
+  template <class Copy>
+  void for_each_part(std::int64_t position, const Copy& copy) const noexcept;
+  void pack(std::byte* to) const noexcept;
+  void unpack(const std::byte* from, std::int64_t position) noexcept;
+  /// Throws where a state of that layout, at that position, is not one for this sequence.
+  void check_fits(const StateLayout& layout, std::int64_t position, const std::string& what) const;
+
+  Buffer to_bytes(std::span<const std::int32_t> unread) const;
+  enum class StreamEnd { required, optional };
+  std::vector<std::int32_t> from_stream(std::istream& in, const std::string& name, StreamEnd end);
+
   StateLayout layout_;
   Buffer memory_;
   std::int64_t position_ = 0;
 };
+
+template <class Copy>
+void Sequence::for_each_part(std::int64_t position, const Copy& copy) const noexcept {
+  std::size_t packed = layout_.recurrent_bytes();
+  if (packed > 0) copy(std::size_t{0}, std::size_t{0}, packed);
+  const std::int64_t rows = layout_.used_rows(position);
+  if (rows == 0) return;
+  const std::int64_t oldest = (position - rows) % layout_.ring_rows;
+  const std::int64_t to_wrap = std::min(rows, layout_.ring_rows - oldest);
+  const auto bytes = [&](std::int64_t count) {
+    return static_cast<std::size_t>(count) * layout_.key_bytes();
+  };
+  for (std::int64_t ring = 0; ring < 2 * layout_.attention_slots; ++ring) {
+    copy(ring_offset(ring) + bytes(oldest), packed, bytes(to_wrap));
+    if (to_wrap < rows) copy(ring_offset(ring), packed + bytes(to_wrap), bytes(rows - to_wrap));
+    packed += bytes(rows);
+  }
+}
+
+inline void Sequence::copy_from(const Sequence& other) {
+  if (layout_ != other.layout_) {
+    throw Error(ErrorCode::mismatch, "copy of a sequence: the two have different layouts");
+  }
+  if (this == &other) return;
+  position_ = other.position_;
+  for_each_part(position_, [&](std::size_t at, std::size_t, std::size_t bytes) {
+    std::memcpy(memory_.data() + at, other.memory_.data() + at, bytes);
+  });
+}
+
+inline Snapshot Sequence::snapshot() const {
+  Snapshot taken;
+  taken.layout_ = layout_;
+  taken.position_ = position_;
+  taken.packed_ = Buffer(used_bytes());
+  pack(taken.packed_.data());
+  return taken;
+}
+
+inline void Sequence::rollback(const Snapshot& snapshot) {
+  check_fits(snapshot.layout_, snapshot.position_, "rollback");
+  unpack(snapshot.packed_.data(), snapshot.position_);
+}
+
+inline void Sequence::check_fits(const StateLayout& layout, std::int64_t position,
+                                 const std::string& what) const {
+  if (layout.kv != layout_.kv) {
+    throw Error(ErrorCode::mismatch, what + ": expected keys and values stored as " +
+                                         name_of(layout_.kv) + ", found " + name_of(layout.kv));
+  }
+  StateLayout expected = layout_;
+  expected.ring_rows = layout.ring_rows;  // rows are packed by their age: any ring may take them
+  expected.capacity = layout.capacity;
+  if (layout != expected) {
+    throw Error(ErrorCode::mismatch,
+                what + ": the state is of another model, or of another type of weights");
+  }
+  if (position > layout_.capacity) {
+    throw Error(ErrorCode::capacity, what + ": the state is at position " +
+                                         std::to_string(position) + ", the sequence has room for " +
+                                         std::to_string(layout_.capacity));
+  }
+}
+
+inline void Sequence::pack(std::byte* to) const noexcept {
+  for_each_part(position_, [&](std::size_t at, std::size_t packed, std::size_t bytes) {
+    std::memcpy(to + packed, memory_.data() + at, bytes);
+  });
+}
+
+inline void Sequence::unpack(const std::byte* from, std::int64_t position) noexcept {
+  position_ = position;
+  for_each_part(position, [&](std::size_t at, std::size_t packed, std::size_t bytes) {
+    std::memcpy(memory_.data() + at, from + packed, bytes);
+  });
+}
 
 }  // namespace griffin

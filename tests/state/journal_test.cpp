@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens that are only tried: whatever part of them is committed, the sequence is as if only that
+// part had been run.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "support/isa.h"
+#include "support/models.h"
+#include "support/runs.h"
+
+namespace griffin::test {
+namespace {
+
+constexpr std::int64_t most = 12;  // rows tried at once, more than the smallest window
+constexpr std::int64_t length = 60;
+
+class JournalTest : public IsaTest {
+ protected:
+  static Model model(const ModelConfig& config) { return Model::random(config, Dtype::bf16, 4); }
+  static Sequence sequence(const Model& model, Dtype kv) {
+    return model.sequence({capacity_for(model.config(), length), kv});
+  }
+  static void run(ForwardPass& pass, Sequence& s, Tokens tokens) {
+    if (tokens.empty()) return;
+    pass.add(s, tokens, Logits::none);
+    pass.run();
+  }
+};
+
+std::vector<float> copy_of(MatrixView logits) {
+  return {logits.data, logits.data + logits.rows * logits.cols};
+}
+
+/// Everything about one case: run `before` tokens, try `tried`, commit `kept`, go on.
+struct Case {
+  const kernels::Table& table;
+  const Model& model;
+  Dtype kv;
+  int threads;
+
+  void check(std::int64_t before, std::int64_t tried, std::int64_t kept) const {
+    SCOPED_TRACE("before " + std::to_string(before) + ", tried " + std::to_string(tried) +
+                 ", kept " + std::to_string(kept));
+    const auto text = random_tokens(model.config(), length, 5);
+    const Tokens all = text;
+    const auto at = static_cast<std::size_t>(before);
+    const auto n = static_cast<std::size_t>(tried);
+    ForwardPass pass = pass_for(model, table, length, threads);
+    const SequenceOptions options{capacity_for(model.config(), length), kv};
+    Sequence s = model.sequence(options);
+    Sequence plain = model.sequence(options);
+    if (before > 0) run_at_once(pass, s, all.first(at));
+    if (before > 0) run_at_once(pass, plain, all.first(at));
+    const auto state_before = state_of(s);
+
+    Journal journal(s.layout(), most);
+    pass.try_out(s, all.subspan(at, n), journal);
+    const auto tried_logits = copy_of(pass.run());
+    EXPECT_EQ(s.position(), before);
+    EXPECT_EQ(state_of(s), state_before) << "trying changes nothing";
+    EXPECT_EQ(journal.rows(), tried);
+    Sequence whole = plain.fork();
+    EXPECT_EQ(tried_logits, run_at_once(pass, whole, all.subspan(at, n)));
+
+    journal.commit(s, kept);
+    if (kept > 0) run_at_once(pass, plain, all.subspan(at, static_cast<std::size_t>(kept)));
+    EXPECT_EQ(s.position(), before + kept);
+    if (s.position() > 0) {
+      EXPECT_EQ(state_of(s), state_of(plain));
+    }
+    EXPECT_EQ(run_at_once(pass, s, all.subspan(40, 9)),
+              run_at_once(pass, plain, all.subspan(40, 9)));
+  }
+};
+
+TEST_P(JournalTest, CommittingAPartIsRunningThatPart) {
+  for (const NamedConfig& named : tiny_models()) {
+    const Model m = model(named.config);
+    for (const Dtype kv : {Dtype::f32, Dtype::bf16}) {
+      for (const int threads : {1, 2}) {
+        SCOPED_TRACE(std::string(named.name) + ", " + name_of(kv) + ", " + std::to_string(threads));
+        const Case c{table(), m, kv, threads};
+        for (const std::int64_t before : {0, 1, 2, 7, 8, 9, 23}) {
+          for (const std::int64_t tried : {1, 2, 5, 12}) {
+            for (const std::int64_t kept : {std::int64_t{0}, std::int64_t{1}, tried / 2, tried}) {
+              c.check(before, tried, std::min(kept, tried));
+            }
+          }
+        }
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+/// Trying beside ordinary slices of other sequences changes neither.
+TEST_P(JournalTest, SharesAPassWithOthers) {
+  const Model m = model(tiny_griffin(8));
+  const auto text = random_tokens(m.config(), length, 6);
+  const Tokens all = text;
+  ForwardPass pass = pass_for(m, table(), length, 2);
+  std::vector<Sequence> together;
+  std::vector<Sequence> alone;
+  for (int i = 0; i < 3; ++i) {
+    together.push_back(sequence(m, Dtype::f32));
+    alone.push_back(sequence(m, Dtype::f32));
+    const auto start = all.subspan(static_cast<std::size_t>(i), 11);
+    run(pass, together.back(), start);
+    run(pass, alone.back(), start);
+  }
+  Journal journal(together[1].layout(), most);
+  pass.add(together[0], all.subspan(20, 1));
+  pass.try_out(together[1], all.subspan(21, 5), journal);
+  pass.add(together[2], all.subspan(30, 4));
+  pass.run();
+  journal.commit(together[1], 3);
+  run(pass, alone[0], all.subspan(20, 1));
+  run(pass, alone[1], all.subspan(21, 3));
+  run(pass, alone[2], all.subspan(30, 4));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(state_of(together[i]), state_of(alone[i]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, JournalTest, ::testing::ValuesIn(all_tables()), table_name);
+
+ErrorCode code_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return ErrorCode::io;
+}
+
+TEST(Journal, RefusesWhatItCannotDo) {
+  const Model model = Model::random(tiny_griffin(8), Dtype::f32, 4);
+  const Model other = Model::random(tiny_griffin(8), Dtype::f32, 5);
+  const auto text = random_tokens(model.config(), 9, 1);
+  ForwardPass pass = pass_for(model, kernels::table_at(0), 16);
+  Sequence s = model.sequence();
+  Sequence t = model.sequence();
+  EXPECT_EQ(code_of([&] { Journal(s.layout(), 0); }), ErrorCode::invalid_argument);
+  Journal small(s.layout(), 4);
+  EXPECT_EQ(code_of([&] { pass.try_out(s, text, small); }), ErrorCode::capacity);
+  Journal of_another(other.sequence().layout(), 16);
+  EXPECT_EQ(code_of([&] { pass.try_out(s, text, of_another); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(pass.rows(), 0);
+
+  pass.try_out(s, Tokens(text).first(4), small);
+  pass.run();
+  EXPECT_EQ(code_of([&] { small.commit(s, 5); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of([&] { small.commit(s, -1); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of([&] { small.commit(t, 2); }), ErrorCode::invalid_argument);
+  small.commit(s, 2);
+  EXPECT_EQ(code_of([&] { small.commit(s, 1); }), ErrorCode::invalid_argument) << "only once";
+
+  pass.try_out(s, Tokens(text).first(4), small);
+  pass.run();
+  pass.add(s, text, Logits::none);
+  pass.run();
+  EXPECT_EQ(code_of([&] { small.commit(s, 2); }), ErrorCode::invalid_argument) << "s moved on";
+}
+
+}  // namespace
+}  // namespace griffin::test
