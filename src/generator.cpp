@@ -2,149 +2,147 @@
 #include "griffin/generate/generator.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "generation.h"
 #include "griffin/core/error.h"
-#include "seconds.h"
+#include "griffin/generate/prompt_lookup.h"
 
 namespace griffin {
 namespace {
 
-void check(const Model& model, const Sequence& sequence, std::span<const std::int32_t> prompt,
-           const GenerateOptions& options) {
-  const auto refuse = [](ErrorCode code, const std::string& what) {
-    throw Error(code, "generate: " + what);
-  };
-  if (prompt.empty()) refuse(ErrorCode::invalid_argument, "the prompt is empty; give at least BOS");
-  if (options.max_new_tokens < GenerateOptions::unlimited) {
-    refuse(ErrorCode::invalid_argument,
-           "max_new_tokens: expected >= -1, found " + std::to_string(options.max_new_tokens));
-  }
-  const std::int64_t vocab = model.config().vocab;
-  for (const std::int32_t id : prompt) {
-    if (id < 0 || id >= vocab) {
-      refuse(ErrorCode::invalid_argument, "prompt token " + std::to_string(id) +
-                                              " is outside the vocabulary of " +
-                                              std::to_string(vocab));
-    }
-  }
-  const std::int64_t room = sequence.layout().capacity - sequence.position();
-  const auto wanted = static_cast<std::int64_t>(prompt.size());
-  if (wanted > room) {
-    refuse(ErrorCode::capacity, "the sequence has room for " + std::to_string(room) +
-                                    " more positions, the prompt has " + std::to_string(wanted) +
-                                    " tokens");
-  }
+constexpr std::int64_t most_guesses = 64;
+
+std::span<float> row_of(MatrixView logits, std::int64_t row) {
+  return {logits.row(row), static_cast<std::size_t>(logits.cols)};
 }
 
-/// Room for all tokens of an ordinary call, so that taking one allocates nothing.
-std::size_t tokens_to_reserve(std::int64_t max_new_tokens) {
-  constexpr std::int64_t most = 1 << 16;
-  const bool bounded = max_new_tokens != GenerateOptions::unlimited;
-  return static_cast<std::size_t>(bounded ? std::min(max_new_tokens, most) : most);
+ForwardOptions forward_options(const GeneratorOptions& options) {
+  if (options.lookup < 0 || options.lookup > most_guesses) {
+    throw Error(ErrorCode::invalid_argument, "generator: lookup: expected 0 to " +
+                                                 std::to_string(most_guesses) + ", found " +
+                                                 std::to_string(options.lookup));
+  }
+  ForwardOptions forward;
+  forward.threads = options.threads;
+  forward.max_logits = 1 + options.lookup;
+  forward.max_rows = std::max(options.chunk, options.chunk < 1 ? 0 : forward.max_logits);
+  forward.kernels = options.kernels;
+  return forward;
 }
 
 }  // namespace
 
-const char* name_of(StopReason reason) noexcept {
-  switch (reason) {
-    case StopReason::stop_id:
-      return "stop id";
-    case StopReason::length:
-      return "length";
-    case StopReason::capacity:
-      return "capacity";
-    case StopReason::callback:
-      return "callback";
-  }
-  return "unknown";
-}
+struct Generator::Parts {
+  Parts(const Model& model_, const GeneratorOptions& options)
+      : model(model_),
+        chunk(options.chunk),
+        lookup(options.lookup),
+        pass(model, forward_options(options)),
+        scratch(model.config().vocab, *pass.context().kernels) {}
+
+  bool prefill(Sequence& sequence, std::span<const std::int32_t> prompt, Generation& text);
+  void decode(Sequence& sequence, std::span<const std::int32_t> prompt, Generation& text);
+  bool decode_guessing(Sequence& sequence, Generation& text);
+  std::span<const std::int32_t> with_guesses(const Sequence& sequence, const Generation& text);
+
+  Model model;
+  std::int64_t chunk;
+  std::int64_t lookup;
+  ForwardPass pass;
+  SamplerScratch scratch;
+  std::optional<Journal> journal;     // of the last sequence's layout
+  std::vector<std::int32_t> history;  // prompt and text, for the lookup
+  std::vector<std::int32_t> tried;    // the last token and the guesses after it
+};
 
 Generator::Generator(const Model& model, const GeneratorOptions& options)
-    : model_(model),
-      pass_(model, {.threads = options.threads,
-                    .max_rows = options.chunk,
-                    .max_logits = 1,
-                    .kernels = options.kernels}) {}
+    : parts_(std::make_unique<Parts>(model, options)) {}
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(Generator&&) noexcept = default;
+Generator::~Generator() = default;
 
 Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                            const GenerateOptions& options) {
-  check(model_, sequence, prompt, options);
-  const double started = seconds_now();
-  Result result;
-  result.timings.load = model_.load_seconds();
-  result.tokens.reserve(tokens_to_reserve(options.max_new_tokens));
-  const std::optional<std::int32_t> first = prefill(sequence, prompt, options, result);
-  const double prefilled = seconds_now();
-  result.timings.prefill = prefilled - started;
-  if (!first) {
-    result.reason = StopReason::callback;
-    return result;
-  }
-  std::int32_t token = *first;
-  while (accept(token, options, result)) {
-    if (result.tokens.size() == 1) result.timings.first_token = seconds_now() - started;
-    if (!deliver(token, sequence, options, result)) break;
-    pass_.add(sequence, {&token, 1});
-    token = pass_.argmax(pass_.run(), 0);
-    ++result.decode_passes;
-  }
-  result.timings.decode = seconds_now() - prefilled;
-  return result;
+  Generation text(parts_->model, sequence, prompt, options);
+  if (parts_->prefill(sequence, prompt, text)) parts_->decode(sequence, prompt, text);
+  return text.finish();
 }
 
-/// Runs the prompt in chunks. Returns the token after it, or nothing if the callback said stop.
-std::optional<std::int32_t> Generator::prefill(Sequence& sequence,
-                                               std::span<const std::int32_t> prompt,
-                                               const GenerateOptions& options, Result& result) {
-  const auto total = static_cast<std::int64_t>(prompt.size());
-  std::int32_t token = 0;
-  while (result.prompt_tokens < total) {
-    const std::int64_t count = std::min(pass_.max_rows(), total - result.prompt_tokens);
-    const bool last = result.prompt_tokens + count == total;
-    pass_.add(sequence,
-              prompt.subspan(static_cast<std::size_t>(result.prompt_tokens),
-                             static_cast<std::size_t>(count)),
-              last ? Logits::last : Logits::none);
-    const MatrixView logits = pass_.run();
-    result.prompt_tokens += count;
-    if (last) token = pass_.argmax(logits, 0);
-    if (options.on_prefill && options.on_prefill(result.prompt_tokens, total) == Flow::stop) {
-      return std::nullopt;
+/// Runs the prompt in chunks and chooses the token after it. Returns whether the text goes on.
+bool Generator::Parts::prefill(Sequence& sequence, std::span<const std::int32_t> prompt,
+                               Generation& text) {
+  for (;;) {
+    const std::int64_t left = text.prompt_size() - text.prompt_done();
+    const std::int64_t count = std::min(chunk, left);
+    pass.add(sequence,
+             prompt.subspan(static_cast<std::size_t>(text.prompt_done()),
+                            static_cast<std::size_t>(count)),
+             count == left ? Logits::last : Logits::none);
+    const MatrixView logits = pass.run();
+    if (!text.prompt_was_fed(count)) return false;
+    if (count == left) return text.choose(row_of(logits, 0), scratch);
+  }
+}
+
+void Generator::Parts::decode(Sequence& sequence, std::span<const std::int32_t> prompt,
+                              Generation& text) {
+  if (lookup > 0) {
+    if (!journal || journal->layout() != sequence.layout()) {
+      journal.emplace(sequence.layout(), 1 + lookup);
     }
+    tried.reserve(static_cast<std::size_t>(1 + lookup));
+    history.assign(prompt.begin(), prompt.end());
+    while (decode_guessing(sequence, text)) {
+    }
+    return;
   }
-  return token;
+  for (bool goes_on = true; goes_on;) {
+    const std::int32_t token = text.next();
+    pass.add(sequence, {&token, 1});
+    const MatrixView logits = pass.run();
+    ++text.result().decode_passes;
+    ++text.result().fed_back;
+    goes_on = text.choose(row_of(logits, 0), scratch);
+  }
 }
 
-/// Whether the token becomes part of the text.
-bool Generator::accept(std::int32_t token, const GenerateOptions& options, Result& result) {
-  if (options.max_new_tokens == 0) {
-    result.reason = StopReason::length;
-    return false;
+/// One pass over the last token and guesses of what follows. Chooses from one row after the other
+/// for as long as the guess that the next row follows from was right. Returns whether the text goes
+/// on.
+bool Generator::Parts::decode_guessing(Sequence& sequence, Generation& text) {
+  const auto rows = with_guesses(sequence, text);
+  pass.try_out(sequence, rows, *journal);
+  const MatrixView logits = pass.run();
+  std::int64_t fed = 1;
+  bool goes_on = text.choose(row_of(logits, 0), scratch);
+  while (goes_on && fed < logits.rows && text.next() == rows[static_cast<std::size_t>(fed)]) {
+    goes_on = text.choose(row_of(logits, fed), scratch);
+    ++fed;
   }
-  if (std::find(options.stop_ids.begin(), options.stop_ids.end(), token) !=
-      options.stop_ids.end()) {
-    result.reason = StopReason::stop_id;
-    result.stop_id = token;
-    return false;
-  }
-  result.tokens.push_back(token);
-  return true;
+  journal->commit(sequence, fed);
+  Result& result = text.result();
+  ++result.decode_passes;
+  result.fed_back += fed;
+  result.guessed += logits.rows - 1;
+  result.accepted += fed - 1;
+  return goes_on;
 }
 
-/// Hands the token out. Returns whether the text goes on after it.
-bool Generator::deliver(std::int32_t token, const Sequence& sequence,
-                        const GenerateOptions& options, Result& result) {
-  if (options.on_token && options.on_token(token) == Flow::stop) {
-    result.reason = StopReason::callback;
-  } else if (static_cast<std::int64_t>(result.tokens.size()) == options.max_new_tokens) {
-    result.reason = StopReason::length;
-  } else if (sequence.position() >= sequence.layout().capacity) {
-    result.reason = StopReason::capacity;
-  } else {
-    return true;
-  }
-  return false;
+/// The token to be fed, and guesses: no more than there is room for.
+std::span<const std::int32_t> Generator::Parts::with_guesses(const Sequence& sequence,
+                                                             const Generation& text) {
+  const auto& tokens = text.tokens();
+  const auto known = static_cast<std::int64_t>(history.size()) - text.prompt_size();
+  history.insert(history.end(), tokens.begin() + known, tokens.end());
+  const std::int64_t most =
+      std::min({lookup, text.room() - 1, sequence.layout().capacity - sequence.position() - 1});
+  tried.assign(static_cast<std::size_t>(1 + std::max<std::int64_t>(most, 0)), text.next());
+  const std::int64_t count = guess_by_lookup(history, std::span(tried).subspan(1));
+  return std::span(tried).first(static_cast<std::size_t>(1 + count));
 }
 
 }  // namespace griffin

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "griffin/core/buffer.h"
 #include "fingerprint.h"
+#include "griffin/core/buffer.h"
 #include "griffin/model/model.h"
 #include "weight_source.h"
 

@@ -9,6 +9,8 @@
 
 #include "file_bytes.h"
 #include "griffin/core/error.h"
+#include "griffin/generate/text_stream.h"
+#include "utf8.h"
 
 namespace griffin {
 namespace {
@@ -16,45 +18,6 @@ namespace {
 static_assert(std::is_same_v<int, std::int32_t>, "SentencePiece ids are int");
 
 constexpr std::string_view space_symbol = "\u2581";
-constexpr std::string_view replacement = "\uFFFD";
-
-/// What a piece of text begins with.
-enum class Utf8 { code_point, part_of_one, other };
-
-struct Utf8Prefix {
-  Utf8 kind;
-  std::size_t length;  // bytes of the code point
-};
-
-/// Well-formed sequences only (Unicode, Table 3-7): no surrogates, no overlong forms.
-Utf8Prefix utf8_prefix(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return {Utf8::code_point, 1};
-  if (lead < 0xC2 || lead > 0xF4) return {Utf8::other, 1};
-  const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  // The second byte's range is what rules out overlong forms, surrogates and > U+10FFFF.
-  unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (i == text.size()) return {Utf8::part_of_one, length};
-    if (byte(i) < low || byte(i) > high) return {Utf8::other, 1};
-    low = 0x80;
-    high = 0xBF;
-  }
-  return {Utf8::code_point, length};
-}
-
-void require_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const Utf8Prefix prefix = utf8_prefix(text.substr(at));
-    if (prefix.kind != Utf8::code_point) {
-      throw Error(ErrorCode::invalid_argument, "text is not UTF-8 at byte " + std::to_string(at) +
-                                                   " of " + std::to_string(text.size()));
-    }
-    at += prefix.length;
-  }
-}
 
 /// What SentencePiece says is wrong with a model, unless it is only the line of its own source.
 std::string reason(const sentencepiece::util::Status& status) {
@@ -69,12 +32,11 @@ char byte_of(std::string_view piece) noexcept {
   return static_cast<char>(value);
 }
 
-std::string with_spaces(std::string_view piece) {
-  std::string text;
+void append_with_spaces(std::string_view piece, std::string& text) {
   for (std::size_t at = 0;;) {
     const std::size_t symbol = piece.find(space_symbol, at);
     text += piece.substr(at, symbol - at);
-    if (symbol == std::string_view::npos) return text;
+    if (symbol == std::string_view::npos) return;
     text += ' ';
     at = symbol + space_symbol.size();
   }
@@ -109,7 +71,7 @@ std::int32_t Tokenizer::size() const noexcept {
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
-  require_utf8(text);
+  require_utf8(text, "text");
   std::vector<int> ids;
   const auto status = impl_->processor.Encode({text.data(), text.size()}, &ids);
   if (!status.ok()) throw Error(ErrorCode::invalid_argument, "encode: " + status.ToString());
@@ -123,13 +85,23 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
   return text + stream.finish();
 }
 
-std::string Tokenizer::piece_bytes(std::int32_t id) const {
+void Tokenizer::append_piece(std::int32_t id, std::string& text) const {
   const auto& processor = impl_->processor;
-  if (id < 0 || id >= size() || processor.IsControl(id)) return {};
-  if (processor.IsUnknown(id)) return processor.DecodeIds({id});
+  if (id < 0 || id >= size() || processor.IsControl(id)) return;
   const std::string& piece = processor.IdToPiece(id);
-  if (processor.IsByte(id)) return {byte_of(piece)};
-  return with_spaces(piece);
+  if (processor.IsUnknown(id)) {
+    text += processor.DecodeIds({id});
+  } else if (processor.IsByte(id)) {
+    text += byte_of(piece);
+  } else {
+    append_with_spaces(piece, text);
+  }
+}
+
+std::string Tokenizer::piece_bytes(std::int32_t id) const {
+  std::string text;
+  append_piece(id, text);
+  return text;
 }
 
 std::optional<std::int32_t> Tokenizer::find(std::string_view piece) const {
@@ -137,28 +109,6 @@ std::optional<std::int32_t> Tokenizer::find(std::string_view piece) const {
   // SentencePiece answers the unknown id for what it does not have.
   if (id < 0 || id >= size() || impl_->processor.IdToPiece(id) != piece) return std::nullopt;
   return id;
-}
-
-std::string TextStream::push(std::int32_t id) {
-  pending_ += tokenizer_->piece_bytes(id);
-  std::string text;
-  std::size_t at = 0;
-  while (at < pending_.size()) {
-    const std::string_view rest = std::string_view(pending_).substr(at);
-    const Utf8Prefix prefix = utf8_prefix(rest);
-    if (prefix.kind == Utf8::part_of_one) break;
-    text += prefix.kind == Utf8::code_point ? rest.substr(0, prefix.length) : replacement;
-    at += prefix.length;
-  }
-  pending_.erase(0, at);
-  return text;
-}
-
-std::string TextStream::finish() {
-  std::string text;
-  for (std::size_t i = 0; i < pending_.size(); ++i) text += replacement;
-  pending_.clear();
-  return text;
 }
 
 }  // namespace griffin

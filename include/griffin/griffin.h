@@ -4,6 +4,7 @@
 
 #include "griffin/core/error.h"
 #include "griffin/generate/generator.h"
+#include "griffin/generate/text_stream.h"
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/forward_pass.h"
 #include "griffin/model/model.h"

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cli/embedded_model.h"
+#include "griffin/generate/text_stream.h"
 #include "griffin/core/error.h"
 
 namespace griffin::test {

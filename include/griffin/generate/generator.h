@@ -3,11 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <optional>
+#include <memory>
 #include <span>
-#include <vector>
 
+#include "griffin/generate/request.h"
 #include "griffin/model/forward_pass.h"
 
 namespace griffin {
@@ -16,68 +15,33 @@ struct GeneratorOptions {
   int threads = 0;                          // 0: all cores
   std::int64_t chunk = 512;                 // prompt tokens of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
+  /// Prompt lookup: so many tokens are guessed from what followed the last few tokens when they
+  /// came up before, and tried in one pass. The text is the same, to the bit; it only comes sooner
+  /// where it repeats itself. 0: off.
+  std::int64_t lookup = 0;
 };
 
-struct GenerateOptions {
-  static constexpr std::int64_t unlimited = -1;
-
-  std::int64_t max_new_tokens = 128;  // or unlimited
-  /// Ids that end the text; neither counted, nor handed out. Model::stop_ids() for the model's own.
-  std::vector<std::int32_t> stop_ids;
-  /// Called with every new token as soon as it is chosen.
-  std::function<Flow(std::int32_t)> on_token;
-  /// Called after every chunk of the prompt with the tokens done and the tokens there are.
-  std::function<Flow(std::int64_t, std::int64_t)> on_prefill;
-};
-
-enum class StopReason {
-  stop_id,   // the model said one of stop_ids
-  length,    // max_new_tokens
-  capacity,  // the sequence has no room for another token
-  callback,  // a callback answered Flow::stop
-};
-
-const char* name_of(StopReason reason) noexcept;
-
-/// Seconds of wall-clock time.
-struct Timings {
-  double load = 0.0;         // of the model
-  double prefill = 0.0;      // the prompt
-  double decode = 0.0;       // the passes after it
-  double first_token = 0.0;  // from the call to the first token handed out
-};
-
-struct Result {
-  std::vector<std::int32_t> tokens;
-  StopReason reason = StopReason::length;
-  std::optional<std::int32_t> stop_id;  // the id that ended the text
-  std::int64_t prompt_tokens = 0;       // that were run
-  std::int64_t decode_passes = 0;       // tokens fed back, one a pass
-  Timings timings;
-};
-
-/// Greedy generation. One per calling thread.
+/// Generation of one text at a time. One per calling thread.
 class Generator {
  public:
+  /// Throws what ForwardPass does.
   explicit Generator(const Model& model, const GeneratorOptions& options = {});
+  Generator(Generator&&) noexcept;
+  Generator& operator=(Generator&&) noexcept;
+  ~Generator();
 
-  /// Feeds the prompt and then the most likely token, again and again. The sequence may be new or
-  /// go on from an earlier call; afterwards it has consumed the prompt and the first
-  /// Result::decode_passes of Result::tokens: all but the last, or all before a stop id. Throws
-  /// Error(invalid_argument) for an empty prompt or an id outside the vocabulary and
-  /// Error(capacity) for a prompt that the sequence has no room for, before anything is run.
+  /// Feeds the prompt and then one chosen token after the other. The sequence may be new or go on
+  /// from an earlier call; afterwards it has consumed the prompt and the first Result::fed_back of
+  /// Result::tokens: all but the last, or all before a stop id. Throws Error(invalid_argument) for
+  /// an empty prompt, an id outside the vocabulary or options without meaning and Error(capacity)
+  /// for a prompt that the sequence has no room for, before anything is run. What a callback throws
+  /// comes through; the sequence has then consumed some of the tokens.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
 
  private:
-  std::optional<std::int32_t> prefill(Sequence& sequence, std::span<const std::int32_t> prompt,
-                                      const GenerateOptions& options, Result& result);
-  static bool accept(std::int32_t token, const GenerateOptions& options, Result& result);
-  static bool deliver(std::int32_t token, const Sequence& sequence, const GenerateOptions& options,
-                      Result& result);
-
-  Model model_;
-  ForwardPass pass_;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace griffin

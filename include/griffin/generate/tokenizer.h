@@ -36,6 +36,7 @@ class Tokenizer {
 
   /// What one id adds to a text: possibly a part of a code point, possibly nothing.
   std::string piece_bytes(std::int32_t id) const;
+  void append_piece(std::int32_t id, std::string& text) const;
 
   /// The id of a piece, if the vocabulary has it.
   std::optional<std::int32_t> find(std::string_view piece) const;
@@ -44,22 +45,6 @@ class Tokenizer {
   struct Impl;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
-};
-
-/// Turns ids into text as they come, holding back what may still become a whole code point.
-class TextStream {
- public:
-  explicit TextStream(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
-
-  /// The text that `id` completes.
-  std::string push(std::int32_t id);
-
-  /// What is still held back, as U+FFFD for every byte that belongs to no code point.
-  std::string finish();
-
- private:
-  const Tokenizer* tokenizer_;
-  std::string pending_;
 };
 
 }  // namespace griffin

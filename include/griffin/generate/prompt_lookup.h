@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace griffin {
+
+/// Guesses what comes after `history` from what came after its last three, or else two, tokens when
+/// they last came up before. Writes up to guesses.size() tokens; returns how many. Cost: linear in
+/// the history, no memory.
+std::int64_t guess_by_lookup(std::span<const std::int32_t> history,
+                             std::span<std::int32_t> guesses) noexcept;
+
+}  // namespace griffin

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of a model, and what comes of it.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "griffin/generate/sampler.h"
+#include "griffin/generate/tokenizer.h"
+#include "griffin/model/model.h"
+
+namespace griffin {
+
+struct GenerateOptions {
+  static constexpr std::int64_t unlimited = -1;
+
+  std::int64_t max_new_tokens = 128;  // or unlimited
+  SamplingOptions sampling;           // greedy, if nothing is said
+  /// Ids that end the text; neither counted, nor handed out. Model::stop_ids() for the model's own.
+  std::vector<std::int32_t> stop_ids;
+  /// For Result::text, on_text and stop_strings; must outlive the request.
+  const Tokenizer* tokenizer = nullptr;
+  /// Texts that end the text, however they are cut into tokens. They need the tokenizer, and no
+  /// part of them is handed out as text; the tokens that make them up are.
+  std::vector<std::string> stop_strings;
+  /// Log-probabilities of the chosen tokens, and of so many of the most likely ones beside each.
+  std::optional<std::int32_t> top_logprobs;
+  /// Called with every new token as soon as it is chosen.
+  std::function<Flow(std::int32_t)> on_token;
+  /// Called with every new piece of text: whole code points that are part of no stop string.
+  std::function<Flow(std::string_view)> on_text;
+  /// Called after every chunk of the prompt with the tokens done and the tokens there are.
+  std::function<Flow(std::int64_t, std::int64_t)> on_prefill;
+};
+
+enum class StopReason {
+  stop_id,      // the model said one of stop_ids
+  stop_string,  // one of stop_strings came up
+  length,       // max_new_tokens
+  capacity,     // the sequence has no room for another token
+  callback,     // a callback answered Flow::stop
+  cancelled,    // Scheduler::cancel
+  failed,       // a callback threw; Result::error has what
+};
+
+const char* name_of(StopReason reason) noexcept;
+
+/// Seconds of wall-clock time.
+struct Timings {
+  double load = 0.0;         // of the model
+  double prefill = 0.0;      // the prompt
+  double decode = 0.0;       // the passes after it
+  double first_token = 0.0;  // from the call to the first token handed out
+};
+
+struct Result {
+  std::vector<std::int32_t> tokens;
+  std::string text;  // where there is a tokenizer
+  StopReason reason = StopReason::length;
+  std::optional<std::int32_t> stop_id;  // the id that ended the text
+  std::string stop_string;              // the string that did
+  std::int64_t prompt_tokens = 0;       // that were run
+  std::int64_t reused_tokens = 0;       // of the prompt that were not: their state was at hand
+  std::int64_t decode_passes = 0;       // passes after the prompt
+  std::int64_t fed_back = 0;            // of `tokens`, consumed by the sequence
+  std::int64_t guessed = 0;             // tokens tried by prompt lookup
+  std::int64_t accepted = 0;            // of those, how many were right
+  std::vector<float> logprobs;          // of every token, where asked for
+  std::vector<TokenProbability> top_logprobs;  // [tokens, top_logprobs], most likely first
+  std::int64_t candidate = 0;                  // of Request::candidates
+  std::exception_ptr error;
+  Timings timings;
+
+  /// Mean log-probability of the tokens: what best-of-n goes by. NaN without log-probabilities.
+  double mean_logprob() const noexcept;
+};
+
+}  // namespace griffin

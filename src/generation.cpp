@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generation.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "griffin/core/error.h"
+#include "seconds.h"
+
+namespace griffin {
+namespace {
+
+[[noreturn]] void refuse(ErrorCode code, const std::string& what) {
+  throw Error(code, "generate: " + what);
+}
+
+void check_options(const GenerateOptions& options) {
+  if (options.max_new_tokens < GenerateOptions::unlimited) {
+    refuse(ErrorCode::invalid_argument,
+           "max_new_tokens: expected >= -1, found " + std::to_string(options.max_new_tokens));
+  }
+  if (options.tokenizer == nullptr && (!options.stop_strings.empty() || options.on_text)) {
+    refuse(ErrorCode::invalid_argument, "stop_strings and on_text need a tokenizer");
+  }
+  if (options.top_logprobs && (*options.top_logprobs < 0 || *options.top_logprobs > 1024)) {
+    refuse(ErrorCode::invalid_argument,
+           "top_logprobs: expected 0 to 1024, found " + std::to_string(*options.top_logprobs));
+  }
+}
+
+SamplingOptions with_seed(SamplingOptions sampling, std::uint64_t offset) {
+  sampling.seed += offset;
+  return sampling;
+}
+
+/// Room for what an ordinary text has, so that going on allocates nothing.
+void reserve(Result& result, const GenerateOptions& options) {
+  constexpr std::int64_t most = 1 << 16;
+  constexpr std::size_t bytes_per_token = 8;
+  const bool bounded = options.max_new_tokens != GenerateOptions::unlimited;
+  const auto tokens =
+      static_cast<std::size_t>(bounded ? std::min(options.max_new_tokens, most) : most);
+  result.tokens.reserve(tokens);
+  if (options.tokenizer) result.text.reserve(tokens * bytes_per_token);
+  if (!options.top_logprobs) return;
+  result.logprobs.reserve(tokens);
+  result.top_logprobs.reserve(tokens * static_cast<std::size_t>(*options.top_logprobs));
+}
+
+}  // namespace
+
+void check_prompt(const Model& model, const Sequence& sequence,
+                  std::span<const std::int32_t> prompt) {
+  if (prompt.empty()) refuse(ErrorCode::invalid_argument, "the prompt is empty; give at least BOS");
+  const std::int64_t vocab = model.config().vocab;
+  for (const std::int32_t id : prompt) {
+    if (id < 0 || id >= vocab) {
+      refuse(ErrorCode::invalid_argument, "prompt token " + std::to_string(id) +
+                                              " is outside the vocabulary of " +
+                                              std::to_string(vocab));
+    }
+  }
+  const std::int64_t room = sequence.layout().capacity - sequence.position();
+  const auto wanted = static_cast<std::int64_t>(prompt.size());
+  if (wanted > room) {
+    refuse(ErrorCode::capacity, "the sequence has room for " + std::to_string(room) +
+                                    " more positions, the prompt has " + std::to_string(wanted) +
+                                    " tokens");
+  }
+}
+
+const char* name_of(StopReason reason) noexcept {
+  constexpr const char* names[] = {"stop id",  "stop string", "length", "capacity",
+                                   "callback", "cancelled",   "failed"};
+  return names[static_cast<std::size_t>(reason)];
+}
+
+double Result::mean_logprob() const noexcept {
+  if (logprobs.empty()) return std::numeric_limits<double>::quiet_NaN();
+  return std::accumulate(logprobs.begin(), logprobs.end(), 0.0) /
+         static_cast<double>(logprobs.size());
+}
+
+Generation::Generation(const Model& model, const Sequence& sequence,
+                       std::span<const std::int32_t> prompt, GenerateOptions options,
+                       std::uint64_t seed_offset)
+    : options_(std::move(options)),
+      sampler_(with_seed(options_.sampling, seed_offset), model.config().vocab),
+      prompt_size_(static_cast<std::int64_t>(prompt.size())),
+      room_after_prompt_(sequence.layout().capacity - sequence.position() - prompt_size_),
+      started_(seconds_now()) {
+  check_options(options_);
+  check_prompt(model, sequence, prompt);
+  if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
+  if (options_.top_logprobs) raw_logits_.resize(static_cast<std::size_t>(model.config().vocab));
+  sampler_.observe(prompt);
+  reserve(result_, options_);
+  result_.timings.load = model.load_seconds();
+}
+
+bool Generation::prompt_was_fed(std::int64_t count) {
+  result_.prompt_tokens += count;
+  if (prompt_done() == prompt_size_) prefilled_ = seconds_now();
+  if (options_.on_prefill && options_.on_prefill(prompt_done(), prompt_size_) == Flow::stop) {
+    end(StopReason::callback);
+    return false;
+  }
+  return true;
+}
+
+void Generation::prompt_was_reused(std::int64_t count) {
+  result_.reused_tokens += count;
+  if (prompt_done() == prompt_size_) prefilled_ = seconds_now();
+}
+
+std::int64_t Generation::room() const noexcept {
+  if (options_.max_new_tokens == GenerateOptions::unlimited) return INT64_MAX;
+  return options_.max_new_tokens - static_cast<std::int64_t>(result_.tokens.size());
+}
+
+bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
+  if (room() == 0) {  // not even one was asked for
+    end(StopReason::length);
+    return false;
+  }
+  if (options_.top_logprobs) std::copy(logits.begin(), logits.end(), raw_logits_.begin());
+  const std::int32_t token = sampler_.sample(logits, scratch);
+  if (!accept(token)) return false;
+  if (options_.top_logprobs) note_logprobs(raw_logits_, token, scratch);
+  return deliver(token);
+}
+
+/// Whether the token becomes part of the text.
+bool Generation::accept(std::int32_t token) {
+  const auto& stops = options_.stop_ids;
+  if (std::find(stops.begin(), stops.end(), token) != stops.end()) {
+    end(StopReason::stop_id);
+    result_.stop_id = token;
+    return false;
+  }
+  result_.tokens.push_back(token);
+  if (result_.tokens.size() == 1) result_.timings.first_token = seconds_now() - started_;
+  return true;
+}
+
+void Generation::note_logprobs(std::span<const float> logits, std::int32_t token,
+                               SamplerScratch& scratch) {
+  const auto count = static_cast<std::size_t>(*options_.top_logprobs);
+  const std::size_t before = result_.top_logprobs.size();
+  result_.top_logprobs.resize(before + count);
+  const auto top = std::span(result_.top_logprobs).subspan(before);
+  result_.logprobs.push_back(log_probabilities(logits, token, top, scratch));
+}
+
+/// Hands the token out. Returns whether the text goes on after it.
+bool Generation::deliver(std::int32_t token) {
+  const bool stopped = hand_out(token) == Flow::stop;
+  if (text_ && text_->stopped()) {
+    end(StopReason::stop_string);
+    result_.stop_string = text_->stop_string();
+  } else if (stopped) {
+    end(StopReason::callback);
+  } else if (room() == 0) {
+    end(StopReason::length);
+  } else if (static_cast<std::int64_t>(result_.tokens.size()) > room_after_prompt_) {
+    end(StopReason::capacity);  // for the token itself, if another is to follow it
+  } else {
+    return true;
+  }
+  return false;
+}
+
+Flow Generation::hand_out(std::int32_t token) {
+  Flow flow = options_.on_token ? options_.on_token(token) : Flow::proceed;
+  if (!text_) return flow;
+  const std::size_t before = result_.text.size();
+  text_->push(token, result_.text);
+  hand_out_text(before, flow);
+  return flow;
+}
+
+void Generation::hand_out_text(std::size_t from, Flow& flow) {
+  if (!options_.on_text || from == result_.text.size()) return;
+  const std::string_view text = std::string_view(result_.text).substr(from);
+  if (options_.on_text(text) == Flow::stop) flow = Flow::stop;
+}
+
+Result Generation::finish() {
+  const double now = seconds_now();
+  const bool prefilled = prompt_done() == prompt_size_;
+  result_.timings.prefill = (prefilled ? prefilled_ : now) - started_;
+  result_.timings.decode = prefilled ? now - prefilled_ : 0.0;
+  if (text_) {
+    const std::size_t before = result_.text.size();
+    text_->finish(result_.text);
+    Flow ignored = Flow::proceed;
+    hand_out_text(before, ignored);
+  }
+  return std::move(result_);
+}
+
+}  // namespace griffin

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// One text on its way: what was asked for, and what was chosen so far.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "griffin/generate/request.h"
+#include "griffin/generate/text_stream.h"
+#include "griffin/state/sequence.h"
+
+namespace griffin {
+
+/// Knows nothing of passes: its owner feeds the prompt and then next(), and brings the logits.
+class Generation {
+ public:
+  /// Copies what it needs of the prompt (for the penalties). `sequence` is where the text will go
+  /// on from. Throws what Generator::generate says. `seed_offset` tells candidates apart.
+  Generation(const Model& model, const Sequence& sequence, std::span<const std::int32_t> prompt,
+             GenerateOptions options, std::uint64_t seed_offset = 0);
+
+  /// Counts prompt tokens that were run. Returns whether the text goes on (on_prefill may say no).
+  bool prompt_was_fed(std::int64_t count);
+  /// Counts prompt tokens whose state was at hand.
+  void prompt_was_reused(std::int64_t count);
+  std::int64_t prompt_done() const noexcept {
+    return result_.prompt_tokens + result_.reused_tokens;
+  }
+  std::int64_t prompt_size() const noexcept { return prompt_size_; }
+
+  /// Chooses a token from its logits, which are changed. Returns whether the text goes on: whether
+  /// next() is to be fed. Allocates nothing.
+  bool choose(std::span<float> logits, SamplerScratch& scratch);
+  std::int32_t next() const noexcept { return result_.tokens.back(); }
+  /// Tokens that may still be chosen.
+  std::int64_t room() const noexcept;
+
+  /// Ends the text for a reason of the owner's.
+  void end(StopReason reason) noexcept { result_.reason = reason; }
+  /// What was counted while it went on.
+  Result& result() noexcept { return result_; }
+  const std::vector<std::int32_t>& tokens() const noexcept { return result_.tokens; }
+  /// Hands out the text that was held back, and the result.
+  Result finish();
+
+  double started() const noexcept { return started_; }
+  double prefilled() const noexcept { return prefilled_; }
+
+ private:
+  bool accept(std::int32_t token);
+  bool deliver(std::int32_t token);
+  void note_logprobs(std::span<const float> logits, std::int32_t token, SamplerScratch& scratch);
+  Flow hand_out(std::int32_t token);
+  void hand_out_text(std::size_t from, Flow& flow);
+
+  GenerateOptions options_;
+  Sampler sampler_;
+  std::optional<TextStream> text_;
+  std::vector<float> raw_logits_;  // [vocab], where log-probabilities are asked for
+  std::int64_t prompt_size_;
+  std::int64_t room_after_prompt_;  // positions
+  double started_;
+  double prefilled_ = 0.0;
+  Result result_;
+};
+
+/// Throws Error(invalid_argument) for what cannot be a prompt of that model, Error(capacity) where
+/// the sequence has no room for it.
+void check_prompt(const Model& model, const Sequence& sequence,
+                  std::span<const std::int32_t> prompt);
+
+}  // namespace griffin

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stop strings, however they are cut into tokens, and text that comes in whole code points.
+#include "griffin/generate/text_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "griffin/core/error.h"
+#include "support/allocation_counter.h"
+
+namespace griffin::test {
+namespace {
+
+const Tokenizer& tokenizer() {
+  static const Tokenizer t =
+      Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin/tokenizer.model");
+  return t;
+}
+
+/// Byte by byte, through the pieces that stand for single bytes.
+std::vector<std::int32_t> bytes_of(const std::string& text) {
+  std::vector<std::int32_t> ids;
+  for (const char c : text) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>",
+                  static_cast<unsigned>(static_cast<unsigned char>(c)));
+    ids.push_back(tokenizer().find(name).value());
+  }
+  return ids;
+}
+
+struct Streamed {
+  std::string text;
+  std::string stop;
+  std::size_t used;  // ids pushed until it stopped
+};
+
+Streamed stream(const std::vector<std::int32_t>& ids, const std::vector<std::string>& stops) {
+  TextStream s(tokenizer(), stops);
+  Streamed result{"", "", 0};
+  for (const std::int32_t id : ids) {
+    if (s.stopped()) break;
+    result.text += s.push(id);
+    ++result.used;
+  }
+  result.text += s.finish();
+  result.stop = s.stop_string();
+  return result;
+}
+
+/// What should come of a text: everything before the stop string that is complete first.
+Streamed reference(const std::string& text, const std::vector<std::string>& stops) {
+  for (std::size_t end = 1; end <= text.size(); ++end) {
+    std::string longest;
+    for (const std::string& stop : stops) {
+      if (text.substr(0, end).ends_with(stop) && stop.size() > longest.size()) longest = stop;
+    }
+    if (!longest.empty()) return {text.substr(0, end - longest.size()), longest, end};
+  }
+  return {text, "", text.size()};
+}
+
+std::string random_word(std::mt19937& random, std::size_t most) {
+  std::string word(1 + random() % most, 'a');
+  for (char& c : word) c = static_cast<char>('a' + random() % 2);
+  return word;
+}
+
+TEST(TextStream, FindsStopStringsByTheLetter) {
+  std::mt19937 random(1);
+  int stopped = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string text = random_word(random, 14);
+    std::vector<std::string> stops;
+    for (std::uint32_t n = random() % 4; n > 0; --n) stops.push_back(random_word(random, 6));
+    const Streamed expected = reference(text, stops);
+    const Streamed found = stream(bytes_of(text), stops);
+    ASSERT_EQ(found.text, expected.text) << text;
+    ASSERT_EQ(found.stop, expected.stop) << text;
+    ASSERT_EQ(found.used, expected.used);
+    stopped += expected.stop.empty() ? 0 : 1;
+  }
+  EXPECT_GT(stopped, 500);
+}
+
+/// The same text in tokens of any length.
+TEST(TextStream, HoweverTheTextIsCutIntoTokens) {
+  const std::string text = "And God said, Let there be light: and there was light.";
+  for (const std::string stop : {"be light", "God", " ", ":", "light.", "and there was light!"}) {
+    const Streamed expected = reference(text, {stop});
+    const Streamed found = stream(tokenizer().encode(text), {stop});
+    EXPECT_EQ(found.text, expected.text);
+    EXPECT_EQ(found.stop, expected.stop);
+  }
+}
+
+TEST(TextStream, NothingComesAfterAStop) {
+  TextStream s(tokenizer(), {"b"});
+  std::string text;
+  for (const std::int32_t id : bytes_of("ab")) s.push(id, text);
+  EXPECT_TRUE(s.stopped());
+  EXPECT_EQ(s.stop_string(), "b");
+  for (const std::int32_t id : bytes_of("cd")) s.push(id, text);
+  s.finish(text);
+  EXPECT_EQ(text, "a");
+}
+
+TEST(TextStream, HoldsBackNoMoreThanMayBecomeAStop) {
+  TextStream s(tokenizer(), {"stop"});
+  std::vector<std::string> pieces;
+  for (const std::int32_t id : bytes_of("sstxst")) pieces.push_back(s.push(id));
+  EXPECT_EQ(pieces, (std::vector<std::string>{"", "s", "", "stx", "", ""}));
+  EXPECT_EQ(s.finish(), "st");
+  EXPECT_FALSE(s.stopped());
+}
+
+TEST(TextStream, CodePointsOfManyBytes) {
+  const std::string text = "\u00E9\u2028\U0001F600x";
+  EXPECT_EQ(stream(bytes_of(text), {"\U0001F600"}).text, "\u00E9\u2028");
+  EXPECT_EQ(stream(bytes_of("a\xE2\x28"
+                            "b"),
+                   {"\uFFFD("})
+                .text,
+            "a");
+  EXPECT_EQ(stream(bytes_of("a\xE2"), {"\uFFFD"}).text, "a") << "found at the very end";
+  TextStream s(tokenizer());
+  std::vector<std::string> pieces;
+  for (const std::int32_t id : bytes_of("\u2028")) pieces.push_back(s.push(id));
+  EXPECT_EQ(pieces, (std::vector<std::string>{"", "", "\u2028"}));
+}
+
+TEST(TextStream, RefusesWhatIsNoText) {
+  EXPECT_THROW(TextStream(tokenizer(), {"\x98\x80"}), Error) << "half a code point";
+  EXPECT_THROW(TextStream(tokenizer(), {"a", ""}), Error);
+}
+
+TEST(TextStream, MayBeCopiedAndMoved) {
+  TextStream s(tokenizer(), {"ab"});
+  s.push(bytes_of("a")[0]);
+  TextStream copy = s;
+  const TextStream moved = std::move(s);
+  copy.push(bytes_of("b")[0]);
+  EXPECT_EQ(copy.stop_string(), "ab");
+  EXPECT_FALSE(moved.stopped());
+}
+
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+TEST(TextStream, TakesNothingFromTheHeap) {
+  const auto ids = tokenizer().encode("And it came to pass in those days, that there was no king.");
+  TextStream s(tokenizer(), {"no queen", "light"});
+  std::string text;
+  text.reserve(1000);
+  const std::int64_t before = allocations();
+  for (const std::int32_t id : ids) s.push(id, text);
+  s.finish(text);
+  EXPECT_EQ(allocations() - before, 0);
+  EXPECT_EQ(text, "And it came to pass in those days, that there was no king.");
+}
+#endif
+
+}  // namespace
+}  // namespace griffin::test
