@@ -31,6 +31,24 @@ void check_options(const GenerateOptions& options) {
   }
 }
 
+void check_prompt(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt) {
+  if (prompt.empty()) refuse(ErrorCode::invalid_argument, "the prompt is empty; give at least BOS");
+  const std::int64_t vocab = model.config().vocab;
+  for (const std::int32_t id : prompt) {
+    if (id < 0 || id >= vocab) {
+      refuse(ErrorCode::invalid_argument, "prompt token " + std::to_string(id) +
+                                              " is outside the vocabulary of " +
+                                              std::to_string(vocab));
+    }
+  }
+  const auto wanted = static_cast<std::int64_t>(prompt.size());
+  if (wanted > room) {
+    refuse(ErrorCode::capacity, "the sequence has room for " + std::to_string(room) +
+                                    " more positions, the prompt has " + std::to_string(wanted) +
+                                    " tokens");
+  }
+}
+
 SamplingOptions with_seed(SamplingOptions sampling, std::uint64_t offset) {
   sampling.seed += offset;
   return sampling;
@@ -52,26 +70,6 @@ void reserve(Result& result, const GenerateOptions& options) {
 
 }  // namespace
 
-void check_prompt(const Model& model, const Sequence& sequence,
-                  std::span<const std::int32_t> prompt) {
-  if (prompt.empty()) refuse(ErrorCode::invalid_argument, "the prompt is empty; give at least BOS");
-  const std::int64_t vocab = model.config().vocab;
-  for (const std::int32_t id : prompt) {
-    if (id < 0 || id >= vocab) {
-      refuse(ErrorCode::invalid_argument, "prompt token " + std::to_string(id) +
-                                              " is outside the vocabulary of " +
-                                              std::to_string(vocab));
-    }
-  }
-  const std::int64_t room = sequence.layout().capacity - sequence.position();
-  const auto wanted = static_cast<std::int64_t>(prompt.size());
-  if (wanted > room) {
-    refuse(ErrorCode::capacity, "the sequence has room for " + std::to_string(room) +
-                                    " more positions, the prompt has " + std::to_string(wanted) +
-                                    " tokens");
-  }
-}
-
 const char* name_of(StopReason reason) noexcept {
   constexpr const char* names[] = {"stop id",  "stop string", "length", "capacity",
                                    "callback", "cancelled",   "failed"};
@@ -84,16 +82,15 @@ double Result::mean_logprob() const noexcept {
          static_cast<double>(logprobs.size());
 }
 
-Generation::Generation(const Model& model, const Sequence& sequence,
-                       std::span<const std::int32_t> prompt, GenerateOptions options,
-                       std::uint64_t seed_offset)
+Generation::Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
+                       GenerateOptions options, std::uint64_t seed_offset)
     : options_(std::move(options)),
       sampler_(with_seed(options_.sampling, seed_offset), model.config().vocab),
       prompt_size_(static_cast<std::int64_t>(prompt.size())),
-      room_after_prompt_(sequence.layout().capacity - sequence.position() - prompt_size_),
+      room_after_prompt_(room - prompt_size_),
       started_(seconds_now()) {
   check_options(options_);
-  check_prompt(model, sequence, prompt);
+  check_prompt(model, room, prompt);
   if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
   if (options_.top_logprobs) raw_logits_.resize(static_cast<std::size_t>(model.config().vocab));
   sampler_.observe(prompt);
@@ -188,17 +185,19 @@ void Generation::hand_out_text(std::size_t from, Flow& flow) {
   if (options_.on_text(text) == Flow::stop) flow = Flow::stop;
 }
 
-Result Generation::finish() {
+void Generation::hand_out_rest() {
+  if (!text_) return;
+  const std::size_t before = result_.text.size();
+  text_->finish(result_.text);
+  Flow ignored = Flow::proceed;
+  hand_out_text(before, ignored);
+}
+
+Result Generation::take() noexcept {
   const double now = seconds_now();
-  const bool prefilled = prompt_done() == prompt_size_;
-  result_.timings.prefill = (prefilled ? prefilled_ : now) - started_;
-  result_.timings.decode = prefilled ? now - prefilled_ : 0.0;
-  if (text_) {
-    const std::size_t before = result_.text.size();
-    text_->finish(result_.text);
-    Flow ignored = Flow::proceed;
-    hand_out_text(before, ignored);
-  }
+  const double prefilled = prompt_left() == 0 ? prefilled_ : now;
+  result_.timings.prefill = prefilled - started_;
+  result_.timings.decode = now - prefilled;
   return std::move(result_);
 }
 

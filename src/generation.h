@@ -9,16 +9,15 @@
 
 #include "griffin/generate/request.h"
 #include "griffin/generate/text_stream.h"
-#include "griffin/state/sequence.h"
 
 namespace griffin {
 
 /// Knows nothing of passes: its owner feeds the prompt and then next(), and brings the logits.
 class Generation {
  public:
-  /// Copies what it needs of the prompt (for the penalties). `sequence` is where the text will go
-  /// on from. Throws what Generator::generate says. `seed_offset` tells candidates apart.
-  Generation(const Model& model, const Sequence& sequence, std::span<const std::int32_t> prompt,
+  /// Copies what it needs of the prompt (for the penalties). `room` is for so many positions.
+  /// Throws what Generator::generate says. `seed_offset` tells candidates apart.
+  Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
              GenerateOptions options, std::uint64_t seed_offset = 0);
 
   /// Counts prompt tokens that were run. Returns whether the text goes on (on_prefill may say no).
@@ -29,6 +28,7 @@ class Generation {
     return result_.prompt_tokens + result_.reused_tokens;
   }
   std::int64_t prompt_size() const noexcept { return prompt_size_; }
+  std::int64_t prompt_left() const noexcept { return prompt_size_ - prompt_done(); }
 
   /// Chooses a token from its logits, which are changed. Returns whether the text goes on: whether
   /// next() is to be fed. Allocates nothing.
@@ -42,11 +42,11 @@ class Generation {
   /// What was counted while it went on.
   Result& result() noexcept { return result_; }
   const std::vector<std::int32_t>& tokens() const noexcept { return result_.tokens; }
-  /// Hands out the text that was held back, and the result.
-  Result finish();
+  std::int64_t fed_back() const noexcept { return result_.fed_back; }
 
-  double started() const noexcept { return started_; }
-  double prefilled() const noexcept { return prefilled_; }
+  /// At the end: hands out the text that was held back; gives the result away.
+  void hand_out_rest();
+  Result take() noexcept;
 
  private:
   bool accept(std::int32_t token);
@@ -65,10 +65,5 @@ class Generation {
   double prefilled_ = 0.0;
   Result result_;
 };
-
-/// Throws Error(invalid_argument) for what cannot be a prompt of that model, Error(capacity) where
-/// the sequence has no room for it.
-void check_prompt(const Model& model, const Sequence& sequence,
-                  std::span<const std::int32_t> prompt);
 
 }  // namespace griffin

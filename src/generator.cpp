@@ -67,9 +67,11 @@ Generator::~Generator() = default;
 
 Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                            const GenerateOptions& options) {
-  Generation text(parts_->model, sequence, prompt, options);
+  const std::int64_t room = sequence.layout().capacity - sequence.position();
+  Generation text(parts_->model, room, prompt, options);
   if (parts_->prefill(sequence, prompt, text)) parts_->decode(sequence, prompt, text);
-  return text.finish();
+  text.hand_out_rest();
+  return text.take();
 }
 
 /// Runs the prompt in chunks and chooses the token after it. Returns whether the text goes on.

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "cli/embedded_model.h"
-#include "griffin/generate/text_stream.h"
 #include "griffin/core/error.h"
+#include "griffin/generate/text_stream.h"
 
 namespace griffin::test {
 namespace {

@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,11 @@ struct Result {
   std::int64_t candidate = 0;                  // of Request::candidates
   std::exception_ptr error;
   Timings timings;
+
+  /// The tokens that the sequence has not consumed: the last, or none after a stop id.
+  std::span<const std::int32_t> unread() const noexcept {
+    return std::span(tokens).subspan(static_cast<std::size_t>(fed_back));
+  }
 
   /// Mean log-probability of the tokens: what best-of-n goes by. NaN without log-probabilities.
   double mean_logprob() const noexcept;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The turns of a conversation, as instruction-tuned models expect them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "griffin/generate/tokenizer.h"
+
+namespace griffin {
+
+enum class Role { user, model };
+
+struct Turn {
+  Role role;
+  std::string text;
+};
+
+/// Gemma's turn format: BOS once, then for every turn "<start_of_turn>", "user" or "model", a line
+/// feed, the text without white space around it, "<end_of_turn>" and a line feed. What a user
+/// writes cannot begin or end a turn. Stateless; the tokenizer must outlive it.
+class Conversation {
+ public:
+  /// Throws Error(unsupported) for a tokenizer without these two pieces: its model was not tuned
+  /// for conversations.
+  Conversation(const Tokenizer& tokenizer, std::int32_t bos_id);
+
+  /// The ids of a conversation up to where the model's next turn begins. Throws
+  /// Error(invalid_argument) unless the turns alternate from a user's to a user's, and for text
+  /// that is not UTF-8.
+  std::vector<std::int32_t> encode(std::span<const Turn> turns) const;
+
+  /// The same step by step: what to feed for the user's first turn,
+  std::vector<std::int32_t> first(std::string_view text) const;
+  /// and for a later one, after the model's turn. `unread` are the model's tokens that were not fed
+  /// back (Result::unread).
+  std::vector<std::int32_t> next(std::string_view text, std::span<const std::int32_t> unread) const;
+
+  /// The ids that end the model's turn: "<end_of_turn>", and the model's own, for it may say
+  /// either.
+  std::vector<std::int32_t> stop_ids(std::span<const std::int32_t> of_model) const;
+
+ private:
+  void append_turn(Role role, std::string_view text, std::vector<std::int32_t>& ids) const;
+  void append_text(std::string_view text, std::vector<std::int32_t>& ids) const;
+
+  const Tokenizer* tokenizer_;
+  std::int32_t bos_id_;
+  std::int32_t start_of_turn_;
+  std::int32_t end_of_turn_;
+};
+
+}  // namespace griffin

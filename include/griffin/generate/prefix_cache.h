@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// States of texts that came up before, to go on from instead of reading them again.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <span>
+#include <vector>
+
+#include "griffin/state/sequence.h"
+
+namespace griffin {
+
+struct PrefixCacheStatistics {
+  std::int64_t entries = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t hits = 0;    // lookups that found something, so far
+  std::uint64_t misses = 0;  // and that did not
+  std::uint64_t evictions = 0;
+};
+
+/// Snapshots by the tokens that lead to them, with a budget of bytes; the least recently used ones
+/// go first. A recurrent state cannot be cut back, so that only what was kept at some position
+/// helps: branch() says where it would have been worth it. One thread at a time. Lookups are linear
+/// in the entries and the common tokens.
+class PrefixCache {
+ public:
+  /// 0 bytes: keeps nothing.
+  explicit PrefixCache(std::uint64_t max_bytes) : max_bytes_(max_bytes) {}
+
+  struct Match {
+    std::int64_t tokens = 0;             // of the text, that need not be read
+    const Snapshot* snapshot = nullptr;  // where they lead; null if there is nothing
+    std::span<const float> logits;       // [vocab], of the last of them, where they are all of it
+  };
+
+  /// The longest kept beginning of a text. All of it only where logits were kept with it, for some
+  /// token has to be run to get any. Valid until the next keep().
+  Match find(std::span<const std::int32_t> text);
+
+  /// How much of a text, short of all, it has in common with something kept: the place for a
+  /// snapshot that further texts of its kind can go on from.
+  std::int64_t branch(std::span<const std::int32_t> text) const noexcept;
+
+  /// Keeps what a sequence remembers after `text`, if the budget allows. Throws Error(capacity)
+  /// where there is not enough memory.
+  void keep(std::span<const std::int32_t> text, const Sequence& sequence,
+            std::span<const float> logits = {});
+
+  PrefixCacheStatistics statistics() const noexcept;
+
+ private:
+  struct Entry {
+    std::vector<std::int32_t> text;
+    Snapshot snapshot;
+    std::vector<float> logits;
+    std::uint64_t bytes() const noexcept {
+      return text.size() * sizeof(std::int32_t) + snapshot.bytes() + logits.size() * sizeof(float);
+    }
+  };
+  using Entries = std::list<Entry>;
+
+  void drop(Entries::iterator entry);
+
+  std::uint64_t max_bytes_;
+  std::uint64_t bytes_ = 0;
+  Entries entries_;  // the most recently used first
+  PrefixCacheStatistics counts_;
+};
+
+}  // namespace griffin

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many texts at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "griffin/generate/prefix_cache.h"
+#include "griffin/generate/request.h"
+#include "griffin/model/forward_pass.h"
+#include "griffin/state/pool.h"
+
+namespace griffin {
+
+struct SchedulerOptions {
+  int threads = 0;                          // of a pass; 0: all cores
+  std::int64_t max_sequences = 16;          // texts at once; memory for all of them is reserved
+  std::int64_t max_tokens_per_pass = 512;   // so long, at most, does a text wait for its next token
+  SequenceOptions sequence = {};            // of every text
+  std::uint64_t prefix_cache_bytes = 0;     // for the states of prompts and texts; 0: none are kept
+  const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
+  std::int64_t work_per_thread = default_work_per_thread;
+};
+
+/// A text to be generated. Its callbacks are called by the thread that steps the scheduler; they
+/// may submit and cancel. What one throws ends its own text only.
+struct Request {
+  std::vector<std::int32_t> prompt;
+  GenerateOptions options;
+  /// Where the text goes on from, e.g. an earlier text's Sequence::snapshot(); null: at the start.
+  std::shared_ptr<const Snapshot> start;
+  /// So many texts after one reading of the prompt, candidate i with seed + i; each has its own
+  /// Result. The best of n is the one with the largest Result::mean_logprob().
+  std::int64_t candidates = 1;
+  /// Called once for each text when it is over, with what it remembers (to save, fork or snapshot),
+  /// or null if it was cancelled before it began. Result::fed_back says how many of the tokens that
+  /// includes.
+  std::function<void(Result&&, const Sequence*)> on_done;
+};
+
+struct SchedulerStatistics {
+  std::int64_t waiting = 0;    // requests
+  std::int64_t running = 0;    // texts, those whose prompt is being read included
+  std::uint64_t passes = 0;    // so far
+  std::uint64_t rows = 0;      // tokens of those passes
+  std::int64_t most_rows = 0;  // of one pass
+};
+
+/// Continuous batching: texts join when there is room, in the order they were submitted, and leave
+/// when they are over. A pass takes one token of every text under way and, in what room is left,
+/// equal shares of the prompts being read. What a text becomes does not depend on what else runs,
+/// to the bit.
+///
+/// submit, cancel, wait and statistics may be called by any thread; step, run and serve by one at a
+/// time. Once texts are under way, steps allocate nothing until one joins or leaves.
+class Scheduler {
+ public:
+  using Id = std::uint64_t;
+
+  /// Throws what ForwardPass, SequencePool and Model::state_layout do, and Error(invalid_argument)
+  /// where max_tokens_per_pass is below max_sequences.
+  explicit Scheduler(const Model& model, const SchedulerOptions& options = {});
+  /// Forgets what is not over yet; nothing is called any more.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// Throws, and takes nothing on, where Generator::generate would, and Error(capacity) for more
+  /// candidates than max_sequences.
+  Id submit(Request request);
+
+  /// Ends a request's texts, with StopReason::cancelled, at the next step. Returns whether any was
+  /// still waiting or running.
+  bool cancel(Id id);
+
+  /// One pass. Returns whether anything is left to do.
+  bool step();
+
+  /// Steps until nothing is left to do.
+  void run();
+
+  /// Steps, and waits where there is nothing to do, until it is asked to stop.
+  void serve(std::stop_token stop);
+
+  SchedulerStatistics statistics() const;
+  PoolStatistics pool() const;
+  /// Only between steps, by the thread that steps.
+  PrefixCacheStatistics prefix_cache() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace griffin

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request on its way through the scheduler.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "generation.h"
+#include "griffin/generate/scheduler.h"
+
+namespace griffin {
+
+/// One candidate.
+struct Text {
+  Generation generation;
+  SequencePool::Handle sequence;  // from admission until it is over
+  bool running = true;
+};
+
+struct Job {
+  Scheduler::Id id = 0;
+  Request request;
+  std::vector<Text> texts;
+  std::int64_t checkpoint = 0;  // of the prompt, where a snapshot is to be kept; 0: nowhere
+  std::atomic<bool> cancelled = false;
+
+  std::span<const std::int32_t> prompt() const noexcept { return request.prompt; }
+  std::int64_t prompt_left() const noexcept { return texts[0].generation.prompt_left(); }
+  bool reads_prompt() const noexcept { return texts[0].running && prompt_left() > 0; }
+  /// Whether its tokens are all that its state stands for.
+  bool from_the_start() const noexcept { return request.start == nullptr; }
+};
+
+/// Whether a text goes on after something that calls back. What is thrown ends it.
+template <class Step>
+bool goes_on(Text& text, const Step& step) noexcept {
+  try {
+    return step();
+  } catch (...) {
+    text.generation.result().error = std::current_exception();
+    text.generation.end(StopReason::failed);
+    return false;
+  }
+}
+
+}  // namespace griffin

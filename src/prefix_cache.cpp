@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "griffin/generate/prefix_cache.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace griffin {
+namespace {
+
+using Tokens = std::span<const std::int32_t>;
+
+std::size_t common(Tokens a, Tokens b) noexcept {
+  const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return static_cast<std::size_t>(end - a.begin());
+}
+
+}  // namespace
+
+PrefixCache::Match PrefixCache::find(Tokens text) {
+  auto best = entries_.end();
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    const std::size_t size = entry->text.size();
+    const bool usable = size < text.size() || (size == text.size() && !entry->logits.empty());
+    if (!usable || common(entry->text, text) < size) continue;
+    if (best == entries_.end() || size > best->text.size()) best = entry;
+  }
+  if (best == entries_.end()) {
+    ++counts_.misses;
+    return {};
+  }
+  ++counts_.hits;
+  entries_.splice(entries_.begin(), entries_, best);
+  const bool all = best->text.size() == text.size();
+  return {static_cast<std::int64_t>(best->text.size()), &best->snapshot,
+          all ? std::span<const float>(best->logits) : std::span<const float>{}};
+}
+
+std::int64_t PrefixCache::branch(Tokens text) const noexcept {
+  std::size_t longest = 0;
+  for (const Entry& entry : entries_) longest = std::max(longest, common(entry.text, text));
+  const std::size_t most = text.empty() ? 0 : text.size() - 1;
+  return static_cast<std::int64_t>(std::min(longest, most));
+}
+
+void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const float> logits) {
+  const std::uint64_t bytes = text.size_bytes() + sequence.used_bytes() + logits.size_bytes();
+  if (text.empty() || bytes > max_bytes_) return;
+  const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return std::equal(entry.text.begin(), entry.text.end(), text.begin(), text.end());
+  });
+  if (same != entries_.end()) {
+    if (!same->logits.empty() || logits.empty()) {
+      entries_.splice(entries_.begin(), entries_, same);
+      return;
+    }
+    drop(same);
+  }
+  while (bytes_ + bytes > max_bytes_) {
+    drop(std::prev(entries_.end()));
+    ++counts_.evictions;
+  }
+  entries_.push_front(
+      {{text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}});
+  bytes_ += bytes;
+}
+
+void PrefixCache::drop(Entries::iterator entry) {
+  bytes_ -= entry->bytes();
+  entries_.erase(entry);
+}
+
+PrefixCacheStatistics PrefixCache::statistics() const noexcept {
+  PrefixCacheStatistics now = counts_;
+  now.entries = static_cast<std::int64_t>(entries_.size());
+  now.bytes = bytes_;
+  return now;
+}
+
+}  // namespace griffin

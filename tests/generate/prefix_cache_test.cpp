@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is kept, what is found, what has to go.
+#include "griffin/generate/prefix_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "support/models.h"
+#include "support/runs.h"
+
+namespace griffin::test {
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+class PrefixCacheTest : public ::testing::Test {
+ protected:
+  /// A sequence that has read these tokens.
+  Sequence after(const Ids& tokens) {
+    Sequence s = model_.sequence();
+    pass_.add(s, tokens, Logits::none);
+    pass_.run();
+    return s;
+  }
+  void keep(PrefixCache& cache, const Ids& tokens) { cache.keep(tokens, after(tokens)); }
+  /// Bytes of an entry of that many tokens.
+  std::uint64_t entry_bytes(std::uint64_t tokens) const {
+    return model_.state_layout().used_bytes(static_cast<std::int64_t>(tokens)) + 4 * tokens;
+  }
+
+  const Model model_ = Model::random(tiny_griffin(2), Dtype::f32, 3);
+  ForwardPass pass_ = pass_for(model_, kernels::table_at(0), 32);
+};
+
+TEST_F(PrefixCacheTest, FindsTheLongestBeginning) {
+  PrefixCache cache(1 << 20);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3}).snapshot, nullptr);
+  keep(cache, {1, 2});
+  keep(cache, {1, 2, 3, 4});
+  keep(cache, {1, 2, 9});
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4, 5}).tokens, 4);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 5}).tokens, 2);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}).tokens, 2) << "without logits, a token has to be run";
+  EXPECT_EQ(cache.find(Ids{2, 2}).tokens, 0);
+  const PrefixCache::Match match = cache.find(Ids{1, 2, 9, 9});
+  EXPECT_EQ(match.tokens, 3);
+  EXPECT_EQ(match.snapshot->position(), 3);
+  EXPECT_TRUE(match.logits.empty());
+  EXPECT_EQ(cache.statistics().hits, 4U);
+  EXPECT_EQ(cache.statistics().misses, 2U);
+}
+
+TEST_F(PrefixCacheTest, WithLogitsAllOfAText) {
+  PrefixCache cache(1 << 20);
+  const std::vector<float> logits = {1.0F, 2.0F};
+  keep(cache, {1, 2, 3});
+  cache.keep(Ids{1, 2, 3}, after({1, 2, 3}), logits);
+  EXPECT_EQ(cache.statistics().entries, 1);
+  const PrefixCache::Match match = cache.find(Ids{1, 2, 3});
+  EXPECT_EQ(match.tokens, 3);
+  EXPECT_EQ(std::vector<float>(match.logits.begin(), match.logits.end()), logits);
+  EXPECT_TRUE(cache.find(Ids{1, 2, 3, 4}).logits.empty()) << "they belong to the last token";
+  keep(cache, {1, 2, 3});
+  EXPECT_FALSE(cache.find(Ids{1, 2, 3}).logits.empty()) << "and are not lost";
+}
+
+TEST_F(PrefixCacheTest, TellsWhereTextsPart) {
+  PrefixCache cache(1 << 20);
+  keep(cache, {1, 2, 3, 4});
+  EXPECT_EQ(cache.branch(Ids{1, 2, 3, 7, 8}), 3);
+  EXPECT_EQ(cache.branch(Ids{1, 2, 3, 4}), 3) << "short of all";
+  EXPECT_EQ(cache.branch(Ids{5}), 0);
+}
+
+TEST_F(PrefixCacheTest, TheLeastRecentlyUsedGoesFirst) {
+  PrefixCache cache(3 * entry_bytes(3));
+  keep(cache, {1, 1, 1});
+  keep(cache, {2, 2, 2});
+  keep(cache, {3, 3, 3});
+  EXPECT_EQ(cache.statistics().bytes, 3 * entry_bytes(3));
+  EXPECT_EQ(cache.find(Ids{1, 1, 1, 1}).tokens, 3);
+  keep(cache, {4, 4, 4});
+  EXPECT_EQ(cache.find(Ids{2, 2, 2, 2}).tokens, 0);
+  EXPECT_EQ(cache.find(Ids{1, 1, 1, 1}).tokens, 3);
+  EXPECT_EQ(cache.find(Ids{3, 3, 3, 3}).tokens, 3);
+  EXPECT_EQ(cache.statistics().evictions, 1U);
+  EXPECT_EQ(cache.statistics().entries, 3);
+  keep(cache, {5, 5, 5, 5});  // a little too large for one to go
+  EXPECT_EQ(cache.statistics().entries, 2);
+  EXPECT_LE(cache.statistics().bytes, 3 * entry_bytes(3));
+}
+
+TEST_F(PrefixCacheTest, KeepsNothingThatDoesNotFit) {
+  PrefixCache none(0);
+  keep(none, {1, 2, 3});
+  EXPECT_EQ(none.statistics().entries, 0);
+  PrefixCache small(entry_bytes(3));
+  keep(small, {1, 2, 3});
+  keep(small, {1, 2, 3, 4});
+  EXPECT_EQ(small.statistics().entries, 1);
+  EXPECT_EQ(small.find(Ids{1, 2, 3, 4}).tokens, 3);
+}
+
+}  // namespace
+}  // namespace griffin::test

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ten thousand random operations against a model that does one thing at a time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "griffin/generate/generator.h"
+#include "griffin/generate/scheduler.h"
+#include "support/models.h"
+#include "support/runs.h"
+
+namespace griffin::test {
+namespace {
+
+/// A text that others can go on from: what the scheduler left of it, and what the reference did.
+struct Node {
+  std::shared_ptr<const Snapshot> found;
+  std::shared_ptr<const Snapshot> expected;
+};
+
+class RandomOperations {
+ public:
+  explicit RandomOperations(const ModelConfig& config)
+      : model_(Model::random(config, Dtype::bf16, 5)),
+        capacity_(capacity_for(config, 400)),
+        scheduler_(model_, options()),
+        generator_(model_, {.threads = 1}) {}
+
+  void run(int operations) {
+    for (int i = 0; i < operations && !::testing::Test::HasFatalFailure(); ++i) {
+      const std::uint32_t dice = below(100);
+      if (dice < 35) {
+        join();
+      } else if (dice < 45) {
+        cancel();
+      } else {
+        scheduler_.step();
+      }
+    }
+    scheduler_.run();
+    EXPECT_EQ(scheduler_.pool().in_use, 0);
+    EXPECT_GT(forked_, 300);
+    EXPECT_GT(restored_, 300);
+    EXPECT_GT(cancelled_, 100);
+    EXPECT_GT(finished_, 2000);
+  }
+
+ private:
+  SchedulerOptions options() const {
+    SchedulerOptions o{.threads = 1, .max_sequences = 6, .max_tokens_per_pass = 17};
+    o.sequence.capacity = capacity_;
+    o.prefix_cache_bytes = 200000;
+    return o;
+  }
+
+  std::uint32_t below(std::size_t count) { return static_cast<std::uint32_t>(random_() % count); }
+
+  /// A new text, or one that forks off an earlier one; sometimes of several candidates.
+  void join() {
+    Request request;
+    request.prompt = random_tokens(model_.config(), 1 + below(20), below(40));
+    request.options.max_new_tokens = below(9);
+    request.options.sampling.temperature = below(2) == 0 ? 0.0F : 0.9F;
+    request.options.sampling.seed = below(100);
+    if (below(8) == 0) request.candidates = 1 + below(3);
+    std::shared_ptr<const Snapshot> start;
+    if (!nodes_.empty() && below(2) == 0) {
+      const Node& node = nodes_[below(nodes_.size())];
+      if (capacity_ > 0 && node.found->position() + 60 > capacity_) return;
+      request.start = node.found;
+      start = node.expected;
+      ++forked_;
+    }
+    const Request plain = request;
+    request.on_done = [this, plain, start](Result&& result, const Sequence* sequence) {
+      done(plain, start, result, sequence);
+    };
+    ids_.push_back(scheduler_.submit(std::move(request)));
+  }
+
+  void cancel() {
+    if (!ids_.empty())
+      scheduler_.cancel(ids_[ids_.size() - 1 - below(std::min<std::size_t>(ids_.size(), 8))]);
+  }
+
+  /// The same text, alone; then both are kept to go on from.
+  void done(const Request& request, const std::shared_ptr<const Snapshot>& start,
+            const Result& result, const Sequence* sequence) {
+    Sequence alone = model_.sequence({capacity_, Dtype::f32});
+    if (start) alone.rollback(*start);
+    GenerateOptions options = request.options;
+    options.sampling.seed += static_cast<std::uint64_t>(result.candidate);
+    const Result expected = generator_.generate(alone, request.prompt, options);
+    if (result.reason == StopReason::cancelled) {
+      ++cancelled_;
+      ASSERT_LE(result.tokens.size(), expected.tokens.size());
+      EXPECT_TRUE(std::equal(result.tokens.begin(), result.tokens.end(), expected.tokens.begin()));
+      return;
+    }
+    ++finished_;
+    ASSERT_EQ(result.tokens, expected.tokens);
+    ASSERT_EQ(result.reason, expected.reason);
+    Sequence copy = kept(*sequence);
+    ASSERT_EQ(copy.position(), alone.position());
+    ASSERT_EQ(state_of(copy), state_of(alone));
+    Node node{std::make_shared<Snapshot>(copy.snapshot()),
+              std::make_shared<Snapshot>(alone.snapshot())};
+    if (nodes_.size() < 50) {
+      nodes_.push_back(std::move(node));
+    } else {
+      nodes_[below(nodes_.size())] = std::move(node);
+    }
+  }
+
+  /// By a fork, or by a save and a restore.
+  Sequence kept(const Sequence& sequence) {
+    if (below(2) == 0) return sequence.fork();
+    ++restored_;
+    std::stringstream stream;
+    sequence.save(stream);
+    Sequence copy = model_.sequence({capacity_, Dtype::f32});
+    copy.restore(stream);
+    return copy;
+  }
+
+  const Model model_;
+  const std::int64_t capacity_;
+  Scheduler scheduler_;
+  Generator generator_;
+  std::mt19937 random_{7};
+  std::vector<Node> nodes_;
+  std::vector<Scheduler::Id> ids_;
+  int forked_ = 0;
+  int restored_ = 0;
+  int cancelled_ = 0;
+  int finished_ = 0;
+};
+
+TEST(SchedulerOperations, TenThousandOfAGriffin) {
+  RandomOperations(tiny_griffin(8)).run(10000);
+}
+
+TEST(SchedulerOperations, TenThousandOfATransformer) {
+  RandomOperations(tiny_transformer()).run(10000);
+}
+
+}  // namespace
+}  // namespace griffin::test

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts in a batch are the texts they are alone, whatever joins, leaves or is cancelled beside
+// them.
+#include "griffin/generate/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "griffin/generate/generator.h"
+#include "support/allocation_counter.h"
+#include "support/models.h"
+#include "support/runs.h"
+
+namespace griffin::test {
+namespace {
+
+const Model& embedded() {
+  static const Model m = Model::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin");
+  return m;
+}
+
+/// Prompts and options of every kind; the same for the same number.
+Request request(const Model& model, std::uint32_t number) {
+  Request r;
+  r.prompt = random_tokens(model.config(), 1 + number * 37 % 90, number);
+  r.options.max_new_tokens = 1 + number * 13 % 40;
+  if (number % 3 != 0) {
+    r.options.sampling.temperature = 0.8F;
+    r.options.sampling.top_k = 30;
+    r.options.sampling.seed = number;
+  }
+  if (number % 4 == 1) r.options.sampling.repeat_penalty = 1.2F;
+  if (number % 5 == 2) r.options.top_logprobs = 2;
+  return r;
+}
+
+Result alone(const Model& model, const Request& r, int threads = 1) {
+  Generator generator(model, {.threads = threads});
+  Sequence s = model.sequence();
+  return generator.generate(s, r.prompt, r.options);
+}
+
+void expect_same(const Result& found, const Result& expected) {
+  EXPECT_EQ(found.tokens, expected.tokens);
+  EXPECT_EQ(found.text, expected.text);
+  EXPECT_EQ(found.reason, expected.reason);
+  EXPECT_EQ(found.stop_id, expected.stop_id);
+  EXPECT_EQ(found.logprobs, expected.logprobs);
+  EXPECT_EQ(found.fed_back, expected.fed_back);
+}
+
+/// Submits a request and puts its result where it is asked for.
+Scheduler::Id submit(Scheduler& scheduler, Request r, Result& result) {
+  r.on_done = [&result](Result&& done, const Sequence*) { result = std::move(done); };
+  return scheduler.submit(std::move(r));
+}
+
+TEST(Scheduler, SixtyFourTextsAreEachTheTextAlone) {
+  constexpr std::uint32_t count = 64;
+  std::vector<Result> expected;
+  for (std::uint32_t i = 0; i < count; ++i)
+    expected.push_back(alone(embedded(), request(embedded(), i)));
+  for (const std::int64_t sequences : {1, 7, 64}) {
+    for (const int threads : {1, 2}) {
+      SCOPED_TRACE(std::to_string(sequences) + " at once, " + std::to_string(threads) + " threads");
+      Scheduler scheduler(embedded(), {.threads = threads,
+                                       .max_sequences = sequences,
+                                       .max_tokens_per_pass = sequences + 31,
+                                       .work_per_thread = 1});
+      std::vector<Result> results(count);
+      for (std::uint32_t i = 0; i < count; ++i)
+        submit(scheduler, request(embedded(), i), results[i]);
+      scheduler.run();
+      for (std::uint32_t i = 0; i < count; ++i) {
+        SCOPED_TRACE(i);
+        expect_same(results[i], expected[i]);
+      }
+      EXPECT_LE(scheduler.statistics().most_rows, sequences + 31);
+      EXPECT_EQ(scheduler.statistics().running, 0);
+      EXPECT_EQ(scheduler.statistics().waiting, 0);
+      EXPECT_EQ(scheduler.pool().in_use, 0);
+      EXPECT_EQ(scheduler.pool().most_in_use, sequences);
+    }
+  }
+}
+
+TEST(Scheduler, OnEveryKindOfModel) {
+  for (const NamedConfig& named : tiny_models()) {
+    for (const Dtype dtype : {Dtype::bf16, Dtype::int8, Dtype::int4}) {
+      SCOPED_TRACE(std::string(named.name) + ", " + name_of(dtype));
+      const Model model = Model::random(named.config, dtype, 2);
+      SchedulerOptions options{.threads = 1, .max_sequences = 5, .max_tokens_per_pass = 9};
+      options.sequence.capacity = capacity_for(named.config, 140);
+      Scheduler scheduler(model, options);
+      std::vector<Result> results(12);
+      for (std::uint32_t i = 0; i < 12; ++i) submit(scheduler, request(model, i), results[i]);
+      scheduler.run();
+      for (std::uint32_t i = 0; i < 12; ++i) {
+        Generator generator(model, {.threads = 1});
+        Sequence s = model.sequence(options.sequence);
+        const Request r = request(model, i);
+        expect_same(results[i], generator.generate(s, r.prompt, r.options));
+      }
+    }
+  }
+}
+
+/// A long prompt is read beside running texts, which get a token with every pass.
+TEST(Scheduler, NobodyStallsWhileAPromptIsRead) {
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 3, .max_tokens_per_pass = 10});
+  int tokens = 0;
+  Request talks = request(embedded(), 3);
+  talks.options.max_new_tokens = 100;
+  talks.options.on_token = [&](std::int32_t) { return ++tokens, Flow::proceed; };
+  Result ignored[3];
+  submit(scheduler, talks, ignored[0]);
+  while (tokens == 0) scheduler.step();
+  Request lengthy;
+  lengthy.prompt = random_tokens(embedded().config(), 200, 1);
+  lengthy.options.max_new_tokens = 1;
+  Request brief = lengthy;
+  brief.prompt.resize(5);
+  submit(scheduler, lengthy, ignored[1]);
+  submit(scheduler, brief, ignored[2]);
+  for (int pass = 1; pass <= 20; ++pass) {
+    const int before = tokens;
+    scheduler.step();
+    EXPECT_EQ(tokens, before + 1);
+    if (pass == 2) {
+      EXPECT_EQ(ignored[2].tokens.size(), 1U) << "a short prompt need not wait";
+    }
+  }
+  EXPECT_TRUE(ignored[1].tokens.empty()) << "the long one is not through yet";
+  EXPECT_EQ(scheduler.statistics().most_rows, 10);
+  scheduler.run();
+  EXPECT_EQ(ignored[1].tokens.size(), 1U);
+}
+
+TEST(Scheduler, CancellingAtAnyPointLeavesThePoolWhole) {
+  const Result expected = alone(embedded(), request(embedded(), 4));
+  for (int steps = 0; steps < 25; ++steps) {
+    Scheduler scheduler(embedded(), {.threads = 1,
+                                     .max_sequences = 2,
+                                     .max_tokens_per_pass = 20,
+                                     .prefix_cache_bytes = 1 << 20});
+    std::vector<Result> results(4);
+    std::vector<Scheduler::Id> ids;
+    for (std::uint32_t i = 0; i < 4; ++i) {
+      ids.push_back(submit(scheduler, request(embedded(), 5 + i), results[i]));
+    }
+    for (int i = 0; i < steps; ++i) scheduler.step();
+    int cancelled = 0;
+    for (const Scheduler::Id id : ids) cancelled += scheduler.cancel(id) ? 1 : 0;
+    scheduler.step();
+    EXPECT_EQ(scheduler.pool().in_use, 0);
+    EXPECT_EQ(scheduler.statistics().running, 0);
+    EXPECT_EQ(scheduler.statistics().waiting, 0);
+    EXPECT_EQ(std::count_if(results.begin(), results.end(),
+                            [](const Result& r) { return r.reason == StopReason::cancelled; }),
+              cancelled);
+    for (const Scheduler::Id id : ids) EXPECT_FALSE(scheduler.cancel(id)) << "it is over";
+    Result after;
+    submit(scheduler, request(embedded(), 4), after);
+    scheduler.run();
+    expect_same(after, expected);
+  }
+}
+
+TEST(Scheduler, CallbacksMaySubmitAndCancel) {
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 2});
+  Result second;
+  Result third;
+  Request first = request(embedded(), 9);
+  Scheduler::Id third_id = 0;
+  first.on_done = [&](Result&&, const Sequence*) {
+    submit(scheduler, request(embedded(), 4), second);
+    scheduler.cancel(third_id);
+  };
+  scheduler.submit(first);
+  Request endless = request(embedded(), 3);
+  endless.options.max_new_tokens = GenerateOptions::unlimited;
+  third_id = submit(scheduler, endless, third);
+  scheduler.run();
+  expect_same(second, alone(embedded(), request(embedded(), 4)));
+  EXPECT_EQ(third.reason, StopReason::cancelled);
+}
+
+TEST(Scheduler, WhatACallbackThrowsEndsItsTextOnly) {
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 4});
+  Result good;
+  Result bad;
+  Request throwing = request(embedded(), 3);
+  throwing.options.on_token = [](std::int32_t) -> Flow { throw std::runtime_error("mine"); };
+  submit(scheduler, throwing, bad);
+  submit(scheduler, request(embedded(), 4), good);
+  scheduler.run();
+  expect_same(good, alone(embedded(), request(embedded(), 4)));
+  EXPECT_EQ(bad.reason, StopReason::failed);
+  EXPECT_THROW(std::rethrow_exception(bad.error), std::runtime_error);
+  EXPECT_EQ(scheduler.pool().in_use, 0);
+
+  Request throws_when_done = request(embedded(), 3);
+  throws_when_done.on_done = [](Result&&, const Sequence*) { throw std::runtime_error("done"); };
+  scheduler.submit(throws_when_done);
+  EXPECT_THROW(scheduler.run(), std::runtime_error);
+  EXPECT_EQ(scheduler.pool().in_use, 0);
+  EXPECT_FALSE(scheduler.step());
+}
+
+TEST(Scheduler, CandidatesAreTheTextsOfTheirSeeds) {
+  Request r = request(embedded(), 4);
+  r.options.sampling.seed = 40;
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 4, .max_tokens_per_pass = 16});
+  std::map<std::int64_t, Result> results;
+  Request many = r;
+  many.candidates = 4;
+  many.on_done = [&](Result&& result, const Sequence* sequence) {
+    EXPECT_EQ(sequence->position(), static_cast<std::int64_t>(r.prompt.size()) + result.fed_back);
+    results[result.candidate] = std::move(result);
+  };
+  scheduler.submit(many);
+  scheduler.run();
+  ASSERT_EQ(results.size(), 4U);
+  for (auto& [candidate, result] : results) {
+    Request one = r;
+    one.options.sampling.seed += static_cast<std::uint64_t>(candidate);
+    one.options.top_logprobs = 0;
+    expect_same(result, alone(embedded(), one));
+    EXPECT_LT(result.mean_logprob(), 0.0) << "there to choose by";
+    EXPECT_EQ(result.reused_tokens,
+              candidate == 0 ? 0 : static_cast<std::int64_t>(r.prompt.size()));
+  }
+  EXPECT_NE(results[0].tokens, results[1].tokens);
+}
+
+TEST(Scheduler, RefusesWhatCannotBeDone) {
+  EXPECT_THROW(Scheduler(embedded(), {.max_sequences = 0}), Error);
+  EXPECT_THROW(Scheduler(embedded(), {.max_sequences = 8, .max_tokens_per_pass = 7}), Error);
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 2});
+  const auto refused = [&](auto set) {
+    Request r = request(embedded(), 1);
+    set(r);
+    EXPECT_THROW(scheduler.submit(r), Error);
+  };
+  refused([](Request& r) { r.prompt.clear(); });
+  refused([](Request& r) { r.prompt.push_back(1 << 20); });
+  refused([](Request& r) { r.candidates = 0; });
+  refused([](Request& r) { r.candidates = 3; });
+  refused([](Request& r) { r.options.max_new_tokens = -2; });
+  refused([](Request& r) { r.options.sampling.top_p = 2.0F; });
+  refused([](Request& r) { r.options.stop_strings = {"x"}; });
+  EXPECT_EQ(scheduler.statistics().waiting, 0);
+  EXPECT_FALSE(scheduler.step());
+  EXPECT_FALSE(scheduler.cancel(17));
+
+  const Model other = Model::random(tiny_hawk(), Dtype::f32, 1);
+  Result result;
+  Request foreign = request(embedded(), 1);
+  foreign.start = std::make_shared<Snapshot>(other.sequence().snapshot());
+  submit(scheduler, foreign, result);
+  scheduler.run();
+  EXPECT_EQ(result.reason, StopReason::failed);
+  EXPECT_THROW(std::rethrow_exception(result.error), Error);
+}
+
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+TEST(Scheduler, StepsTakeNothingFromTheHeap) {
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 64});
+  const Tokenizer tokenizer =
+      Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin/tokenizer.model");
+  std::vector<Result> results(64);
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    Request r = request(embedded(), i);
+    r.options.max_new_tokens = 200;
+    r.options.tokenizer = &tokenizer;
+    r.options.stop_strings = {"never to be seen"};
+    r.options.on_text = [](std::string_view) { return Flow::proceed; };
+    submit(scheduler, r, results[i]);
+  }
+  while (scheduler.statistics().rows < 64 * 60) scheduler.step();  // all prompts are read
+  const std::int64_t before = allocations();
+  for (int i = 0; i < 50; ++i) scheduler.step();
+  EXPECT_EQ(allocations() - before, 0);
+  EXPECT_EQ(scheduler.statistics().running, 64);
+}
+#endif
+
+/// Four threads submit and some of them cancel; one serves.
+TEST(Scheduler, ManyThreadsSubmit) {
+  Scheduler scheduler(
+      embedded(),
+      {.threads = 1, .max_sequences = 8, .max_tokens_per_pass = 64, .prefix_cache_bytes = 1 << 22});
+  std::atomic<int> done = 0;
+  std::vector<Result> results(64);
+  std::jthread server([&](std::stop_token stop) { scheduler.serve(stop); });
+  std::vector<std::jthread> threads;
+  for (std::uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint32_t i = 16 * t; i < 16 * (t + 1); ++i) {
+        Request r = request(embedded(), i);
+        r.on_done = [&, i](Result&& result, const Sequence*) {
+          results[i] = std::move(result);
+          ++done;
+        };
+        const Scheduler::Id id = scheduler.submit(std::move(r));
+        if (i % 16 == 7) scheduler.cancel(id);
+        static_cast<void>(scheduler.statistics());
+      }
+    });
+  }
+  threads.clear();  // joins
+  while (done < 64) std::this_thread::yield();
+  server.request_stop();
+  server.join();
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    if (results[i].reason == StopReason::cancelled) continue;
+    const Result expected = alone(embedded(), request(embedded(), i));
+    SCOPED_TRACE(i);
+    expect_same(results[i], expected);
+  }
+  EXPECT_EQ(scheduler.pool().in_use, 0);
+}
+
+}  // namespace
+}  // namespace griffin::test
