@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Continues a text greedily: stdout carries the continuation, stderr everything else.
+// Continues a text, greedily if nothing else is said: stdout carries the continuation, stderr
+// everything else.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "support/peak_memory.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
+#include "support/sampling_options.h"
 
 namespace griffin::examples {
 namespace {
@@ -22,7 +25,7 @@ namespace {
 constexpr const char* embedded_prompt = "In the beginning God";
 
 struct Options {
-  explicit Options(CLI::App& app) : common(app, 512) {
+  explicit Options(CLI::App& app) : common(app, 512), sampling(app) {
     prompt_given = app.add_option("-p,--prompt", prompt, "The text to continue")
                        ->type_name("TEXT")
                        ->excludes(app.get_option("--file"))
@@ -31,16 +34,24 @@ struct Options {
         ->type_name("N")
         ->check(at_least(-1))
         ->capture_default_str();
-    app.add_flag("--ignore-eos", ignore_eos, "Go on after the tokens that end a text");
+    app.add_option("--lookup", lookup, "Guess so many tokens from the text and try them at once")
+        ->type_name("N")
+        ->check(between(0, 64))
+        ->capture_default_str();
+    app.add_option("--load-state", load_state, "Go on from a saved state")->type_name("FILE");
+    app.add_option("--save-state", save_state, "Save the state at the end")->type_name("FILE");
     app.add_flag("--print-tokens", print_tokens, "Print the new token ids instead of their text");
     app.add_flag("--stats", stats, "Print sizes, speeds and why it stopped on stderr");
   }
 
   CommonOptions common;
+  SamplingFlags sampling;
   std::string prompt;
+  std::string load_state;
+  std::string save_state;
   CLI::Option* prompt_given;
   int predict = 128;
-  bool ignore_eos = false;
+  int lookup = 0;
   bool print_tokens = false;
   bool stats = false;
 };
@@ -49,52 +60,40 @@ struct Options {
 std::string read_prompt(const Options& options) {
   if (options.prompt_given->count() > 0) return options.prompt;
   if (options.common.reads_input()) return options.common.read_input();
+  if (!options.load_state.empty()) return "";
   if (options.common.embedded()) return embedded_prompt;
   throw UsageError("no prompt: give one of --prompt, --file and --tokens");
 }
 
-std::vector<std::int32_t> stop_ids(const Options& options, const Model& model,
-                                   const std::optional<Tokenizer>& tokenizer) {
-  if (options.ignore_eos) return {};
-  std::vector<std::int32_t> ids(model.stop_ids().begin(), model.stop_ids().end());
-  // Instruction-tuned models end a turn with either.
-  if (tokenizer) {
-    if (const auto end_of_turn = tokenizer->find("<end_of_turn>")) ids.push_back(*end_of_turn);
-  }
-  return ids;
-}
-
-/// Room for prompt and continuation where the model needs to be told how much.
-Sequence new_sequence(const Options& options, const Model& model, std::int64_t prompt_tokens) {
-  if (options.predict < 0 && has_global_attention(model.config())) {
+/// Room for what was read before, the prompt and the continuation, where the model needs to be told
+/// how much.
+Sequence new_sequence(const Options& options, const Model& model, std::int64_t tokens) {
+  if (!has_global_attention(model.config())) return options.common.sequence(model, 0);
+  if (options.predict < 0) {
     throw Error(ErrorCode::invalid_argument,
                 "-n -1 needs a model of constant state; this one has global attention, whose state "
                 "grows with every token: give a number");
   }
-  return options.common.sequence(model, options.predict < 0 ? 0 : prompt_tokens + options.predict);
+  if (!options.load_state.empty()) tokens += Sequence::saved_position(options.load_state);
+  return options.common.sequence(model, tokens + options.predict);
 }
 
 /// Prints tokens as they come: their text, or their ids on one line.
 class Printer {
  public:
-  Printer(const Options& options, const std::optional<Tokenizer>& tokenizer) {
-    if (!options.print_tokens) text_.emplace(*tokenizer);
-  }
-
+  Flow print(std::string_view text) { return output_.write(text); }
   Flow print(std::int32_t id) {
-    if (text_) return output_.write(text_->push(id));
     return output_.write((std::exchange(first_, false) ? "" : " ") + std::to_string(id));
   }
 
   /// Throws Error(io) if stdout did not take it all.
   void finish() {
-    output_.write((text_ ? text_->finish() : "") + "\n");
+    output_.write("\n");
     output_.require();
   }
 
  private:
   Output output_;
-  std::optional<TextStream> text_;
   bool first_ = true;
 };
 
@@ -124,6 +123,18 @@ std::string reason(const Result& result) {
   return text;
 }
 
+std::string lookup_rate(const Result& result) {
+  const auto share = [](std::int64_t a, std::int64_t b) {
+    return static_cast<double>(a) / static_cast<double>(b);
+  };
+  char text[96];
+  std::snprintf(text, sizeof text, "%lld of %lld guesses right (%.1f %%), %.2f tokens a pass",
+                static_cast<long long>(result.accepted), static_cast<long long>(result.guessed),
+                100 * share(result.accepted, result.guessed),
+                share(result.fed_back, result.decode_passes));
+  return text;
+}
+
 void print_stats(const Options& options, const Model& model, const Sequence& sequence,
                  const Result& result) {
   const auto line = [](const char* name, const std::string& value) {
@@ -135,30 +146,59 @@ void print_stats(const Options& options, const Model& model, const Sequence& seq
                       std::to_string(options.common.threads()) + " threads");
   line("sequence", megabytes(sequence.bytes()));
   line("load", milliseconds(model.load_seconds()));
+  if (result.guessed > 0) line("lookup", lookup_rate(result));
   line("prefill", per_second(result.prompt_tokens, result.timings.prefill));
   line("first token", milliseconds(result.timings.first_token));
-  line("decode", per_second(result.decode_passes, result.timings.decode));
+  line("decode", per_second(result.fed_back, result.timings.decode));
   line("peak memory", megabytes(peak_memory()));
   line("stopped by", reason(result));
 }
 
-Result generate(const Options& options, const Model& model, Sequence& sequence,
-                const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> stop_ids,
-                Printer& printer) {
-  Generator generator(model, GeneratorOptions{.threads = options.common.threads(),
-                                              .chunk = options.common.chunk(prompt.size())});
-  ProgressBar bar("reading the prompt");
+GenerateOptions generate_options(const Options& options, const Model& model,
+                                 const Tokenizer* tokenizer) {
   GenerateOptions generate;
   generate.max_new_tokens = options.predict;
-  generate.stop_ids = std::move(stop_ids);
+  generate.sampling = options.sampling.sampling();
+  generate.tokenizer = tokenizer;
+  generate.stop_strings = options.sampling.stop_strings();
+  if (!options.sampling.ignores_eos()) {
+    generate.stop_ids = SamplingFlags::stop_ids(model, tokenizer);
+  }
+  return generate;
+}
+
+Result generate(const Options& options, const Model& model, Sequence& sequence,
+                const std::vector<std::int32_t>& prompt, GenerateOptions generate) {
+  Generator generator(model, GeneratorOptions{.threads = options.common.threads(),
+                                              .chunk = options.common.chunk(prompt.size()),
+                                              .lookup = options.lookup});
+  ProgressBar bar("reading the prompt");
+  Printer printer;
   generate.on_prefill = [&](std::int64_t done, std::int64_t total) {
     bar.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
     return Interrupt::flow();
   };
+  if (!options.print_tokens) {
+    generate.on_text = [&](std::string_view text) { return printer.print(text); };
+  }
   generate.on_token = [&](std::int32_t id) {
-    return printer.print(id) == Flow::stop ? Flow::stop : Interrupt::flow();
+    if (options.print_tokens && printer.print(id) == Flow::stop) return Flow::stop;
+    return Interrupt::flow();
   };
-  return generator.generate(sequence, prompt, generate);
+  Result result = generator.generate(sequence, prompt, generate);
+  printer.finish();
+  return result;
+}
+
+/// What was saved as chosen but not read yet, and the prompt.
+std::vector<std::int32_t> go_on(const Options& options, Sequence& sequence,
+                                const std::vector<std::int32_t>& prompt) {
+  std::vector<std::int32_t> ids = sequence.restore(options.load_state);
+  ids.insert(ids.end(), prompt.begin(), prompt.end());
+  if (ids.empty()) {
+    throw UsageError("the saved text is over: give a prompt to go on from it");
+  }
+  return ids;
 }
 
 ExitCode decode(const Options& options) {
@@ -170,13 +210,16 @@ ExitCode decode(const Options& options) {
   if (needs_tokenizer || options.common.has_tokenizer()) {  // also for its stop ids
     tokenizer = options.common.load_tokenizer(model);
   }
-  const std::vector<std::int32_t> prompt = options.common.ids(input, model, tokenizer);
-  Sequence sequence = new_sequence(options, model, static_cast<std::int64_t>(prompt.size()));
-
-  Printer printer(options, tokenizer);
+  const bool goes_on = !options.load_state.empty();
+  std::vector<std::int32_t> prompt = goes_on
+                                         ? options.common.ids_without_bos(input, model, tokenizer)
+                                         : options.common.ids(input, model, tokenizer);
+  Sequence sequence = new_sequence(options, model, static_cast<std::int64_t>(prompt.size()) + 1);
+  if (goes_on) prompt = go_on(options, sequence, prompt);
   const Result result =
-      generate(options, model, sequence, prompt, stop_ids(options, model, tokenizer), printer);
-  printer.finish();
+      generate(options, model, sequence, prompt,
+               generate_options(options, model, tokenizer ? &*tokenizer : nullptr));
+  if (!options.save_state.empty()) sequence.save(options.save_state, result.unread());
   if (options.stats) print_stats(options, model, sequence, result);
   return Interrupt::seen() ? interrupted : success;
 }
@@ -185,7 +228,8 @@ ExitCode decode(const Options& options) {
 }  // namespace griffin::examples
 
 int main(int argc, char** argv) {
-  CLI::App app("Continues a text with the most likely token, again and again.", "greedy_decode");
+  CLI::App app("Continues a text: with the most likely token, or drawing from the likely ones.",
+               "greedy_decode");
   const griffin::examples::Options options(app);
   return griffin::examples::run(app, argc, argv, [&] { return decode(options); });
 }

@@ -17,7 +17,7 @@ namespace {
   throw Error(code, "generate: " + what);
 }
 
-void check_options(const GenerateOptions& options) {
+void check_options(const GenerateOptions& options, std::int64_t vocab) {
   if (options.max_new_tokens < GenerateOptions::unlimited) {
     refuse(ErrorCode::invalid_argument,
            "max_new_tokens: expected >= -1, found " + std::to_string(options.max_new_tokens));
@@ -25,9 +25,10 @@ void check_options(const GenerateOptions& options) {
   if (options.tokenizer == nullptr && (!options.stop_strings.empty() || options.on_text)) {
     refuse(ErrorCode::invalid_argument, "stop_strings and on_text need a tokenizer");
   }
-  if (options.top_logprobs && (*options.top_logprobs < 0 || *options.top_logprobs > 1024)) {
-    refuse(ErrorCode::invalid_argument,
-           "top_logprobs: expected 0 to 1024, found " + std::to_string(*options.top_logprobs));
+  if (options.top_logprobs && (*options.top_logprobs < 0 || *options.top_logprobs > vocab)) {
+    refuse(ErrorCode::invalid_argument, "top_logprobs: expected 0 to the vocabulary's " +
+                                            std::to_string(vocab) + ", found " +
+                                            std::to_string(*options.top_logprobs));
   }
 }
 
@@ -65,7 +66,8 @@ void reserve(Result& result, const GenerateOptions& options) {
   if (options.tokenizer) result.text.reserve(tokens * bytes_per_token);
   if (!options.top_logprobs) return;
   result.logprobs.reserve(tokens);
-  result.top_logprobs.reserve(tokens * static_cast<std::size_t>(*options.top_logprobs));
+  result.top_logprobs.reserve(
+      std::min(tokens * static_cast<std::size_t>(*options.top_logprobs), std::size_t{1} << 20));
 }
 
 }  // namespace
@@ -89,7 +91,7 @@ Generation::Generation(const Model& model, std::int64_t room, std::span<const st
       prompt_size_(static_cast<std::int64_t>(prompt.size())),
       room_after_prompt_(room - prompt_size_),
       started_(seconds_now()) {
-  check_options(options_);
+  check_options(options_, model.config().vocab);
   check_prompt(model, room, prompt);
   if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
   if (options_.top_logprobs) raw_logits_.resize(static_cast<std::size_t>(model.config().vocab));

@@ -82,6 +82,12 @@ Header read_header(std::istream& in, const std::string& name) {
   return header;
 }
 
+std::ifstream open(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) refuse(ErrorCode::io, file.string(), std::strerror(errno));
+  return in;
+}
+
 StateLayout layout_of(const Header& header) {
   StateLayout layout;
   layout.recurrent_slots = header.recurrent_slots;
@@ -143,9 +149,13 @@ void Sequence::save(std::ostream& out, std::span<const std::int32_t> unread) con
   if (!out.flush()) refuse(ErrorCode::io, "state", "cannot be written to the stream");
 }
 
+std::int64_t Sequence::saved_position(const std::filesystem::path& file) {
+  std::ifstream in = open(file);
+  return read_header(in, file.string()).position;
+}
+
 std::vector<std::int32_t> Sequence::restore(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) refuse(ErrorCode::io, file.string(), std::strerror(errno));
+  std::ifstream in = open(file);
   return from_stream(in, file.string(), StreamEnd::required);
 }
 

@@ -16,21 +16,21 @@ struct LogitBias {
   float bias;  // added to the logit; -infinity forbids the token
 };
 
-/// How a token is chosen, step by step in this order: biases, penalties, on_logits, then the most
-/// likely token (temperature 0) or top_k, top_p, min_p, temperature and a draw. top_p and min_p
-/// look at probabilities before the temperature. Of equally likely tokens the lower id comes first.
+/// In the order in which they take effect, but for the temperature: that comes last.
 struct SamplingOptions {
-  float temperature = 0.0F;
-  std::int32_t top_k = 0;             // the k most likely tokens; 0: all
-  float top_p = 1.0F;                 // the fewest whose probabilities reach p; 1: all
-  float min_p = 0.0F;                 // those min_p times as likely as the most likely; 0: all
-  float repeat_penalty = 1.0F;        // divides (or multiplies, below 0) the logit of a seen token
-  float presence_penalty = 0.0F;      // taken from the logit of a seen token
-  float frequency_penalty = 0.0F;     // the same, for every time it was seen
-  std::int32_t penalty_last_n = 64;   // tokens, prompt included, that count as seen
-  std::vector<LogitBias> logit_bias;  // of single tokens
-  std::uint64_t seed = 0;             // of the draws
-  /// May change the logits [vocab].
+  static constexpr std::int32_t longest_look_back = 1 << 20;
+
+  float temperature = 0.0F;       // 0: the most likely token
+  std::int32_t top_k = 0;         // the k most likely; 0: all
+  float top_p = 1.0F;             // the fewest most likely whose probabilities reach p; 1: all
+  float min_p = 0.0F;             // those at least min_p times as likely as the most likely; 0: all
+  float repeat_penalty = 1.0F;    // of tokens seen: divides logits > 0, multiplies others; 1: none
+  float presence_penalty = 0.0F;  // subtracted from the logit of every token seen
+  float frequency_penalty = 0.0F;    // subtracted as often as the token was seen
+  std::int32_t penalty_last_n = 64;  // tokens, prompt included, that count as seen; 0: none
+  std::vector<LogitBias> logit_bias;
+  std::uint64_t seed = 0;
+  /// May change the logits, [vocab], before a token is chosen: after bias and penalties.
   std::function<void(std::span<float>)> on_logits;
 };
 
@@ -39,7 +39,8 @@ struct TokenProbability {
   float logprob;  // natural logarithm
 };
 
-/// Memory that the samplers of one vocabulary share, one after the other. One per thread.
+/// Memory that the samplers of one vocabulary share. One per thread: 16 bytes a token of the
+/// vocabulary, so that a sampler needs none of that size.
 class SamplerScratch {
  public:
   SamplerScratch(std::int64_t vocab, const kernels::Table& table);
@@ -49,49 +50,58 @@ class SamplerScratch {
   friend float log_probabilities(std::span<const float>, std::int32_t, std::span<TokenProbability>,
                                  SamplerScratch&) noexcept;
 
-  /// A token that may be drawn. `weight` is proportional to its probability.
-  struct Candidate {
-    std::int32_t id;
-    float logit;
-    double weight;
-  };
-
-  const kernels::Table* kernels_;
-  std::vector<Candidate> candidates_;  // room for [vocab]
-  std::vector<std::int32_t> counts_;   // [vocab], all 0 between calls
+  const kernels::Table* table_;
+  std::vector<std::int32_t> counts_;          // [vocab], all zero between calls
+  std::vector<float> weights_;                // [vocab]
+  std::vector<TokenProbability> candidates_;  // [vocab]
 };
 
-/// Chooses the tokens of one text.
+/// Chooses the tokens of one text: logit_bias, penalties, on_logits, top_k, top_p, min_p,
+/// temperature, draw. top_p and min_p look at the softmax, before the temperature, of what top_k
+/// left; the most likely token always stays. Of equally likely tokens the lower id comes first.
+///
+/// NaN is never chosen, unless there is nothing else: then token 0. Where all logits are -infinity
+/// or NaN, the first that is -infinity is chosen; logits of +infinity share all the probability.
+///
+/// Draw n takes a number u in [0, 1) that is a function of the seed and n only, and then the first
+/// token at which the running sum of the probabilities exceeds u. The sum runs from the most likely
+/// token down where top_k (if less than the vocabulary) or top_p (if less than 1) is in force, from
+/// the lowest id up otherwise.
 class Sampler {
  public:
   /// Throws Error(invalid_argument) naming the option that makes no sense.
   Sampler(const SamplingOptions& options, std::int64_t vocab);
 
-  /// Tokens that are in the text already, for the penalties.
+  /// Tokens that are already in the text, for the penalties. Ids outside the vocabulary are
+  /// ignored.
   void observe(std::span<const std::int32_t> tokens) noexcept;
 
-  /// Chooses a token, and observes it. Changes the logits [vocab]. What it chooses depends on the
-  /// logits, the options, the tokens observed and how many tokens were chosen before, and on
-  /// nothing else: not on what shares the scratch, a pass or the machine. A logit that is NaN is
-  /// never chosen unless all are. Allocates nothing; throws what on_logits throws.
+  /// Chooses a token, and observes it. Changes the logits. What it chooses depends on the logits,
+  /// the options, the tokens observed and how many tokens it chose before: on nothing else.
+  /// Allocates nothing. Throws Error(invalid_argument) where logits or scratch are of another
+  /// vocabulary, and what on_logits throws; then nothing was chosen, and nothing observed.
   std::int32_t sample(std::span<float> logits, SamplerScratch& scratch);
 
  private:
-  using Candidate = SamplerScratch::Candidate;
-
-  void penalize(std::span<float> logits, SamplerScratch& scratch) const noexcept;
-  std::int32_t draw(std::span<const float> logits, SamplerScratch& scratch) noexcept;
+  void penalize(std::span<float> logits, std::span<std::int32_t> counts) const noexcept;
+  std::int32_t draw(std::span<const float> logits, float max,
+                    SamplerScratch& scratch) const noexcept;
+  std::span<TokenProbability> shortlist(std::span<const float> logits, float max,
+                                        SamplerScratch& scratch) const noexcept;
 
   SamplingOptions options_;
-  bool penalizes_;
-  std::vector<std::int32_t> seen_;  // a ring of the last penalty_last_n tokens
-  std::size_t seen_count_ = 0;      // tokens ever observed
-  std::uint64_t drawn_ = 0;
+  std::int64_t vocab_;
+  float min_logprob_;  // min_p as a distance from the largest logit
+  std::uint64_t key_;  // of the random numbers
+  std::uint64_t chosen_ = 0;
+  std::uint64_t observed_ = 0;
+  std::vector<std::int32_t> recent_;  // ring of the last tokens observed; empty without penalties
 };
 
-/// log softmax of the logits [vocab] at one id, and at the top.size() most likely ids, most likely
-/// first; entries beyond the vocabulary have id -1. Allocates nothing.
-float log_probabilities(std::span<const float> logits, std::int32_t id,
+/// The log softmax of the logits at `chosen`; and in `top`, which is no longer than the logits, the
+/// most likely tokens, most likely first, equals by id. -infinity where the logit is that or NaN.
+/// The scratch must be of the same vocabulary, and `chosen` in it.
+float log_probabilities(std::span<const float> logits, std::int32_t chosen,
                         std::span<TokenProbability> top, SamplerScratch& scratch) noexcept;
 
 }  // namespace griffin

@@ -90,6 +90,8 @@ class Sequence {
   /// values, Error(capacity) for one that does not fit, Error(io).
   std::vector<std::int32_t> restore(const std::filesystem::path& file);
   std::vector<std::int32_t> restore(std::istream& in);
+  /// The position that a file's state is at: what a capacity has to allow for. Throws as restore().
+  static std::int64_t saved_position(const std::filesystem::path& file);
 
   /// Back to position 0. Nothing is cleared: at position 0 the layers ignore what is there.
   void reset() noexcept { position_ = 0; }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options that every program has: which model, and how it is held and run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "griffin/core/parallel.h"
+#include "griffin/generate/tokenizer.h"
+#include "griffin/model/model.h"
+#include "support/program.h"
+#include "support/progress_bar.h"
+
+namespace griffin::examples {
+
+/// Options are int, not int64_t: larger ones have no meaning, and CLI11 refuses them.
+inline CLI::Validator between(int least, int most) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        int value = 0;
+        if (!CLI::detail::lexical_cast(text, value)) return "not a whole number: " + text;
+        if (value < least) return "at least " + std::to_string(least) + ", not " + text;
+        if (value > most) return "at most " + std::to_string(most) + ", not " + text;
+        return std::string();
+      },
+      "");
+}
+inline CLI::Validator at_least(int least) {
+  return between(least, std::numeric_limits<int>::max());
+}
+
+/// Whether the state of a sequence grows with its length.
+inline bool has_global_attention(const ModelConfig& config) {
+  return config.window == global_window &&
+         config.pattern.count(LayerKind::attention, config.depth) > 0;
+}
+
+/// What --dtype may say, and what it means for a folder and for random weights.
+inline const std::vector<std::string> dtypes = {"auto", "f32", "bf16", "int8", "int4"};
+
+inline bool is_dtype(const std::string& name) {
+  return std::find(dtypes.begin(), dtypes.end(), name) != dtypes.end();
+}
+inline Precision precision_of(const std::string& dtype) {
+  if (dtype == "f32") return Precision::f32;
+  if (dtype == "bf16") return Precision::bf16;
+  if (dtype == "int8") return Precision::int8;
+  return dtype == "int4" ? Precision::int4 : Precision::stored;
+}
+inline Dtype random_dtype(const std::string& dtype) {
+  if (dtype == "f32") return Dtype::f32;
+  if (dtype == "int8") return Dtype::int8;
+  return dtype == "int4" ? Dtype::int4 : Dtype::bf16;
+}
+
+/// Loads a model, with a bar. Throws Error(cancelled) on Ctrl-C.
+inline Model load_folder(const std::filesystem::path& folder, LoadOptions options) {
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
+  }
+  ProgressBar bar("loading");
+  options.progress = [&](const LoadProgress& progress) {
+    bar.update(progress.bytes_done, progress.bytes_total);
+    return Interrupt::flow();
+  };
+  return Model::load(folder, options);
+}
+
+class ModelOptions {
+ public:
+  explicit ModelOptions(CLI::App& app) : app_(&app) {
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
+    model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
+                 ->type_name("DIR");
+    random_ =
+        app.add_option("--random", preset_, "Random weights of a named shape instead of a folder")
+            ->type_name("PRESET")
+            ->excludes(model_);
+    app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
+        ->type_name("N")
+        ->check(between(0, 1024))
+        ->capture_default_str();
+    app.add_option("--dtype", dtype_, "Weights: as stored, f32 arithmetic, or rounded to a type")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember(dtypes))
+        ->capture_default_str();
+    app.add_option("--kv-dtype", kv_dtype_, "Keys and values of a sequence")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember({"f32", "bf16"}))
+        ->capture_default_str();
+    app.add_flag("--no-mmap", no_mmap_, "Read the weights into memory instead of mapping them");
+  }
+
+  bool random() const { return random_->count() > 0; }
+  bool embedded() const { return model_->count() == 0 && !random(); }
+  /// Where the model comes from, for people.
+  std::string model_name() const {
+    return random() ? preset_ + ", random weights" : folder().string();
+  }
+  int threads() const { return threads_ > 0 ? threads_ : available_cores(); }
+
+  /// The model: loaded as load_folder() does, or random.
+  Model load_model() const { return load_model_as(dtype_); }
+
+  /// The same weights in another type, or what is in another folder.
+  Model load_other_model(const std::string& type_or_folder) const {
+    if (is_dtype(type_or_folder)) return load_model_as(type_or_folder);
+    return load_folder(type_or_folder, load_options("auto"));
+  }
+
+  /// The type that the weights of such a model are computed with.
+  const char* dtype(const Model& model) const {
+    return dtype_ == "f32" ? "f32" : name_of(model.dtype());
+  }
+
+  bool has_tokenizer() const { return !random() && std::filesystem::exists(tokenizer_file()); }
+
+  /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
+  Tokenizer load_tokenizer(const Model& model) const {
+    if (random()) throw UsageError("random weights have no tokenizer: give token ids");
+    Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
+    if (tokenizer.size() > model.config().vocab) {
+      throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
+                                           std::to_string(tokenizer.size()) +
+                                           " pieces, but the model's vocabulary is " +
+                                           std::to_string(model.config().vocab));
+    }
+    return tokenizer;
+  }
+
+  /// For sequences with room for `tokens` of them; 0: for as many as one likes.
+  SequenceOptions sequence_options(std::int64_t tokens) const {
+    SequenceOptions options;
+    options.capacity = tokens;
+    options.kv = kv_dtype_ == "bf16" ? Dtype::bf16 : Dtype::f32;
+    return options;
+  }
+  Sequence sequence(const Model& model, std::int64_t tokens) const {
+    return model.sequence(sequence_options(tokens));
+  }
+
+  const CLI::App& app() const { return *app_; }
+
+ private:
+  Model load_model_as(const std::string& dtype) const {
+    if (random()) return Model::random(preset(preset_), random_dtype(dtype), 0);
+    return load_folder(folder(), load_options(dtype));
+  }
+  LoadOptions load_options(const std::string& dtype) const {
+    LoadOptions options;
+    options.precision = precision_of(dtype);
+    options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
+    return options;
+  }
+
+  std::filesystem::path folder() const {
+    return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
+  }
+  std::filesystem::path tokenizer_file() const { return folder() / "tokenizer.model"; }
+
+  CLI::App* app_;
+  CLI::Option* model_;
+  CLI::Option* random_;
+  std::string folder_;
+  std::string preset_;
+  std::string dtype_ = "auto";
+  std::string kv_dtype_ = "f32";
+  int threads_ = 0;
+  bool no_mmap_ = false;
+};
+
+}  // namespace griffin::examples
