@@ -101,19 +101,25 @@ void Conversation::append_turn(Role role, std::string_view text,
 /// SentencePiece would make one id of a marker written out in a text. Cut after its first letter,
 /// it is spelled by other pieces.
 void Conversation::append_text(std::string_view text, std::vector<std::int32_t>& ids) const {
-  while (!text.empty()) {
-    const std::size_t marker = std::min(text.find(start_marker), text.find(end_marker));
-    const std::size_t count = marker == std::string_view::npos ? text.size() : marker + 1;
-    const auto piece = tokenizer_->encode(text.substr(0, count));
-    ids.insert(ids.end(), piece.begin(), piece.end());
-    const auto is_marker = [&](std::int32_t id) {
-      return id == start_of_turn_ || id == end_of_turn_;
-    };
-    if (std::any_of(piece.begin(), piece.end(), is_marker)) {
-      refuse("the text becomes a turn marker when the tokenizer normalises it");
-    }
-    text.remove_prefix(count);
+  std::size_t begin = 0;
+  for (std::size_t at = text.find('<'); at != std::string_view::npos; at = text.find('<', at + 1)) {
+    const std::string_view rest = text.substr(at);
+    if (!rest.starts_with(start_marker) && !rest.starts_with(end_marker)) continue;
+    append_piece(text.substr(begin, at + 1 - begin), ids);
+    begin = at + 1;
   }
+  if (begin < text.size()) append_piece(text.substr(begin), ids);
+}
+
+void Conversation::append_piece(std::string_view text, std::vector<std::int32_t>& ids) const {
+  const auto piece = tokenizer_->encode(text);
+  const auto is_marker = [&](std::int32_t id) {
+    return id == start_of_turn_ || id == end_of_turn_;
+  };
+  if (std::any_of(piece.begin(), piece.end(), is_marker)) {
+    refuse("the text becomes a turn marker when the tokenizer normalises it");
+  }
+  ids.insert(ids.end(), piece.begin(), piece.end());
 }
 
 }  // namespace griffin

@@ -39,6 +39,11 @@ class Interrupt {
     action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
   }
+  /// Ctrl-C ends the program again.
+  static void forget() {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+    seen_ = false;
+  }
   static bool seen() noexcept { return seen_; }
   static Flow flow() noexcept { return seen_ ? Flow::stop : Flow::proceed; }
 

@@ -46,6 +46,7 @@ class Conversation {
  private:
   void append_turn(Role role, std::string_view text, std::vector<std::int32_t>& ids) const;
   void append_text(std::string_view text, std::vector<std::int32_t>& ids) const;
+  void append_piece(std::string_view text, std::vector<std::int32_t>& ids) const;
 
   const Tokenizer* tokenizer_;
   std::int32_t bos_id_;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// A conversation with an instruction-tuned model in the terminal.
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "griffin/griffin.h"
+#include "support/model_options.h"
+#include "support/program.h"
+#include "support/progress_bar.h"
+#include "support/sampling_options.h"
+
+namespace griffin::examples {
+namespace {
+
+constexpr const char* help =
+    "/save FILE    keep the conversation in a file      /load FILE    go on from one\n"
+    "/fork NAME    keep it as it is under a name        /switch NAME  go on from there\n"
+    "/reset        start afresh                         /quit         end (as Ctrl-D does)\n"
+    "Ctrl-C ends an answer.\n";
+
+struct Options {
+  explicit Options(CLI::App& app) : model(app), sampling(app) {
+    app.add_option("-n,--n-predict,--predict", predict, "Tokens of an answer at most, -1: no limit")
+        ->type_name("N")
+        ->check(at_least(-1))
+        ->capture_default_str();
+    app.add_option("-c,--ctx-size", capacity,
+                   "Tokens of a conversation at most; 0: no limit, where the model allows it")
+        ->type_name("N")
+        ->check(at_least(0))
+        ->capture_default_str();
+  }
+
+  ModelOptions model;
+  SamplingFlags sampling;
+  int predict = 1024;
+  int capacity = 0;
+};
+
+/// What was said so far.
+struct Talk {
+  Sequence sequence;
+  std::vector<std::int32_t> unread;  // of the last answer
+
+  Talk fork() const { return {sequence.fork(), unread}; }
+};
+
+class Chat {
+ public:
+  explicit Chat(const Options& options)
+      : options_(options),
+        model_(options.model.load_model()),
+        tokenizer_(options.model.load_tokenizer(model_)),
+        conversation_(tokenizer_, model_.config().bos_id),
+        generator_(model_, {.threads = options.model.threads()}),
+        talk_{options.model.sequence(model_, options.capacity), {}} {}
+
+  /// One line of the user's. Returns whether to go on.
+  bool take(const std::string& line) {
+    if (line.empty()) return true;
+    const std::size_t space = line.find(' ');
+    const std::string command = line.substr(0, space);
+    const std::string argument = space == std::string::npos ? "" : line.substr(space + 1);
+    if (command == "/quit") return false;
+    try {
+      if (line[0] == '/') {
+        obey(command, argument);
+      } else {
+        answer(line);
+      }
+    } catch (const Error& error) {
+      std::fprintf(stderr, "%s\n", on_one_line(error.what()).c_str());
+    }
+    return true;
+  }
+
+  const Output& output() const { return output_; }
+
+ private:
+  void obey(const std::string& command, const std::string& argument) {
+    const bool named = command != "/reset" && command != "/help";
+    if (named && argument.empty()) {
+      std::fputs(help, stderr);
+    } else if (command == "/save") {
+      talk_.sequence.save(argument, talk_.unread);
+    } else if (command == "/load") {
+      talk_.unread = talk_.sequence.restore(argument);
+    } else if (command == "/fork") {
+      kept_.insert_or_assign(argument, talk_.fork());
+    } else if (command == "/switch") {
+      go_back_to(argument);
+    } else if (command == "/reset") {
+      talk_.sequence.reset();
+      talk_.unread.clear();
+    } else {
+      std::fputs(help, stderr);
+    }
+  }
+
+  void go_back_to(const std::string& name) {
+    const auto kept = kept_.find(name);
+    if (kept != kept_.end()) {
+      talk_ = kept->second.fork();
+      return;
+    }
+    std::fprintf(stderr, "nothing is kept under that name; there is:");
+    for (const auto& [known, talk] : kept_) std::fprintf(stderr, " %s", known.c_str());
+    std::fputs("\n", stderr);
+  }
+
+  void answer(const std::string& line) {
+    const auto prompt = talk_.sequence.position() == 0 ? conversation_.first(line)
+                                                       : conversation_.next(line, talk_.unread);
+    Interrupt::listen();
+    ProgressBar bar("reading");
+    GenerateOptions options;
+    options.max_new_tokens = options_.predict;
+    options.sampling = options_.sampling.sampling();
+    options.stop_ids = conversation_.stop_ids(model_.stop_ids());
+    options.tokenizer = &tokenizer_;
+    options.stop_strings = options_.sampling.stop_strings();
+    options.on_prefill = [&](std::int64_t done, std::int64_t total) {
+      bar.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
+      return Flow::proceed;  // a turn is read whole
+    };
+    options.on_text = [&](std::string_view text) { return output_.write(text); };
+    options.on_token = [](std::int32_t) { return Interrupt::flow(); };
+    const Result result = generator_.generate(talk_.sequence, prompt, options);
+    output_.write("\n");
+    talk_.unread.assign(result.unread().begin(), result.unread().end());
+    if (result.reason == StopReason::capacity) {
+      std::fputs("the conversation is as long as -c allows\n", stderr);
+    }
+    Interrupt::forget();
+  }
+
+  const Options& options_;
+  Model model_;
+  Tokenizer tokenizer_;
+  Conversation conversation_;
+  Generator generator_;
+  Talk talk_;
+  std::map<std::string, Talk> kept_;
+  Output output_;
+};
+
+ExitCode talk(const Options& options) {
+  Chat chat(options);
+  const bool asks = isatty(STDIN_FILENO) != 0;
+  if (asks) std::fputs(help, stderr);
+  std::string line;
+  do {
+    if (asks) std::fputs("> ", stderr);
+  } while (std::getline(std::cin, line) && chat.take(line));
+  chat.output().require();
+  return success;
+}
+
+}  // namespace
+}  // namespace griffin::examples
+
+int main(int argc, char** argv) {
+  CLI::App app("Talks with an instruction-tuned model: a line for every turn.", "chat");
+  const griffin::examples::Options options(app);
+  return griffin::examples::run(app, argc, argv, [&] { return talk(options); });
+}
