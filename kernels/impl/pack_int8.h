@@ -8,19 +8,19 @@ namespace {
 constexpr int quads_per_group = static_cast<int>(group_width) / 4;
 
 /// Where things lie in a packed operand. Tiles of up to quad_rows rows follow one another; with A
-/// rows in a tile it holds values [quad, A, 4], and further on sums of values, [group, A] and
-/// [group, run, A], and scales [group, A].
+/// rows in a tile it holds values [quad, A, 4], and further on -128 times the sums of groups,
+/// [group, A], the sums of runs, [group, run, A], and scales [group, A].
 struct Int8Operand {
   const char* base;
   std::int64_t rows;
   std::int64_t groups;
 
   const char* tile(std::int64_t row) const { return base + row * groups * group_width; }
-  const std::int32_t* group_sums(std::int64_t row) const {
+  const std::int32_t* group_offsets(std::int64_t row) const {
     return reinterpret_cast<const std::int32_t*>(tile(rows)) + row * groups;
   }
   const std::int32_t* run_sums(std::int64_t row) const {
-    return group_sums(rows) + row * groups * runs_per_group;
+    return group_offsets(rows) + row * groups * runs_per_group;
   }
   const float* scales(std::int64_t row) const {
     return reinterpret_cast<const float*>(run_sums(rows)) + row * groups;
@@ -99,7 +99,7 @@ void pack_int8(const PackArgs& p) noexcept {
   for (std::int64_t first = p.row_begin; first < p.row_end; first += quad_rows) {
     const std::int64_t rows = p.rows - first < quad_rows ? p.rows - first : quad_rows;
     auto* tile = const_cast<char*>(operand.tile(first));
-    auto* group_sums = const_cast<std::int32_t*>(operand.group_sums(first));
+    auto* group_offsets = const_cast<std::int32_t*>(operand.group_offsets(first));
     auto* run_sums = const_cast<std::int32_t*>(operand.run_sums(first));
     auto* scales = const_cast<float*>(operand.scales(first));
     for (std::int64_t g = 0; g < operand.groups; ++g) {
@@ -113,7 +113,7 @@ void pack_int8(const PackArgs& p) noexcept {
           run_sums[(g * runs_per_group + run) * rows + r] = packed[r].sums[run];
           sum += packed[r].sums[run];
         }
-        group_sums[g * rows + r] = sum;
+        group_offsets[g * rows + r] = -128 * sum;
         scales[g * rows + r] = packed[r].scale;
       }
       interleave(packed, rows, tile + start * rows);

@@ -25,38 +25,8 @@ inline void add_scaled(float* y, const Vec (&sum)[panel_vecs], float x_scale,
   }
 }
 
-inline void add_group(float* y, const Quads& sum, float x_scale, const Sixteen& w_scale) {
-  Vec value[panel_vecs];
-  to_float(sum, value);
-  add_scaled(y, value, x_scale, w_scale);
-}
-
 template <int A, int W>
 using GroupSums = Quads[A][W];
-
-/// Adds the products of one group to `chains` sums of every element, which take turns: few sums
-/// alone would wait for each other.
-template <int A, int W, int chains>
-inline void add_int8_group(const char* tile, const char* w, std::int64_t stride,
-                           GroupSums<A, W> (&sum)[chains]) {
-  // One row reads weights faster than any other product, and what is near comes first.
-  constexpr std::int64_t ahead = W > 1 ? 1024 : A > 1 ? stream_ahead : 4096;
-  for (int q = 0; q < quads_per_group; q += chains) {
-    GRIFFIN_UNROLL for (int n = 0; n < chains; ++n) {
-      Bytes weight[W];
-      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-        const char* from = w + v * stride + (q + n) * 64;
-        __builtin_prefetch(from + ahead);
-        weight[v] = load_bytes(from);
-      }
-      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-        const Quad value = load_quad(tile + 4 * a);
-        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) add_offset_dot(sum[n][a][v], weight[v], value);
-      }
-      tile += 4 * A;
-    }
-  }
-}
 
 /// The float32 scales of an int8 block.
 inline Sixteen int8_scale(const char* block) {
@@ -67,35 +37,94 @@ inline Sixteen int8_scale(const char* block) {
   return scale;
 }
 
+/// A rows of an operand tile times W panels of int8 blocks, `stride` bytes apart, group by group.
+template <int A, int W>
+struct Int8Tile {
+  /// Few sums alone would wait for each other: then several of every element take turns.
+  static constexpr int chains = A * W >= 4 ? 1 : 4 / (A * W);
+  /// The first quads of a group are done row by row, each after the row's sums of the group before
+  /// were taken away: so the CPU has products to do beside, where it would else have all rows' sums
+  /// to take away at once (8 x 3: 0.82 of the peak without, 0.94 with three).
+  static constexpr int quads_by_row = chains == 1 ? 3 : 0;
+  /// One row reads weights faster than any other product, and what is near comes first.
+  static constexpr std::int64_t ahead = W > 1 ? 1024 : A > 1 ? stream_ahead : 4096;
+
+  std::int64_t stride;
+  GroupSums<A, W> sum[chains];
+
+  /// Quads [0, quads_by_row) of a group for one row.
+  void start_row(int a, std::int32_t offset, const char* tile, const char* w) {
+    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+      sum[0][a][v] = offset_start(offset);
+      GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) sum[n][a][v] = all(0);
+    }
+    GRIFFIN_UNROLL for (int q = 0; q < quads_by_row; ++q) {
+      const Quad value = load_quad(tile + 4 * (A * q + a));
+      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+        add_offset_dot(sum[0][a][v], load_bytes(w + v * stride + q * 64), value);
+      }
+    }
+  }
+
+  /// The other quads for all rows.
+  void add_rest(const char* tile, const char* w) {
+    tile += 4 * A * quads_by_row;
+    for (int q = quads_by_row; q < quads_per_group; q += chains) {
+      GRIFFIN_UNROLL for (int n = 0; n < chains; ++n) {
+        Bytes weight[W];
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+          const char* from = w + v * stride + (q + n) * 64;
+          __builtin_prefetch(from + ahead);
+          weight[v] = load_bytes(from);
+        }
+        GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+          const Quad value = load_quad(tile + 4 * a);
+          GRIFFIN_UNROLL for (int v = 0; v < W; ++v) add_offset_dot(sum[n][a][v], weight[v], value);
+        }
+        tile += 4 * A;
+      }
+    }
+  }
+
+  /// y [W panels] += the row's sums times the scales of the group.
+  void take_row(int a, float x_scale, const char* w, float* y) {
+    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+      GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) {
+        sum[0][a][v] = sum[0][a][v] + sum[n][a][v];
+      }
+      Vec value[panel_vecs];
+      to_float(sum[0][a][v], value);
+      add_scaled(y + v * panel_rows, value, x_scale, int8_scale(w + v * stride));
+    }
+  }
+};
+
 /// c[a][o] = inner products of A rows of an operand tile with W panels of int8 blocks, `stride`
 /// bytes apart.
 template <int A, int W>
 inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std::int64_t stride,
                       float (&c)[A][W * panel_rows]) {
-  constexpr int chains = A * W >= 4 ? 1 : 4 / (A * W);
   for (auto& of_row : c) {
-    for (float& value : of_row) value = 0.0F;
+    for (int o = 0; o < W * panel_rows; o += lanes) store(of_row + o, broadcast(0.0F), All{});
   }
-  const std::int32_t* sums = x.group_sums(row);
+  Int8Tile<A, W> group{stride, {}};
+  const std::int32_t* offsets = x.group_offsets(row);
   const float* scales = x.scales(row);
-  for (std::int64_t g = 0; g < x.groups; ++g, w += int8_block, sums += A, scales += A) {
-    GroupSums<A, W> sum[chains];
+  const char* tile = x.tile(row);
+  for (std::int64_t g = 0; g < x.groups; ++g) {
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-        sum[0][a][v] = offset_start(sums[a]);
-        GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) sum[n][a][v] = all(0);
-      }
+      if (g > 0) group.take_row(a, scales[a - A], w - int8_block, c[a]);
+      group.start_row(a, offsets[a], tile, w);
+      asm volatile("" ::: "memory");  // else the compiler mixes the rows again
     }
-    add_int8_group<A, W>(x.tile(row) + g * group_width * A, w, stride, sum);
-    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-      const Sixteen scale = int8_scale(w + v * stride);
-      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-        GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) {
-          sum[0][a][v] = sum[0][a][v] + sum[n][a][v];
-        }
-        add_group(&c[a][v * panel_rows], sum[0][a][v], scales[a], scale);
-      }
-    }
+    group.add_rest(tile, w);
+    tile += group_width * A;
+    w += int8_block;
+    offsets += A;
+    scales += A;
+  }
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    if (x.groups > 0) group.take_row(a, scales[a - A], w - int8_block, c[a]);
   }
 }
 

@@ -47,8 +47,8 @@ inline Quad load_quad(const void* p) {
   return q;
 }
 
-/// Where a group of offset weights starts whose activations add up to `sum`, so that the dots give
-/// sum w x.
+/// Where the sum of a group of offset weights starts, so that the dots give sum w x: at `offset`,
+/// -128 times the sum of the activations, unless they take the 128 away themselves.
 inline Quads offset_start(std::int32_t) {
   return all(0);
 }

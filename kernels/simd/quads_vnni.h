@@ -51,8 +51,8 @@ inline Quad load_quad(const void* p) {
   return {_mm512_set1_epi32(quad)};
 }
 
-inline Quads offset_start(std::int32_t sum) {
-  return all(-128 * sum);
+inline Quads offset_start(std::int32_t offset) {
+  return all(offset);
 }
 inline void add_offset_dot(Quads& sum, const Bytes& w, Quad x) {
   sum = quads(_mm512_dpbusd_epi32(bits(sum), w.v, x.v));

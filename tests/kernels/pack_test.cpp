@@ -40,7 +40,7 @@ class Pack : public IsaTest {
         ASSERT_EQ(row.sums[g * 4 + run], std::accumulate(first, first + 32, 0));
       }
       const auto group = row.sums.begin() + static_cast<std::ptrdiff_t>(g * 4);
-      ASSERT_EQ(row.group_sums[g], std::accumulate(group, group + 4, 0));
+      ASSERT_EQ(row.group_offsets[g], -128 * std::accumulate(group, group + 4, 0));
     }
   }
 };

@@ -232,21 +232,21 @@ inline AlignedBytes packed(const kernels::Table& table, kernels::Operand operand
 /// An int8 operand of one row, whose parts simply follow one another.
 struct Int8Row {
   std::vector<std::int8_t> values;       // [groups, 128]
-  std::vector<std::int32_t> group_sums;  // [groups]
+  std::vector<std::int32_t> group_offsets;  // [groups]
   std::vector<std::int32_t> sums;        // [groups, runs]
   std::vector<float> scales;             // [groups]
 
   Int8Row(const kernels::Table& table, const float* x, std::int64_t in)
       : values(static_cast<std::size_t>(kernels::groups_of(in) * kernels::group_width)),
-        group_sums(static_cast<std::size_t>(kernels::groups_of(in))),
+        group_offsets(static_cast<std::size_t>(kernels::groups_of(in))),
         sums(static_cast<std::size_t>(kernels::groups_of(in) * kernels::runs_per_group)),
         scales(static_cast<std::size_t>(kernels::groups_of(in))) {
     const AlignedBytes bytes = packed(table, kernels::Operand::int8, x, in, 1, in);
     if (in == 0) return;
     std::memcpy(values.data(), bytes.data(), values.size());
     const auto* at = bytes.data() + values.size();
-    std::memcpy(group_sums.data(), at, group_sums.size() * 4);
-    at += group_sums.size() * 4;
+    std::memcpy(group_offsets.data(), at, group_offsets.size() * 4);
+    at += group_offsets.size() * 4;
     std::memcpy(sums.data(), at, sums.size() * 4);
     std::memcpy(scales.data(), at + sums.size() * 4, scales.size() * 4);
   }
