@@ -15,19 +15,19 @@ int main(int argc, char** argv) try {
   std::vector<std::int32_t> prompt = tokenizer.encode(argv[2]);
   prompt.insert(prompt.begin(), model.config().bos_id);
 
-  griffin::TextStream text(tokenizer);
   griffin::GenerateOptions options;
   options.max_new_tokens = 100;
   options.stop_ids.assign(model.stop_ids().begin(), model.stop_ids().end());
-  options.on_token = [&](std::int32_t id) {
-    std::cout << text.push(id) << std::flush;
+  options.tokenizer = &tokenizer;
+  options.on_text = [](std::string_view text) {
+    std::cout << text << std::flush;
     return griffin::Flow::proceed;
   };
 
   griffin::Generator generator(model);
   griffin::Sequence sequence = model.sequence();
   generator.generate(sequence, prompt, options);
-  std::cout << text.finish() << '\n';
+  std::cout << '\n';
 } catch (const griffin::Error& error) {
   std::cerr << error.what() << '\n';
   return 1;

@@ -9,6 +9,7 @@ case $preset in
   clang | tsan) packages=(clang libomp-dev libclang-rt-dev) ;;
   *) packages=() ;;
 esac
+packages+=(doxygen)  # for checks.docs, which is left out where it is not
 # For aarch64.kernels, which is skipped where they are not.
 [ "$(uname -m)" != x86_64 ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 examples/support/install_packages.sh "${packages[@]}"

@@ -33,7 +33,7 @@ class SavedStateCommandTest : public ::testing::Test {
   const std::string file_ = (folder_.path() / "state").string();
 };
 
-TEST_F(SavedStateCommandTest, GoesOnAsIfItHadNotStopped) {
+TEST_F(SavedStateCommandTest, T31_GoesOnAsIfItHadNotStopped) {
   for (const char* model : {"griffin", "mqa", "hawk"}) {
     const std::string folder = (embedded_folder().parent_path() / model).string();
     const Words common = {"-m", folder, "--print-tokens"};

@@ -54,7 +54,7 @@ class ReuseTest : public ::testing::Test {
       {.threads = 1, .max_sequences = 4, .max_tokens_per_pass = 16, .prefix_cache_bytes = 1 << 22}};
 };
 
-TEST_F(ReuseTest, TheSamePromptIsReadOnce) {
+TEST_F(ReuseTest, T32_TheSamePromptIsReadOnce) {
   const Ids prompt = text(50, 1);
   EXPECT_EQ(run(prompt).reused_tokens, 0);
   const Result again = run(prompt);

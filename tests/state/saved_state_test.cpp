@@ -61,7 +61,7 @@ TEST_P(SavedStateTest, ASnapshotIsGoneBackTo) {
   }
 }
 
-TEST_P(SavedStateTest, AFileContinuesToTheSameBits) {
+TEST_P(SavedStateTest, T31_AFileContinuesToTheSameBits) {
   const TempFolder folder;
   const auto file = folder.path() / "state";
   for (const Dtype kv : {Dtype::f32, Dtype::bf16}) {
