@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <exception>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "generation.h"
@@ -22,18 +21,33 @@ struct Text {
 };
 
 struct Job {
-  Scheduler::Id id = 0;
-  Request request;
-  std::vector<Text> texts;
-  std::int64_t checkpoint = 0;  // of the prompt, where a snapshot is to be kept; 0: nowhere
-  std::atomic<bool> cancelled = false;
+  /// Throws what Scheduler::submit says.
+  Job(const Model& model, const StateLayout& layout, Request asked);
 
   std::span<const std::int32_t> prompt() const noexcept { return request.prompt; }
   std::int64_t prompt_left() const noexcept { return texts[0].generation.prompt_left(); }
   bool reads_prompt() const noexcept { return texts[0].running && prompt_left() > 0; }
   /// Whether its tokens are all that its state stands for.
   bool from_the_start() const noexcept { return request.start == nullptr; }
+
+  Scheduler::Id id = 0;
+  Request request;
+  std::vector<Text> texts;
+  std::int64_t checkpoint = 0;  // of the prompt, where a snapshot is to be kept; 0: nowhere
+  std::atomic<bool> cancelled = false;
 };
+
+inline Job::Job(const Model& model, const StateLayout& layout, Request asked)
+    : request(std::move(asked)) {
+  GenerateOptions options = request.options;
+  if (request.candidates > 1 && !options.top_logprobs) options.top_logprobs = 0;
+  const std::int64_t room = layout.capacity - (request.start ? request.start->position() : 0);
+  for (std::int64_t c = 0; c < request.candidates; ++c) {
+    const auto seed_offset = static_cast<std::uint64_t>(c);
+    texts.push_back({Generation(model, room, request.prompt, options, seed_offset), {}});
+    options.on_prefill = nullptr;  // the prompt is read once
+  }
+}
 
 /// Whether a text goes on after something that calls back. What is thrown ends it.
 template <class Step>

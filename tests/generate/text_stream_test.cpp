@@ -98,6 +98,36 @@ TEST(TextStream, HoweverTheTextIsCutIntoTokens) {
   }
 }
 
+/// Any tokens at all, halves of code points among them; stop strings cut out of what they say.
+TEST(TextStream, FindsStopStringsInAnyTokens) {
+  std::mt19937 random(2);
+  const auto vocab = static_cast<std::uint32_t>(tokenizer().size());
+  int stopped = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::vector<std::int32_t> ids;
+    for (std::size_t n = 1 + random() % 12; n > 0; --n) {
+      const std::uint32_t below = random() % 2 == 0 ? 300 : vocab;  // single bytes come first
+      ids.push_back(static_cast<std::int32_t>(random() % below));
+    }
+    const std::string text = tokenizer().decode(ids);
+    std::vector<std::string> stops;
+    for (std::size_t n = random() % 3; n > 0 && !text.empty(); --n) {
+      const std::string cut = text.substr(random() % text.size(), 1 + random() % 9);
+      try {
+        TextStream(tokenizer(), {cut});
+        stops.push_back(cut);
+      } catch (const Error&) {  // no whole code points
+      }
+    }
+    const Streamed expected = reference(text, stops);
+    const Streamed found = stream(ids, stops);
+    ASSERT_EQ(found.text, expected.text);
+    ASSERT_EQ(found.stop, expected.stop);
+    stopped += expected.stop.empty() ? 0 : 1;
+  }
+  EXPECT_GT(stopped, 500);
+}
+
 TEST(TextStream, NothingComesAfterAStop) {
   TextStream s(tokenizer(), {"b"});
   std::string text;

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a scheduler does in one step: who joins, what is in the pass, what becomes of it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "job.h"
+
+namespace griffin {
+
+/// Used by one thread at a time, but for the counters.
+class Batcher {
+ public:
+  using Jobs = std::vector<std::unique_ptr<Job>>;
+
+  Batcher(const Model& model, const SchedulerOptions& options);
+
+  /// Jobs are admitted in the order in which they are added.
+  void add(Jobs& jobs);
+
+  /// Ends what was cancelled, admits what there is room for, and runs one pass. Returns whether
+  /// anything is left to do. Throws, after all is done, what an on_done threw.
+  bool step();
+
+  /// Jobs that are over, since the last call.
+  Jobs& finished() noexcept { return finished_; }
+
+  const Model& model() const noexcept { return model_; }
+  const StateLayout& layout() const noexcept { return layout_; }
+  PoolStatistics pool() const { return pool_.statistics(); }
+  PrefixCacheStatistics cache() const noexcept { return cache_.statistics(); }
+
+  // For statistics, which any thread may ask for.
+  std::atomic<std::int64_t> waiting_jobs = 0;
+  std::atomic<std::int64_t> running_texts = 0;
+  std::atomic<std::uint64_t> passes = 0;
+  std::atomic<std::uint64_t> passed_rows = 0;
+  std::atomic<std::int64_t> most_rows = 0;
+
+ private:
+  /// A text whose next token is in the pass; a chunk of a prompt that is.
+  struct Row {
+    Job* job;
+    Text* text;
+  };
+  struct Chunk {
+    Job* job;
+    std::int64_t count;
+  };
+
+  void drop_cancelled();
+  void admit();
+  void begin(Job& job);
+  void compose();
+  std::int64_t chunk_size(const Job& job, std::int64_t share) const;
+  void run();
+  void read_on(const Chunk& chunk, std::span<const float> logits);
+  void choose_first(Job& job, std::span<const float> logits);
+  void decode(const Row& row, std::span<float> logits);
+  void choose(Job& job, Text& text, std::span<float> logits);
+  void keep(std::span<const std::int32_t> tokens, const Text& text,
+            std::span<const float> logits) noexcept;
+  void keep_whole(const Job& job, const Text& text) noexcept;
+  void finish(Job& job, Text& text) noexcept;
+  void finish_all(Job& job, StopReason reason) noexcept;
+  void set_finished_aside();
+
+  Model model_;
+  StateLayout layout_;
+  SequencePool pool_;
+  PrefixCache cache_;
+  bool caching_;
+  ForwardPass pass_;
+  SamplerScratch scratch_;
+  std::vector<float> logits_copy_;  // candidates choose from the same logits, and change them
+  std::vector<float> kept_logits_;
+  Jobs waiting_;  // in the order they were submitted
+  Jobs active_;   // in the order of their admission
+  Jobs finished_;
+  std::vector<Row> rows_;
+  std::vector<Chunk> chunks_;
+  std::exception_ptr thrown_;  // by an on_done
+};
+
+}  // namespace griffin
