@@ -87,12 +87,18 @@ void Batcher::begin(Job& job) {
   running_texts += static_cast<std::int64_t>(job.texts.size());
   --waiting_jobs;
   Text& first = job.texts[0];
-  if (!job.from_the_start()) {
-    const auto roll = [&] { first.sequence->rollback(*job.request.start); };
-    if (!goes_on(first, [&] { return roll(), true; })) finish_all(job, StopReason::failed);
-    return;
-  }
-  if (!caching_) return;
+  const bool ready = goes_on(first, [&] {
+    for (Text& text : job.texts) text.generation.reserve();
+    if (!job.from_the_start()) first.sequence->rollback(*job.request.start);
+    return true;
+  });
+  if (!ready) return finish_all(job, StopReason::failed);
+  if (job.from_the_start() && caching_) reuse(job);
+}
+
+/// What the cache has of the prompt need not be read.
+void Batcher::reuse(Job& job) {
+  Text& first = job.texts[0];
   const PrefixCache::Match match = cache_.find(job.prompt());
   const std::int64_t branch = cache_.branch(job.prompt());
   if (branch - match.tokens >= worth_a_snapshot) job.checkpoint = branch;

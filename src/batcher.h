@@ -56,6 +56,7 @@ class Batcher {
   void drop_cancelled();
   void admit();
   void begin(Job& job);
+  void reuse(Job& job);
   void compose();
   std::int64_t chunk_size(const Job& job, std::int64_t share) const;
   void run();

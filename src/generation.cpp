@@ -55,21 +55,6 @@ SamplingOptions with_seed(SamplingOptions sampling, std::uint64_t offset) {
   return sampling;
 }
 
-/// Room for what an ordinary text has, so that going on allocates nothing.
-void reserve(Result& result, const GenerateOptions& options) {
-  constexpr std::int64_t most = 1 << 16;
-  constexpr std::size_t bytes_per_token = 8;
-  const bool bounded = options.max_new_tokens != GenerateOptions::unlimited;
-  const auto tokens =
-      static_cast<std::size_t>(bounded ? std::min(options.max_new_tokens, most) : most);
-  result.tokens.reserve(tokens);
-  if (options.tokenizer) result.text.reserve(tokens * bytes_per_token);
-  if (!options.top_logprobs) return;
-  result.logprobs.reserve(tokens);
-  result.top_logprobs.reserve(
-      std::min(tokens * static_cast<std::size_t>(*options.top_logprobs), std::size_t{1} << 20));
-}
-
 }  // namespace
 
 const char* name_of(StopReason reason) noexcept {
@@ -88,16 +73,30 @@ Generation::Generation(const Model& model, std::int64_t room, std::span<const st
                        GenerateOptions options, std::uint64_t seed_offset)
     : options_(std::move(options)),
       sampler_(with_seed(options_.sampling, seed_offset), model.config().vocab),
+      vocab_(static_cast<std::size_t>(model.config().vocab)),
       prompt_size_(static_cast<std::int64_t>(prompt.size())),
       room_after_prompt_(room - prompt_size_),
       started_(seconds_now()) {
   check_options(options_, model.config().vocab);
   check_prompt(model, room, prompt);
   if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
-  if (options_.top_logprobs) raw_logits_.resize(static_cast<std::size_t>(model.config().vocab));
   sampler_.observe(prompt);
-  reserve(result_, options_);
   result_.timings.load = model.load_seconds();
+}
+
+/// Room for what an ordinary text has, so that going on allocates nothing.
+void Generation::reserve() {
+  constexpr std::int64_t most = 1 << 16;
+  constexpr std::size_t bytes_per_token = 8;
+  const std::int64_t wanted = std::min({room(), room_after_prompt_ + 1, most});
+  const auto tokens = static_cast<std::size_t>(wanted);
+  result_.tokens.reserve(tokens);
+  if (text_) result_.text.reserve(tokens * bytes_per_token);
+  if (!options_.top_logprobs) return;
+  const auto top = static_cast<std::size_t>(*options_.top_logprobs);
+  raw_logits_.resize(vocab_);
+  result_.logprobs.reserve(tokens);
+  result_.top_logprobs.reserve(std::min(tokens * top, std::size_t{1} << 20));
 }
 
 bool Generation::prompt_was_fed(std::int64_t count) {

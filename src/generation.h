@@ -20,6 +20,10 @@ class Generation {
   Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
              GenerateOptions options, std::uint64_t seed_offset = 0);
 
+  /// Takes the memory that the text is going to need: to be called when it begins, for there may be
+  /// many that wait.
+  void reserve();
+
   /// Counts prompt tokens that were run. Returns whether the text goes on (on_prefill may say no).
   bool prompt_was_fed(std::int64_t count);
   /// Counts prompt tokens whose state was at hand.
@@ -59,6 +63,7 @@ class Generation {
   Sampler sampler_;
   std::optional<TextStream> text_;
   std::vector<float> raw_logits_;  // [vocab], where log-probabilities are asked for
+  std::size_t vocab_;
   std::int64_t prompt_size_;
   std::int64_t room_after_prompt_;  // positions
   double started_;

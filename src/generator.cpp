@@ -69,6 +69,7 @@ Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> pro
                            const GenerateOptions& options) {
   const std::int64_t room = sequence.layout().capacity - sequence.position();
   Generation text(parts_->model, room, prompt, options);
+  text.reserve();
   if (parts_->prefill(sequence, prompt, text)) parts_->decode(sequence, prompt, text);
   text.hand_out_rest();
   return text.take();
