@@ -110,8 +110,10 @@ struct RequestReader {
   }
 
   static std::vector<std::string> strings(const nlohmann::json& value) {
+    if (value.is_string()) return {value.get<std::string>()};
+    if (!value.is_array()) refuse("stop: expected strings, found " + kind(value));
     std::vector<std::string> found;
-    for (const auto& text : value.is_array() ? value : nlohmann::json::array({value})) {
+    for (const auto& text : value) {
       if (!text.is_string()) refuse("stop: expected strings, found " + kind(text));
       found.push_back(text.get<std::string>());
     }
