@@ -63,6 +63,8 @@ Tokenizer Tokenizer::load(const std::filesystem::path& file) {
     throw Error(ErrorCode::format,
                 file.string() + ": not a SentencePiece model: " + reason(status));
   }
+  // The first call in a process allocates; a token's text must not.
+  static_cast<void>(impl->processor.IdToPiece(impl->processor.unk_id()));
   return Tokenizer(std::move(impl));
 }
 
