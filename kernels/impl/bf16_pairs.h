@@ -108,11 +108,13 @@ inline void pack_panel(const MatmulArgs& p, std::int64_t o, int panels, char* to
   }
 }
 
-/// c[a][o] of A rows of a tile and W panels.
+/// c[a][o] of A rows of a tile and W panels. Every lane asks for a bit of what is wanted next.
 template <int A, int W>
-inline void pair_tile(const char* x, const char* w, std::int64_t blocks, float (&c)[A][W * 16]) {
+inline void pair_tile(const char* x, const char* w, std::int64_t blocks, Ahead& ahead,
+                      float (&c)[A][W * 16]) {
   alignas(64) float partial[4][A][W * 16];
   for (int n = 0; n < pair_lanes; ++n) {
+    ahead.ask();
     Vec sum[A][W];
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
       GRIFFIN_UNROLL for (int v = 0; v < W; ++v) sum[a][v] = broadcast(0.0F);
@@ -149,15 +151,17 @@ inline void pair_tile(const char* x, const char* w, std::int64_t blocks, float (
 }
 
 template <int W, int A = pair_rows>
-inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, const char* w) {
+inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, const char* w,
+                       Ahead& ahead) {
   const std::int64_t blocks = blocks_of(p.in);
   for (; row + A <= p.rows; row += A) {
     alignas(64) float c[A][W * 16];
-    pair_tile<A, W>(static_cast<const char*>(p.x) + row * blocks * 64, w, blocks, c);
+    const char* tile = static_cast<const char*>(p.x) + row * blocks * 64;
+    pair_tile<A, W>(tile, w, blocks, ahead, c);
     for (int a = 0; a < A; ++a) finish_row(p, row + a, o, W * 16, c[a]);
   }
   if constexpr (A > 1) {
-    if (row < p.rows) pair_tiles<W, A - 1>(p, row, o, w);
+    if (row < p.rows) pair_tiles<W, A - 1>(p, row, o, w, ahead);
   }
 }
 
@@ -165,23 +169,29 @@ inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, co
 inline void multiply_panels(const MatmulArgs& p) {
   const std::int64_t panel_bytes = blocks_of(p.in) * 64 * 16;
   const std::int64_t room = matmul_scratch(p.in) / (panel_bytes > 0 ? panel_bytes : 1);
+  const std::int64_t steps = (p.rows + pair_rows - 1) / pair_rows * pair_lanes;
   char* panel = static_cast<char*>(p.scratch);
   for (std::int64_t o = p.out_begin; o < p.out_end;) {
     const std::int64_t left = (p.out_end - o + 15) / 16;
     const std::int64_t panels = left < room ? left : room;
     const int together = static_cast<int>(panels < pair_panels ? panels : pair_panels);
     pack_panel(p, o, together, panel);
+    const std::int64_t next = o + together * 16;
+    const std::int64_t next_columns =
+        p.out_end - next < together * 16 ? p.out_end - next : together * 16;
+    Ahead ahead = Ahead::in_steps(static_cast<const char*>(p.w) + next * p.in * 2,
+                                  next_columns * p.in * 2, steps);
     switch (together) {
       case 1:
-        pair_tiles<1>(p, 0, o, panel);
+        pair_tiles<1>(p, 0, o, panel, ahead);
         break;
       case 2:
-        pair_tiles<2>(p, 0, o, panel);
+        pair_tiles<2>(p, 0, o, panel, ahead);
         break;
       default:
-        pair_tiles<pair_panels>(p, 0, o, panel);
+        pair_tiles<pair_panels>(p, 0, o, panel, ahead);
     }
-    o += together * 16;
+    o = next;
   }
 }
 

@@ -100,10 +100,10 @@ struct Int8Tile {
 };
 
 /// c[a][o] = inner products of A rows of an operand tile with W panels of int8 blocks, `stride`
-/// bytes apart.
+/// bytes apart. Every group asks for a bit of what is wanted next.
 template <int A, int W>
 inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std::int64_t stride,
-                      float (&c)[A][W * panel_rows]) {
+                      Ahead& ahead, float (&c)[A][W * panel_rows]) {
   for (auto& of_row : c) {
     for (int o = 0; o < W * panel_rows; o += lanes) store(of_row + o, broadcast(0.0F), All{});
   }
@@ -117,6 +117,7 @@ inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std
       group.start_row(a, offsets[a], tile, w);
       asm volatile("" ::: "memory");  // else the compiler mixes the rows again
     }
+    ahead.ask();
     group.add_rest(tile, w);
     tile += group_width * A;
     w += int8_block;
@@ -216,29 +217,28 @@ inline void widen_panel(const char* from, char* to, std::int64_t groups) {
   }
 }
 
-/// W panels of int8 blocks from column o on, for rows [row, row_end): whole tiles, then the rest.
+/// W panels of int8 blocks from column o on, for rows [row, p.rows): whole tiles, then the rest.
 template <int W, int A = quad_rows>
-inline void int8_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t row,
-                      std::int64_t row_end, std::int64_t o, const char* w) {
-  for (; row + A <= row_end; row += A) {
+inline void int8_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t row, std::int64_t o,
+                      const char* w, Ahead& ahead) {
+  for (; row + A <= p.rows; row += A) {
     alignas(64) float c[A][W * panel_rows];
-    int8_tile<A, W>(x, row, w, x.groups * int8_block, c);
+    int8_tile<A, W>(x, row, w, x.groups * int8_block, ahead, c);
     for (int a = 0; a < A; ++a) finish_row(p, row + a, o, W * panel_rows, c[a]);
   }
   if constexpr (A > 1) {
-    if (row < row_end) int8_rows<W, A - 1>(p, x, row, row_end, o, w);
+    if (row < p.rows) int8_rows<W, A - 1>(p, x, row, o, w, ahead);
   }
 }
 
-/// Up to W panels, as many as there are; returns how many.
+/// W panels. `ahead` are the weights that come after them.
 template <int W = quad_panels>
-inline int int8_panels(const MatmulArgs& p, const Int8Operand& x, std::int64_t o, int panels,
-                       const char* w) {
+inline void int8_panels(const MatmulArgs& p, const Int8Operand& x, std::int64_t o, int panels,
+                        const char* w, Ahead ahead) {
   if constexpr (W > 1) {
-    if (panels < W) return int8_panels<W - 1>(p, x, o, panels, w);
+    if (panels < W) return int8_panels<W - 1>(p, x, o, panels, w, ahead);
   }
-  int8_rows<W>(p, x, 0, p.rows, o, w);
-  return W;
+  int8_rows<W>(p, x, 0, o, w, ahead);
 }
 
 inline std::int64_t first_panel(const MatmulArgs& p) {
@@ -254,13 +254,25 @@ inline int panels_together(const MatmulArgs& p, std::int64_t left) {
   return static_cast<int>(left < most ? left : most);
 }
 
+/// `panels` panels after `w`, of blocks of `block` bytes, to ask for while others are multiplied.
+/// One alone is a stream, which asks for itself.
+inline Ahead ahead_of(const Int8Operand& x, const char* w, std::int64_t panels,
+                      std::int64_t block) {
+  const std::int64_t tiles = (x.rows + quad_rows - 1) / quad_rows;
+  return Ahead::in_steps(w, panels > 1 ? panels * x.groups * block : 0, tiles * x.groups);
+}
+
 void matmul_int8(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t end = last_panel(p);
   for (std::int64_t panel = first_panel(p); panel < end;) {
     const char* w = static_cast<const char*>(p.w) + panel * x.groups * int8_block;
-    panel += int8_panels(p, x, panel * panel_rows, panels_together(p, end - panel), w);
+    const int panels = panels_together(p, end - panel);
+    const char* next = w + panels * x.groups * int8_block;
+    const Ahead ahead = ahead_of(x, next, panels_together(p, end - panel - panels), int8_block);
+    int8_panels(p, x, panel * panel_rows, panels, w, ahead);
+    panel += panels;
   }
 }
 
@@ -279,7 +291,7 @@ inline void int4_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t ro
 }
 
 /// From so many rows on it pays to widen the panels first.
-constexpr std::int64_t rows_worth_widening = 65;
+constexpr std::int64_t rows_worth_widening = 9;
 
 void matmul_int4(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
@@ -298,9 +310,12 @@ void matmul_int4(const MatmulArgs& p) noexcept {
       continue;
     }
     const std::int64_t left = end - panel < room ? end - panel : room;
-    const int together = panels_together(p, left);
-    for (int n = 0; n < together; ++n) widen_panel(at(n), wide + n * wide_bytes, x.groups);
-    panel += int8_panels(p, x, panel * panel_rows, together, wide);
+    const int panels = panels_together(p, left);
+    for (int n = 0; n < panels; ++n) widen_panel(at(n), wide + n * wide_bytes, x.groups);
+    const Ahead ahead =
+        ahead_of(x, at(panels), panels_together(p, end - panel - panels), int4_block);
+    int8_panels(p, x, panel * panel_rows, panels, wide, ahead);
+    panel += panels;
   }
 }
 
