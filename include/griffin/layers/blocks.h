@@ -40,12 +40,11 @@ struct RecurrentBlock {
     conv_1d(context, batch, x, convolved);
     const MatrixView h = x;
     rg_lru(context, batch, convolved, h);
-    parallel_for(context.threads, z.rows * lru_width, context.column_grain(8),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   context.kernels->gelu_gate(
-                       {y.data + begin, 0, h.data + begin, 0, h.data + begin, 0, 1, end - begin});
-                 });
-    linear_out.add_to(context, Operands(context, frame, h, linear_out), residual);
+    const auto gate = [&](std::int64_t begin, std::int64_t end) {
+      context.kernels->gelu_gate({y.row(begin), y.stride, h.row(begin), h.stride, h.row(begin),
+                                  h.stride, end - begin, lru_width});
+    };
+    linear_out.add_to(context, Operands::made(context, frame, h, gate, linear_out), residual);
   }
 
  private:

@@ -41,16 +41,15 @@ struct Context {
   std::int64_t work_per_thread = default_work_per_thread;
 
   /// The grain for a parallel_for whose items (rows, heads) cost that many multiply-adds, or the
-  /// like, each.
-  std::int64_t grain(std::int64_t operations) const noexcept {
-    return std::max<std::int64_t>(1, work_per_thread / std::max<std::int64_t>(operations, 1));
+  /// like, each. Ranges begin at multiples of `multiple`.
+  Grain grain(std::int64_t operations, std::int64_t multiple = 1) const noexcept {
+    const std::int64_t items = work_per_thread / std::max<std::int64_t>(operations, 1);
+    return {std::max(items, multiple), multiple};
   }
 
-  /// The same for columns: a multiple of 16, so that two threads seldom write to one cache line and
+  /// The same for columns: multiples of 16, so that two threads seldom write to one cache line and
   /// never share a panel of quantised weights.
-  std::int64_t column_grain(std::int64_t operations) const noexcept {
-    return (grain(operations) + 15) / 16 * 16;
-  }
+  Grain column_grain(std::int64_t operations) const noexcept { return grain(operations, 16); }
 
   /// What the matrix products and the attention of one worker may write to.
   std::byte* scratch(int worker) noexcept {

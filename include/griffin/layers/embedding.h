@@ -30,15 +30,27 @@ struct LmHead {
     return Operands::workspace_bytes(rows, linear);
   }
 
-  /// x [rows, width], normed -> logits [rows, vocab], dense.
+  /// x [rows, width], normed -> logits [rows, vocab].
   void operator()(Context& context, ConstMatrixView x, MatrixView logits) const {
     Workspace::Frame frame(context.workspace);
-    linear(context, Operands(context, frame, x, linear), logits);
-    if (soft_cap == 0.0F) return;
-    parallel_for(context.threads, logits.rows * logits.cols, context.column_grain(8),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   context.kernels->soft_cap({logits.data + begin, end - begin, soft_cap});
+    const Operands operands(context, frame, x, linear);
+    const std::int64_t strip = strip_of(x.rows, linear.out());
+    parallel_for(context.threads, linear.out(), context.column_grain(linear.in() * x.rows),
+                 [&](std::int64_t first, std::int64_t last, int worker) {
+                   for (std::int64_t begin = first; begin < last; begin += strip) {
+                     const std::int64_t end = std::min(begin + strip, last);
+                     linear.columns(context, operands, logits, begin, end, worker);
+                     if (soft_cap != 0.0F) cap(context, logits, begin, end);
+                   }
                  });
+  }
+
+ private:
+  void cap(const Context& context, MatrixView logits, std::int64_t begin,
+           std::int64_t end) const noexcept {
+    for (std::int64_t r = 0; r < logits.rows; ++r) {
+      context.kernels->soft_cap({logits.row(r) + begin, end - begin, soft_cap});
+    }
   }
 };
 

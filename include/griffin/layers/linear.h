@@ -6,6 +6,12 @@
 
 namespace griffin {
 
+/// How many columns of a product to compute before going on with them: of many rows so many that
+/// they are in the second-level cache still; of few rows all, for the longest streams of weights.
+constexpr std::int64_t strip_of(std::int64_t rows, std::int64_t columns) noexcept {
+  return rows > 8 ? 96 : columns;
+}
+
 /// y = W x + b on every row.
 struct Linear {
   WeightView weight;            // [out, in]

@@ -31,14 +31,10 @@ struct GatedMlp {
   }
 
  private:
-  /// Of many rows so many columns at a time that both products are in the second-level cache when
-  /// they are multiplied; of few rows all, for the longest streams of weights.
-  static constexpr std::int64_t columns_together = 96;
-
   void gate_and_up(Context& context, ConstMatrixView z, MatrixView gate, MatrixView up) const {
     Workspace::Frame frame(context.workspace);
     const Operands operands(context, frame, z, gate_proj, up_proj);
-    const std::int64_t strip = z.rows > 8 ? columns_together : mlp_width();
+    const std::int64_t strip = strip_of(z.rows, mlp_width());
     parallel_for(
         context.threads, mlp_width(), context.column_grain(2 * gate_proj.in() * z.rows),
         [&](std::int64_t first, std::int64_t last, int worker) {

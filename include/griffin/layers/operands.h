@@ -44,6 +44,16 @@ class Operands {
     (pack(context, frame, layers), ...);
   }
 
+  /// The same of rows that are not there yet: make(begin, end) computes them, right before they are
+  /// packed.
+  template <class Make, class Layer>
+  static Operands made(Context& context, Workspace::Frame& frame, ConstMatrixView x,
+                       const Make& make, const Layer& layer) {
+    Operands operands(x);
+    operands.make_and_pack(context, frame, make, layer);
+    return operands;
+  }
+
   /// What the constructor takes from the workspace.
   template <class... Layers>
   static std::size_t workspace_bytes(std::int64_t rows, const Layers&... layers) noexcept {
@@ -76,23 +86,46 @@ class Operands {
     return static_cast<std::size_t>(layer.operands() * operand_bytes(rows, layer));
   }
 
+  explicit Operands(ConstMatrixView x) noexcept : rows_(x) {}
+
+  static Grain row_grain(const Context& context, std::int64_t operations) noexcept {
+    return context.grain(operations, kernels::operand_rows);
+  }
+
   void pack(Context& context, Workspace::Frame& frame, const auto& layer) {
     const std::size_t kind = index(layer.product());
     const std::size_t bytes = packed_bytes(rows_.rows, layer);
     if (bytes == 0 || packed_[kind] != nullptr) return;
     std::byte* to = frame.bytes(bytes);
+    parallel_for(
+        context.threads, rows_.rows, row_grain(context, 4 * rows_.cols),
+        [&](std::int64_t begin, std::int64_t end) { pack_rows(context, layer, to, begin, end); });
+    packed_[kind] = to;
+  }
+
+  void make_and_pack(Context& context, Workspace::Frame& frame, const auto& make,
+                     const auto& layer) {
+    const std::size_t bytes = packed_bytes(rows_.rows, layer);
+    std::byte* to = bytes > 0 ? frame.bytes(bytes) : nullptr;
+    parallel_for(context.threads, rows_.rows, row_grain(context, 12 * rows_.cols),
+                 [&](std::int64_t first, std::int64_t last) {
+                   for (std::int64_t begin = first; begin < last; begin += kernels::operand_rows) {
+                     const std::int64_t end = std::min(begin + kernels::operand_rows, last);
+                     make(begin, end);
+                     if (to != nullptr) pack_rows(context, layer, to, begin, end);
+                   }
+                 });
+    packed_[index(layer.product())] = to;
+  }
+
+  void pack_rows(const Context& context, const auto& layer, std::byte* to, std::int64_t begin,
+                 std::int64_t end) const noexcept {
     const std::int64_t width = layer.operand_width();
     const std::int64_t step = operand_bytes(rows_.rows, layer);
-    const std::int64_t tiles = kernels::operand_rows;
-    const std::int64_t grain =
-        (context.grain(4 * layer.operands() * width) + tiles - 1) / tiles * tiles;
-    parallel_for(context.threads, rows_.rows, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t n = 0; n < layer.operands(); ++n) {
-        context.kernels->pack[kind](
-            {rows_.data + n * width, rows_.stride, to + n * step, rows_.rows, width, begin, end});
-      }
-    });
-    packed_[kind] = to;
+    for (std::int64_t n = 0; n < layer.operands(); ++n) {
+      context.kernels->pack[index(layer.product())](
+          {rows_.data + n * width, rows_.stride, to + n * step, rows_.rows, width, begin, end});
+    }
   }
 
   ConstMatrixView rows_;
