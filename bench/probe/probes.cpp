@@ -39,6 +39,7 @@ Chosen choose() {
     chosen.read = isa::read_avx2;
     chosen.stream = isa::stream_avx2;
     chosen.f32 = isa::f32_avx2;
+    chosen.int8 = isa::int8_avx2;
   }
   if (__builtin_cpu_supports("avx512f") != 0) {
     chosen.read = isa::read_avx512;
