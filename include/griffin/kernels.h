@@ -86,16 +86,20 @@ constexpr std::int64_t matmul_scratch(std::int64_t in) noexcept {
   return panel > 1 << 20 ? panel : 1 << 20;
 }
 
-/// Rows of activations -> operand. Split along rows, at multiples of operand_rows.
+/// Rows of activations -> operand. Split along rows, at multiples of operand_rows, and along `in`,
+/// at multiples of operand_columns.
 inline constexpr std::int64_t operand_rows = 8;
+inline constexpr std::int64_t operand_columns = group_width;
 struct PackArgs {
-  const float* x;  // [rows, in]
+  const float* x;  // [rows, in_end - in_begin]
   std::int64_t x_stride;
   void* operand;  // operand_bytes(..., rows, in), on a cache line
   std::int64_t rows;
   std::int64_t in;
   std::int64_t row_begin;
   std::int64_t row_end;
+  std::int64_t in_begin = 0;
+  std::int64_t in_end = in;
 };
 
 /// What a product does with its output: y = value, or y = y + value, with the same value.

@@ -31,7 +31,7 @@ inline __m512i load_block(const char* row, std::int64_t i, std::int64_t in) {
   return _mm512_maskz_loadu_epi16((1U << static_cast<unsigned>(in - i)) - 1U, row + i * 2);
 }
 
-/// 32 floats rounded to bf16.
+/// 32 floats rounded to bf16, zeros beyond the end of the row.
 inline __m512i round_block(const float* row, std::int64_t i, std::int64_t in) {
   __m512 low;
   __m512 high;
@@ -57,12 +57,17 @@ inline bool lies_in_rows(std::int64_t rows) {
 /// pair_rows rows, [lane in lane_order, block, row, 2].
 void pack_pairs(const PackArgs& p) noexcept {
   const std::int64_t blocks = blocks_of(p.in);
+  const std::int64_t first_block = p.in_begin / block_columns;
+  const std::int64_t last_block = blocks_of(p.in_end);
+  const auto block_at = [&](std::int64_t row, std::int64_t b) {
+    return round_block(p.x + row * p.x_stride, b * block_columns - p.in_begin,
+                       p.in_end - p.in_begin);
+  };
   char* operand = static_cast<char*>(p.operand);
   if (lies_in_rows(p.rows)) {
     for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        _mm512_storeu_si512(operand + (r * blocks + b) * 64,
-                            round_block(p.x + r * p.x_stride, b * block_columns, p.in));
+      for (std::int64_t b = first_block; b < last_block; ++b) {
+        _mm512_storeu_si512(operand + (r * blocks + b) * 64, block_at(r, b));
       }
     }
     return;
@@ -71,12 +76,10 @@ void pack_pairs(const PackArgs& p) noexcept {
     const std::int64_t rows = p.rows - row < pair_rows ? p.rows - row : pair_rows;
     const auto mask = static_cast<__mmask16>((1U << static_cast<unsigned>(rows)) - 1U);
     char* tile = operand + row * blocks * 64;
-    for (std::int64_t b = 0; b < blocks; ++b) {
+    for (std::int64_t b = first_block; b < last_block; ++b) {
       Vec r[16];
       for (int i = 0; i < 16; ++i) {
-        const __m512i block =
-            i < rows ? round_block(p.x + (row + i) * p.x_stride, b * block_columns, p.in)
-                     : _mm512_setzero_si512();
+        const __m512i block = i < rows ? block_at(row + i, b) : _mm512_setzero_si512();
         r[i] = {_mm512_castsi512_ps(block)};
       }
       transpose(r);

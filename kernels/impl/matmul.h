@@ -107,8 +107,8 @@ void matmul_bf16_bf16(const MatmulArgs& p) noexcept {
 
 void pack_bf16(const PackArgs& p) noexcept {
   for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
-    char* to = static_cast<char*>(p.operand) + r * bf16_stride(p.in) * 2;
-    narrow_bf16({p.x + r * p.x_stride, to, p.in});
+    char* to = static_cast<char*>(p.operand) + (r * bf16_stride(p.in) + p.in_begin) * 2;
+    narrow_bf16({p.x + r * p.x_stride, to, p.in_end - p.in_begin});
   }
 }
 

@@ -102,12 +102,12 @@ void pack_int8(const PackArgs& p) noexcept {
     auto* group_offsets = const_cast<std::int32_t*>(operand.group_offsets(first));
     auto* run_sums = const_cast<std::int32_t*>(operand.run_sums(first));
     auto* scales = const_cast<float*>(operand.scales(first));
-    for (std::int64_t g = 0; g < operand.groups; ++g) {
+    for (std::int64_t g = p.in_begin / group_width; g < groups_of(p.in_end); ++g) {
       const std::int64_t start = g * group_width;
-      const std::int64_t width = p.in - start < group_width ? p.in - start : group_width;
+      const std::int64_t width = p.in_end - start < group_width ? p.in_end - start : group_width;
       PackedGroup packed[quad_rows];
       for (std::int64_t r = 0; r < rows; ++r) {
-        pack_group(p.x + (first + r) * p.x_stride + start, width, packed[r]);
+        pack_group(p.x + (first + r) * p.x_stride + start - p.in_begin, width, packed[r]);
         std::int32_t sum = 0;
         for (int run = 0; run < runs_per_group; ++run) {
           run_sums[(g * runs_per_group + run) * rows + r] = packed[r].sums[run];

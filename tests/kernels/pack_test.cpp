@@ -150,6 +150,39 @@ TEST_P(Pack, MaySplitTheRows) {
   }
 }
 
+/// The same from strips of columns, each a matrix of its own that ends at an unreadable page.
+TEST_P(Pack, MaySplitTheColumns) {
+  Random random(6);
+  for (const Operand operand : packed_operands) {
+    for (const std::int64_t in : {127, 128, 129, 300, 640}) {
+      for (const std::int64_t rows : {1, 3, 8, 9, 17, 25}) {
+        const GuardedMatrix x(rows, in, random.normals(rows * in));
+        const AlignedBytes whole = packed(table(), operand, x.row(0), x.stride(), rows, in);
+        AlignedBytes parts(kernels::operand_bytes(operand, rows, in));
+        const std::int64_t groups = (in + kernels::operand_columns - 1) / kernels::operand_columns;
+        std::int64_t end = in;  // last part first
+        for (const std::int64_t count : random.partition(groups, 2)) {
+          const std::int64_t first =
+              (end + kernels::operand_columns - 1) / kernels::operand_columns;
+          const std::int64_t begin = (first - count) * kernels::operand_columns;
+          std::vector<float> columns;
+          for (std::int64_t r = 0; r < rows; ++r) {
+            columns.insert(columns.end(), x.row(r) + begin, x.row(r) + end);
+          }
+          const GuardedMatrix strip(rows, end - begin, columns);
+          table().pack[index_of(operand)](
+              {strip.row(0), strip.stride(), parts.data(), rows, in, 0, rows, begin, end});
+          end = begin;
+        }
+        ASSERT_EQ(end, 0);
+        ASSERT_TRUE(parts.intact());
+        ASSERT_EQ(std::memcmp(parts.data(), whole.data(), whole.size()), 0)
+            << "rows " << rows << ", in " << in;
+      }
+    }
+  }
+}
+
 TEST_P(Pack, TakesEmptyRanges) {
   Random random(5);
   for (const Operand operand : packed_operands) {

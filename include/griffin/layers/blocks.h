@@ -24,8 +24,8 @@ struct RecurrentBlock {
 
   std::size_t workspace_bytes(std::int64_t rows) const noexcept {
     return 3 * Workspace::matrix_bytes(rows, rg_lru.width()) +
-           std::max({Operands::workspace_bytes(rows, linear_y, linear_x),
-                     rg_lru.workspace_bytes(rows), Operands::workspace_bytes(rows, linear_out)});
+           std::max(Operands::workspace_bytes(rows, linear_y, linear_x),
+                    Operands::workspace_bytes(rows, linear_out) + rg_lru.workspace_bytes(rows));
   }
 
   /// residual += block(z). z and residual [rows, width].
@@ -39,12 +39,14 @@ struct RecurrentBlock {
     project(context, z, y, x);
     conv_1d(context, batch, x, convolved);
     const MatrixView h = x;
-    rg_lru(context, batch, convolved, h);
-    const auto gate = [&](std::int64_t begin, std::int64_t end) {
-      context.kernels->gelu_gate({y.row(begin), y.stride, h.row(begin), h.stride, h.row(begin),
-                                  h.stride, end - begin, lru_width});
-    };
-    linear_out.add_to(context, Operands::made(context, frame, h, gate, linear_out), residual);
+    const Operands gated = Operands::room(frame, h, linear_out);
+    rg_lru(context, batch, convolved, h, [&](std::int64_t begin, std::int64_t end) {
+      context.kernels->gelu_gate({y.data + begin, y.stride, h.data + begin, h.stride,
+                                  h.data + begin, h.stride, h.rows, end - begin});
+      gated.pack_columns(context, linear_out, {h.data + begin, h.rows, end - begin, h.stride},
+                         begin, end);
+    });
+    linear_out.add_to(context, gated, residual);
   }
 
  private:

@@ -51,6 +51,11 @@ struct Context {
   /// never share a panel of quantised weights.
   Grain column_grain(std::int64_t operations) const noexcept { return grain(operations, 16); }
 
+  /// The same for columns that are packed where they are computed.
+  Grain packed_grain(std::int64_t operations) const noexcept {
+    return grain(operations, kernels::operand_columns);
+  }
+
   /// What the matrix products and the attention of one worker may write to.
   std::byte* scratch(int worker) noexcept {
     return scratch_.data() + scratch_per_thread_ * static_cast<std::size_t>(worker);

@@ -7,9 +7,10 @@
 namespace griffin {
 
 /// How many columns of a product to compute before going on with them: of many rows so many that
-/// they are in the second-level cache still; of few rows all, for the longest streams of weights.
+/// they are in the second-level cache still, and packed as a whole; of few rows all, for the
+/// longest streams of weights.
 constexpr std::int64_t strip_of(std::int64_t rows, std::int64_t columns) noexcept {
-  return rows > 8 ? 96 : columns;
+  return rows > 8 ? kernels::operand_columns : columns;
 }
 
 /// y = W x + b on every row.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "griffin/layers/linear.h"
+#include "griffin/layers/strips.h"
 
 namespace griffin {
 
@@ -16,36 +17,43 @@ struct GatedMlp {
   std::int64_t mlp_width() const noexcept { return gate_proj.out(); }
 
   std::size_t workspace_bytes(std::int64_t rows) const noexcept {
-    return 2 * Workspace::matrix_bytes(rows, mlp_width()) +
-           std::max(Operands::workspace_bytes(rows, gate_proj, up_proj),
-                    Operands::workspace_bytes(rows, down_proj));
+    return 2 * Strips::workspace_bytes(rows, mlp_width()) +
+           Operands::workspace_bytes(rows, down_proj) +
+           Operands::workspace_bytes(rows, gate_proj, up_proj);
   }
 
   /// residual += mlp(z). z and residual [rows, width].
   void operator()(Context& context, const Batch&, ConstMatrixView z, MatrixView residual) const {
     Workspace::Frame frame(context.workspace);
-    const MatrixView gate = frame.matrix(z.rows, mlp_width());
-    const MatrixView up = frame.matrix(z.rows, mlp_width());
-    gate_and_up(context, z, gate, up);
-    down_proj.add_to(context, Operands(context, frame, gate, down_proj), residual);
+    const Strips gate(frame, z.rows, mlp_width());
+    const Strips up(frame, z.rows, mlp_width());
+    const Operands hidden = Operands::room(frame, gate.whole(), down_proj);
+    gate_and_up(context, z, gate, up, hidden);
+    down_proj.add_to(context, hidden, residual);
   }
 
  private:
-  void gate_and_up(Context& context, ConstMatrixView z, MatrixView gate, MatrixView up) const {
+  void gate_and_up(Context& context, ConstMatrixView z, const Strips& gate, const Strips& up,
+                   const Operands& hidden) const {
     Workspace::Frame frame(context.workspace);
     const Operands operands(context, frame, z, gate_proj, up_proj);
     const std::int64_t strip = strip_of(z.rows, mlp_width());
-    parallel_for(
-        context.threads, mlp_width(), context.column_grain(2 * gate_proj.in() * z.rows),
-        [&](std::int64_t first, std::int64_t last, int worker) {
-          for (std::int64_t begin = first; begin < last; begin += strip) {
-            const std::int64_t end = std::min(begin + strip, last);
-            gate_proj.columns(context, operands, gate, begin, end, worker);
-            up_proj.columns(context, operands, up, begin, end, worker);
-            context.kernels->gelu_gate({gate.data + begin, gate.stride, up.data + begin, up.stride,
-                                        gate.data + begin, gate.stride, z.rows, end - begin});
-          }
-        });
+    const bool packed = hidden.is_packed(down_proj);
+    parallel_for(context.threads, mlp_width(), context.packed_grain(2 * gate_proj.in() * z.rows),
+                 [&](std::int64_t first, std::int64_t last, int worker) {
+                   for (std::int64_t begin = first; begin < last; begin += strip) {
+                     const std::int64_t end = std::min(begin + strip, last);
+                     const MatrixView g = packed ? gate.strip(first, begin, end) : gate.whole();
+                     const MatrixView u = packed ? up.strip(first, begin, end) : up.whole();
+                     gate_proj.columns(context, operands, g, begin, end, worker);
+                     up_proj.columns(context, operands, u, begin, end, worker);
+                     context.kernels->gelu_gate({g.data + begin, g.stride, u.data + begin, u.stride,
+                                                 g.data + begin, g.stride, z.rows, end - begin});
+                     hidden.pack_columns(context, down_proj,
+                                         {g.data + begin, z.rows, end - begin, g.stride}, begin,
+                                         end);
+                   }
+                 });
   }
 };
 

@@ -44,14 +44,25 @@ class Operands {
     (pack(context, frame, layers), ...);
   }
 
-  /// The same of rows that are not there yet: make(begin, end) computes them, right before they are
-  /// packed.
-  template <class Make, class Layer>
-  static Operands made(Context& context, Workspace::Frame& frame, ConstMatrixView x,
-                       const Make& make, const Layer& layer) {
+  /// Room for the rows that `layer` is going to take, which are packed columns by columns as they
+  /// are computed. x [rows, width] are the rows themselves, for a layer that takes no operands.
+  template <class Layer>
+  static Operands room(Workspace::Frame& frame, ConstMatrixView x, const Layer& layer) {
     Operands operands(x);
-    operands.make_and_pack(context, frame, make, layer);
+    const std::size_t bytes = packed_bytes(x.rows, layer);
+    if (bytes > 0) operands.packed_[index(layer.product())] = frame.bytes(bytes);
     return operands;
+  }
+
+  /// Packs columns [begin, end), which begin at a multiple of operand_columns, of the rows that
+  /// there is room for. x [rows, end - begin]. By any worker.
+  template <class Layer>
+  void pack_columns(const Context& context, const Layer& layer, ConstMatrixView x,
+                    std::int64_t begin, std::int64_t end) const noexcept {
+    const std::size_t kind = index(layer.product());
+    if (packed_[kind] == nullptr) return;
+    context.kernels->pack[kind](
+        {x.data, x.stride, packed_[kind], x.rows, layer.in(), 0, x.rows, begin, end});
   }
 
   /// What the constructor takes from the workspace.
@@ -65,6 +76,11 @@ class Operands {
   }
 
   ConstMatrixView rows() const noexcept { return rows_; }
+
+  /// Whether a layer takes its rows packed, not as they are.
+  bool is_packed(const auto& layer) const noexcept {
+    return packed_[index(layer.product())] != nullptr;
+  }
 
   /// What the kernels of a product take.
   const void* data(kernels::Product product) const noexcept {
@@ -88,48 +104,25 @@ class Operands {
 
   explicit Operands(ConstMatrixView x) noexcept : rows_(x) {}
 
-  static Grain row_grain(const Context& context, std::int64_t operations) noexcept {
-    return context.grain(operations, kernels::operand_rows);
-  }
-
   void pack(Context& context, Workspace::Frame& frame, const auto& layer) {
     const std::size_t kind = index(layer.product());
     const std::size_t bytes = packed_bytes(rows_.rows, layer);
     if (bytes == 0 || packed_[kind] != nullptr) return;
     std::byte* to = frame.bytes(bytes);
-    parallel_for(
-        context.threads, rows_.rows, row_grain(context, 4 * rows_.cols),
-        [&](std::int64_t begin, std::int64_t end) { pack_rows(context, layer, to, begin, end); });
+    const std::int64_t width = layer.operand_width();
+    const std::int64_t step = operand_bytes(rows_.rows, layer);
+    parallel_for(context.threads, rows_.rows, context.grain(4 * rows_.cols, kernels::operand_rows),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t n = 0; n < layer.operands(); ++n) {
+                     context.kernels->pack[kind]({rows_.data + n * width, rows_.stride,
+                                                  to + n * step, rows_.rows, width, begin, end});
+                   }
+                 });
     packed_[kind] = to;
   }
 
-  void make_and_pack(Context& context, Workspace::Frame& frame, const auto& make,
-                     const auto& layer) {
-    const std::size_t bytes = packed_bytes(rows_.rows, layer);
-    std::byte* to = bytes > 0 ? frame.bytes(bytes) : nullptr;
-    parallel_for(context.threads, rows_.rows, row_grain(context, 12 * rows_.cols),
-                 [&](std::int64_t first, std::int64_t last) {
-                   for (std::int64_t begin = first; begin < last; begin += kernels::operand_rows) {
-                     const std::int64_t end = std::min(begin + kernels::operand_rows, last);
-                     make(begin, end);
-                     if (to != nullptr) pack_rows(context, layer, to, begin, end);
-                   }
-                 });
-    packed_[index(layer.product())] = to;
-  }
-
-  void pack_rows(const Context& context, const auto& layer, std::byte* to, std::int64_t begin,
-                 std::int64_t end) const noexcept {
-    const std::int64_t width = layer.operand_width();
-    const std::int64_t step = operand_bytes(rows_.rows, layer);
-    for (std::int64_t n = 0; n < layer.operands(); ++n) {
-      context.kernels->pack[index(layer.product())](
-          {rows_.data + n * width, rows_.stride, to + n * step, rows_.rows, width, begin, end});
-    }
-  }
-
   ConstMatrixView rows_;
-  std::array<const std::byte*, kernels::operand_types> packed_{};
+  std::array<std::byte*, kernels::operand_types> packed_{};
 };
 
 }  // namespace griffin

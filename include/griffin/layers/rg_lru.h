@@ -23,27 +23,31 @@ struct RgLru {
 
   /// x [rows, width] -> y [rows, width]; y must not be x, which all gates of a block read. Moves
   /// the state of every slice's sequence on. One parallel region: a channel's recurrence needs only
-  /// its own gates.
-  void operator()(Context& context, const Batch& batch, ConstMatrixView x, MatrixView y) const {
+  /// its own gates. use(begin, end) is called when channels [begin, end) of all rows are there, by
+  /// the thread that computed them; `begin` is a multiple of operand_columns.
+  template <class Use>
+  void operator()(Context& context, const Batch& batch, ConstMatrixView x, MatrixView y,
+                  const Use& use) const {
     Workspace::Frame frame(context.workspace);
     const MatrixView i = frame.matrix(batch.rows, width());
     const MatrixView r = frame.matrix(batch.rows, width());
     const Operands operands(context, frame, x, input_gate, a_gate);
     parallel_for(context.threads, width(),
-                 context.column_grain(2 * input_gate.block_width() * batch.rows),
+                 context.packed_grain(2 * input_gate.block_width() * batch.rows),
                  [&](std::int64_t first, std::int64_t last, int worker) {
                    for (std::int64_t begin = first; begin < last; begin += channels_together) {
                      const std::int64_t end = std::min(begin + channels_together, last);
                      input_gate.columns(context, operands, i, begin, end, worker);
                      a_gate.columns(context, operands, r, begin, end, worker);
                      scan(context, batch, x, i, r, y, begin, end);
+                     use(begin, end);
                    }
                  });
   }
 
  private:
   /// So many that the gates of many rows are still in the second-level cache when they are scanned.
-  static constexpr std::int64_t channels_together = 128;
+  static constexpr std::int64_t channels_together = kernels::operand_columns;
 
   void scan(const Context& context, const Batch& batch, ConstMatrixView x, ConstMatrixView i,
             ConstMatrixView r, MatrixView y, std::int64_t begin, std::int64_t end) const noexcept {
