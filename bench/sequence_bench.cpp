@@ -9,11 +9,12 @@
 #include <functional>
 #include <numeric>
 #include <span>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "griffin/griffin.h"
-#include "griffin/kernels.h"
 #include "support/model_options.h"
 #include "support/program.h"
 
@@ -135,7 +136,22 @@ struct Quotation {
   }
 };
 
-Result quote(const Options& options, const Model& model, const Quotation& quotation,
+/// A quotation takes 5 distinct tokens for every 4 that are decoded.
+void check_tokens(const Options& options, const Model& model) {
+  const std::int64_t most = ((model.config().vocab - 1) / 5 - 1) * 4 + 3;
+  if (options.tokens > most) {
+    throw UsageError("-n: expected at most " + std::to_string(most) + " for a vocabulary of " +
+                     std::to_string(model.config().vocab) + ", found " +
+                     std::to_string(options.tokens));
+  }
+}
+
+struct Quoted {
+  Result result;
+  std::string state;  // as saved: what all passes left behind, bit for bit
+};
+
+Quoted quote(const Options& options, const Model& model, const Quotation& quotation,
              Generator& generator) {
   Sequence sequence = options.model.sequence(
       model, has_global_attention(model.config())
@@ -147,10 +163,14 @@ Result quote(const Options& options, const Model& model, const Quotation& quotat
   generate.sampling.on_logits = [&](std::span<float> logits) {
     logits[static_cast<std::size_t>(quotation.text[chosen++])] = 1e9F;
   };
-  return generator.generate(sequence, quotation.prompt, generate);
+  Result result = generator.generate(sequence, quotation.prompt, generate);
+  std::ostringstream state;
+  sequence.save(state);
+  return {std::move(result), state.str()};
 }
 
-void measure_lookup(const Options& options, const Model& model) {
+/// Returns whether lookup changed nothing.
+bool measure_lookup(const Options& options, const Model& model) {
   const Quotation quotation(model, options.tokens / 4 + 1);
   const auto generator_with = [&](std::int64_t guesses) {
     return Generator(model, {.threads = options.model.threads(), .lookup = guesses});
@@ -158,29 +178,39 @@ void measure_lookup(const Options& options, const Model& model) {
   Generator plain = generator_with(0);
   Generator looking = generator_with(4);
   std::vector<double> rates[2];
-  Result last[2];
+  Quoted last[2];
   for (int i = 0; i < options.repetitions; ++i) {
     for (const int with : {0, 1}) {
       last[with] = quote(options, model, quotation, with == 1 ? looking : plain);
-      rates[with].push_back(static_cast<double>(last[with].fed_back) / last[with].timings.decode);
+      const Result& result = last[with].result;
+      rates[with].push_back(static_cast<double>(result.fed_back) / result.timings.decode);
     }
   }
   const double before = median(rates[0]);
   const double after = median(rates[1]);
+  const bool same =
+      last[0].result.tokens == last[1].result.tokens && last[0].state == last[1].state;
   std::printf(
       "\ndecode %.2f tokens/s; with 4 guesses a pass, %lld of %lld right: %.2f tokens/s, "
-      "%.2f times as many; the tokens are %s\n",
-      before, static_cast<long long>(last[1].accepted), static_cast<long long>(last[1].guessed),
-      after, after / before, last[0].tokens == last[1].tokens ? "the same" : "DIFFERENT");
+      "%.2f times as many; the tokens and the states they lead to are %s\n",
+      before, static_cast<long long>(last[1].result.accepted),
+      static_cast<long long>(last[1].result.guessed), after, after / before,
+      same ? "the same" : "DIFFERENT");
+  return same;
 }
 
 ExitCode measure(const Options& options) {
   const Model model = options.model.load_model();
+  check_tokens(options, model);
+  const ForwardPass pass(model, {.max_rows = 1});  // throws where no kernels run here
   std::printf("%s, %s, %s kernels, %d threads\n", options.model.model_name().c_str(),
-              options.model.dtype(model), kernels::default_table()->name, options.model.threads());
+              options.model.dtype(model), pass.context().kernels->name, options.model.threads());
   measure_states(options, model);
-  if (options.tokens > 0) measure_lookup(options, model);
-  return success;
+  const bool same = options.tokens == 0 || measure_lookup(options, model);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw Error(ErrorCode::io, "cannot write to stdout");
+  }
+  return same ? success : failure;
 }
 
 }  // namespace

@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fingerprint.h"
 
-#include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 
 #include "checksum.h"
+#include "griffin/core/buffer.h"
 
 namespace griffin {
+namespace {
+
+constexpr std::size_t pieces = 1024;
+
+/// Somewhere in the `i`th of the stripes that the bytes fall into: places an equal distance apart
+/// might all be in the same columns.
+std::size_t place_of(std::size_t i, std::size_t bytes) noexcept {
+  const std::size_t room = bytes / pieces - cache_line + 1;
+  const std::uint64_t scattered = (i * 0x9E3779B97F4A7C15U) >> 32U;
+  return i * bytes / pieces + scattered % room;
+}
+
+}  // namespace
 
 void Fingerprint::add(const ModelConfig& config) {
   for (const std::int64_t number :
@@ -29,15 +44,16 @@ void Fingerprint::add(std::span<const std::byte> bytes) {
 }
 
 void Fingerprint::add_sample(const WeightView& weight) {
-  constexpr std::size_t piece = 256;
-  constexpr std::size_t pieces = 4;
   add(static_cast<std::int64_t>(weight.dtype));
   add(weight.rows);
   add(weight.cols);
   const std::span bytes(static_cast<const std::byte*>(weight.data), weight.bytes());
-  if (bytes.size() <= piece * pieces) return add(bytes);
-  const std::size_t step = (bytes.size() - piece) / (pieces - 1);
-  for (std::size_t i = 0; i < pieces; ++i) add(bytes.subspan(i * step, piece));
+  if (bytes.size() <= pieces * cache_line) return add(bytes);
+  std::array<std::byte, pieces * cache_line> sample;
+  for (std::size_t i = 0; i < pieces; ++i) {
+    std::memcpy(&sample[i * cache_line], &bytes[place_of(i, bytes.size())], cache_line);
+  }
+  add(sample);
 }
 
 }  // namespace griffin

@@ -11,7 +11,6 @@
 namespace griffin {
 namespace {
 
-constexpr std::int64_t max_rows_limit = 1 << 20;
 constexpr int max_threads = 1024;  // an OpenMP runtime that cannot start them ends the process
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -63,11 +62,15 @@ void check_tokens(std::span<const std::int32_t> tokens, std::int64_t vocab) {
   }
 }
 
-void check_journal(const Journal& journal, const Sequence& sequence, std::int64_t count) {
+void check_journal(const Journal& journal, const Sequence& sequence, std::int64_t count,
+                   std::span<const Slice> slices) {
   if (journal.layout() != sequence.layout()) refuse("the journal is of another layout");
   if (count > journal.max_rows()) {
     refuse_for_room("the journal has room for " + std::to_string(journal.max_rows()) +
                     " rows, not for " + std::to_string(count));
+  }
+  for (const Slice& slice : slices) {
+    if (slice.journal == &journal) refuse("the journal is already in this pass");
   }
 }
 
@@ -78,10 +81,14 @@ void check_sequence(const Sequence& sequence, std::int64_t count, const Model& m
   if (layout != model.state_layout({capacity, layout.kv})) {
     refuse("the sequence was made for another model");
   }
-  if (count > layout.capacity - sequence.position()) {
-    refuse_for_room("the sequence has room for " + std::to_string(layout.capacity) +
-                    " positions and is at " + std::to_string(sequence.position()) + "; " +
-                    std::to_string(count) + " more do not fit");
+  if (sequence.position() < 0) {
+    refuse("the sequence is at position " + std::to_string(sequence.position()));
+  }
+  const std::int64_t most = std::min(layout.capacity, furthest_position);
+  if (sequence.position() > most - count) {
+    refuse_for_room("the sequence has room for " + std::to_string(most) + " positions and is at " +
+                    std::to_string(sequence.position()) + "; " + std::to_string(count) +
+                    " more do not fit");
   }
 }
 
@@ -96,7 +103,7 @@ ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
   if (options.work_per_thread < 1) {
     refuse("work_per_thread: expected >= 1, found " + std::to_string(options.work_per_thread));
   }
-  if (max_rows_ < 1 || max_rows_ > max_rows_limit) {
+  if (max_rows_ < 1 || max_rows_ > most_pass_rows) {
     refuse("max_rows: expected 1 to 2^20, found " + std::to_string(max_rows_));
   }
   if (max_logits_ < 1 || max_logits_ > max_rows_) {
@@ -117,7 +124,7 @@ void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, 
   const auto count = static_cast<std::int64_t>(tokens.size());
   const std::int64_t wanted_rows = wanted == Logits::all ? count : wanted == Logits::last ? 1 : 0;
   check(sequence, tokens, wanted_rows);
-  if (journal != nullptr) check_journal(*journal, sequence, count);
+  if (journal != nullptr) check_journal(*journal, sequence, count, slices_);
   const std::int64_t first_row = rows();
   slices_.push_back({&sequence, first_row, count, sequence.position(), journal});
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());

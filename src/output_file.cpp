@@ -3,19 +3,57 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "griffin/core/error.h"
 
 namespace griffin {
+namespace {
 
-OutputFile::OutputFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(path_.string() + ".part") {
-  file_.reset(std::fopen(temporary_.c_str(), "wbx"));
+namespace fs = std::filesystem;
+
+/// Where a path leads in the end, whether or not there is something.
+fs::path without_links(fs::path path) {
+  constexpr int most_links = 40;  // as the system has it
+  std::error_code error;
+  for (int i = 0; i < most_links && fs::is_symlink(path, error); ++i) {
+    const fs::path target = fs::read_symlink(path, error);
+    if (error) break;
+    path = path.parent_path() / target;
+  }
+  return path;
+}
+
+/// No other process and no other file of this one takes the same name, unless it was left behind
+/// by a process that was killed.
+fs::path temporary_in(const fs::path& folder) {
+  static std::atomic<std::uint64_t> count = 0;
+  return folder /
+         ("griffin-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const fs::path& path) : path_(without_links(path)) {
+  std::error_code error;
+  const fs::file_type found = fs::status(path_, error).type();
+  if (found != fs::file_type::regular && found != fs::file_type::not_found) {
+    throw Error(ErrorCode::io, path_.string() + ": cannot be replaced: " +
+                                   (error ? error.message() : "it is no regular file"));
+  }
+  open();
+}
+
+void OutputFile::open() {
+  do {
+    temporary_ = temporary_in(path_.parent_path());
+    file_.reset(std::fopen(temporary_.c_str(), "wbx"));
+  } while (file_ == nullptr && errno == EEXIST);
   if (file_ == nullptr) fail("cannot be made");
 }
 
@@ -23,7 +61,7 @@ OutputFile::~OutputFile() {
   if (file_ == nullptr) return;
   file_.reset();
   std::error_code ignored;
-  std::filesystem::remove(temporary_, ignored);
+  fs::remove(temporary_, ignored);
 }
 
 void OutputFile::write(std::span<const std::byte> bytes) {
@@ -46,7 +84,7 @@ void OutputFile::commit() {
 
 void OutputFile::fail(const char* what) const {
   const int error = errno;
-  throw Error(ErrorCode::io, temporary_.string() + ": " + what + ": " + std::strerror(error));
+  throw Error(ErrorCode::io, path_.string() + ": " + what + ": " + std::strerror(error));
 }
 
 }  // namespace griffin

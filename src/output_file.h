@@ -11,11 +11,14 @@
 
 namespace griffin {
 
-/// Writes to a temporary name beside `path`; commit() renames. Without it nothing is left. Throws
-/// Error(io) naming the file and what the system said.
+/// Writes to a name of its own in the folder of `path`; commit() renames. Without it nothing is
+/// left and what was at `path` before stays. A symbolic link stays one: the file it leads to is
+/// replaced. Throws Error(io) naming the file and what the system said, also where `path` is
+/// something other than a regular file (a folder, a pipe, a device), which renaming would put an
+/// end to.
 class OutputFile {
  public:
-  explicit OutputFile(std::filesystem::path path);
+  explicit OutputFile(const std::filesystem::path& path);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -25,9 +28,10 @@ class OutputFile {
   void commit();
 
  private:
+  void open();
   [[noreturn]] void fail(const char* what) const;
 
-  std::filesystem::path path_;
+  std::filesystem::path path_;  // no symbolic link
   std::filesystem::path temporary_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{nullptr, std::fclose};
 };

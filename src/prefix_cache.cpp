@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <utility>
 
 namespace griffin {
@@ -44,25 +45,44 @@ std::int64_t PrefixCache::branch(Tokens text) const noexcept {
 }
 
 void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const float> logits) {
-  const std::uint64_t bytes = text.size_bytes() + sequence.used_bytes() + logits.size_bytes();
+  check(text, sequence);
+  const std::uint64_t bytes = bytes_of(text.size(), sequence.used_bytes(), logits.size());
   if (text.empty() || bytes > max_bytes_) return;
   const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return std::equal(entry.text.begin(), entry.text.end(), text.begin(), text.end());
   });
-  if (same != entries_.end()) {
-    if (!same->logits.empty() || logits.empty()) {
-      entries_.splice(entries_.begin(), entries_, same);
-      return;
-    }
-    drop(same);
+  if (same != entries_.end() && (!same->logits.empty() || logits.empty())) {
+    entries_.splice(entries_.begin(), entries_, same);
+    return;
   }
+  Entry entry{{text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}};
+  if (same != entries_.end()) drop(same);
   while (bytes_ + bytes > max_bytes_) {
     drop(std::prev(entries_.end()));
     ++counts_.evictions;
   }
-  entries_.push_front(
-      {{text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}});
+  entries_.push_front(std::move(entry));
   bytes_ += bytes;
+  layout_ = sequence.layout();
+}
+
+void PrefixCache::check(Tokens text, const Sequence& sequence) const {
+  if (sequence.position() != static_cast<std::int64_t>(text.size())) {
+    throw Error(ErrorCode::invalid_argument, "prefix cache: the sequence is at position " +
+                                                 std::to_string(sequence.position()) + " of " +
+                                                 std::to_string(text.size()) + " tokens");
+  }
+  if (layout_ && *layout_ != sequence.layout()) {
+    throw Error(ErrorCode::mismatch, "prefix cache: the sequence is of another layout");
+  }
+}
+
+std::uint64_t PrefixCache::bytes_of(std::size_t tokens, std::size_t state,
+                                    std::size_t logits) noexcept {
+  constexpr std::size_t heap = 4 * 2 * sizeof(void*);  // what it notes beside four blocks
+  constexpr std::size_t links = 2 * sizeof(void*);
+  return sizeof(Entry) + links + heap + tokens * sizeof(std::int32_t) + state +
+         logits * sizeof(float);
 }
 
 void PrefixCache::drop(Entries::iterator entry) {

@@ -76,7 +76,8 @@ Header read_header(std::istream& in, const std::string& name) {
   if (header.header_checksum != checksum_of(header)) {
     refuse(ErrorCode::format, name, "the header is damaged");
   }
-  if (header.kv > 1 || header.position < 0 || header.unread > most_unread) {
+  if (header.kv > 1 || header.position < 0 || header.position > furthest_position ||
+      header.unread > most_unread) {
     refuse(ErrorCode::format, name, "the header makes no sense");
   }
   return header;
@@ -121,6 +122,7 @@ Header header_of(const StateLayout& layout, std::int64_t position, std::size_t u
 
 /// Header and body in one piece of memory.
 Buffer Sequence::to_bytes(std::span<const std::int32_t> unread) const {
+  check_whole("save");
   if (unread.size() > most_unread) {
     refuse(ErrorCode::invalid_argument, "state", "more than 2^20 unread tokens");
   }

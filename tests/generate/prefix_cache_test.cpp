@@ -25,8 +25,10 @@ class PrefixCacheTest : public ::testing::Test {
   }
   void keep(PrefixCache& cache, const Ids& tokens) { cache.keep(tokens, after(tokens)); }
   /// Bytes of an entry of that many tokens.
-  std::uint64_t entry_bytes(std::uint64_t tokens) const {
-    return model_.state_layout().used_bytes(static_cast<std::int64_t>(tokens)) + 4 * tokens;
+  std::uint64_t entry_bytes(std::size_t tokens) {
+    PrefixCache cache(1 << 20);
+    keep(cache, Ids(tokens, 1));
+    return cache.statistics().bytes;
   }
 
   const Model model_ = Model::random(tiny_griffin(2), Dtype::f32, 3);
@@ -89,6 +91,48 @@ TEST_F(PrefixCacheTest, TheLeastRecentlyUsedGoesFirst) {
   keep(cache, {5, 5, 5, 5});  // a little too large for one to go
   EXPECT_EQ(cache.statistics().entries, 2);
   EXPECT_LE(cache.statistics().bytes, 3 * entry_bytes(3));
+}
+
+/// Of many short texts, what it takes to keep them is the most part.
+TEST_F(PrefixCacheTest, CountsEverythingItTakes) {
+  const std::uint64_t payload = model_.state_layout().used_bytes(3) + 3 * sizeof(std::int32_t);
+  EXPECT_GE(entry_bytes(3), payload + sizeof(Snapshot) + 2 * sizeof(Ids) + 2 * sizeof(void*));
+  EXPECT_LE(entry_bytes(3), payload + 512);
+}
+
+TEST_F(PrefixCacheTest, RefusesASequenceThatIsSomewhereElse) {
+  PrefixCache cache(1 << 20);
+  const Sequence s = after({1, 2, 3});
+  for (const Ids& text : {Ids{}, Ids{1, 2}, Ids{1, 2, 3, 4}}) {
+    try {
+      cache.keep(text, s);
+      ADD_FAILURE() << "expected an Error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_argument) << error.what();
+    }
+  }
+  EXPECT_EQ(cache.statistics().entries, 0);
+}
+
+TEST_F(PrefixCacheTest, RefusesSequencesOfAnotherLayout) {
+  PrefixCache cache(1 << 20);
+  keep(cache, {1, 2, 3});
+  const Model other = Model::random(tiny_griffin(2), Dtype::f32, 4);
+  ForwardPass other_pass = pass_for(other, kernels::table_at(0), 32);
+  Sequence of_other = other.sequence();
+  Sequence narrow = model_.sequence({0, Dtype::bf16});
+  const Ids text = {1, 2, 3, 4};
+  run_at_once(other_pass, of_other, text);
+  run_at_once(pass_, narrow, text);
+  for (const Sequence* s : {&of_other, &narrow}) {
+    try {
+      cache.keep(text, *s);
+      ADD_FAILURE() << "expected an Error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::mismatch) << error.what();
+    }
+  }
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4, 5}).tokens, 3);
 }
 
 TEST_F(PrefixCacheTest, KeepsNothingThatDoesNotFit) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -184,6 +185,40 @@ TEST_F(ForwardPassTest, RefusesToGoBeyondTheCapacityAndLeavesTheStateAlone) {
     expect_refusal(p, ErrorCode::capacity, std::to_string(capacity), [&] { p.add(s, first(1)); });
     EXPECT_EQ(s.position(), capacity);
   }
+}
+
+TEST_F(ForwardPassTest, RefusesPositionsThatNoTextHas) {
+  ForwardPass p = pass(10, 10);
+  for (const std::int64_t position : {furthest_position - 1, INT64_MAX - 1, INT64_MAX}) {
+    Sequence s = model_.sequence();
+    s.advance(position);
+    expect_refusal(p, ErrorCode::capacity, std::to_string(position), [&] { p.add(s, first(2)); });
+  }
+  Sequence s = model_.sequence({1000, Dtype::f32});
+  for (const std::int64_t position : {std::int64_t{-1}, INT64_MIN}) {
+    s.reset();
+    s.advance(position);
+    expect_refusal(p, ErrorCode::invalid_argument, std::to_string(position),
+                   [&] { p.add(s, first(2)); });
+    EXPECT_THROW(s.snapshot(), Error);
+    EXPECT_THROW(s.save(std::cout), Error);
+  }
+}
+
+TEST_F(ForwardPassTest, RefusesAJournalTwice) {
+  ForwardPass p = pass(20, 20);
+  Sequence s = model_.sequence();
+  Sequence t = model_.sequence();
+  Journal journal(s.layout(), 4);
+  p.try_out(s, first(3), journal);
+  EXPECT_THROW(p.try_out(t, first(2), journal), Error);
+  EXPECT_EQ(p.rows(), 3);
+  p.run();
+  journal.commit(s, 3);
+  p.try_out(t, first(2), journal);  // in the next pass it may take part again
+  p.run();
+  journal.commit(t, 2);
+  EXPECT_EQ(t.position(), 2);
 }
 
 TEST_F(ForwardPassTest, GlobalAttentionNeedsACapacityAndKeepsToIt) {

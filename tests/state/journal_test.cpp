@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/isa.h"
@@ -143,7 +145,10 @@ TEST(Journal, RefusesWhatItCannotDo) {
   ForwardPass pass = pass_for(model, kernels::table_at(0), 16);
   Sequence s = model.sequence();
   Sequence t = model.sequence();
-  EXPECT_EQ(code_of([&] { Journal(s.layout(), 0); }), ErrorCode::invalid_argument);
+  for (const std::int64_t rows :
+       {INT64_MIN, std::int64_t{0}, most_pass_rows + 1, std::int64_t{1} << 60, INT64_MAX}) {
+    EXPECT_EQ(code_of([&] { Journal(s.layout(), rows); }), ErrorCode::invalid_argument) << rows;
+  }
   Journal small(s.layout(), 4);
   EXPECT_EQ(code_of([&] { pass.try_out(s, text, small); }), ErrorCode::capacity);
   Journal of_another(other.sequence().layout(), 16);
@@ -163,6 +168,53 @@ TEST(Journal, RefusesWhatItCannotDo) {
   pass.add(s, text, Logits::none);
   pass.run();
   EXPECT_EQ(code_of([&] { small.commit(s, 2); }), ErrorCode::invalid_argument) << "s moved on";
+}
+
+/// Whatever is done to the sequence after the pass, even if it stands where it stood.
+TEST(Journal, RefusesASequenceThatIsNotAsThePassLeftIt) {
+  const Model model = Model::random(tiny_griffin(8), Dtype::f32, 4);
+  const auto text = random_tokens(model.config(), 9, 1);
+  ForwardPass pass = pass_for(model, kernels::table_at(0), 16);
+  Sequence other = model.sequence();
+  run_at_once(pass, other, text);
+  const Snapshot snapshot = other.snapshot();
+  std::stringstream saved;
+  other.save(saved);
+  Sequence s = model.sequence();
+  const std::vector<std::function<void()>> changes = {
+      [&] { s.rollback(snapshot); },
+      [&] { s.copy_from(other); },
+      [&] { s.restore(saved); },
+      [&] { s = other.fork(); },
+      [&] { s.advance(0); },
+      [&] {
+        s.reset();
+        s.advance(9);
+      },
+      [&] {
+        Sequence elsewhere = std::move(s);
+        s = std::move(elsewhere);
+      },
+      [&] { other = std::move(s); },
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    s.reset();
+    run_at_once(pass, s, random_tokens(model.config(), 9, 2));
+    Journal journal(s.layout(), 4);
+    pass.try_out(s, Tokens(text).first(4), journal);
+    pass.run();
+    changes[i]();
+    EXPECT_EQ(code_of([&] { journal.commit(s, 2); }), ErrorCode::invalid_argument) << i;
+  }
+}
+
+/// A pass put together by hand may begin with anything.
+TEST(Journal, RefusesASequenceOfAnotherLayout) {
+  const Model model = Model::random(tiny_griffin(8), Dtype::f32, 4);
+  Sequence other = model.sequence({0, Dtype::bf16});
+  Journal journal(model.state_layout(), 4);
+  journal.begin(other, 2);
+  EXPECT_EQ(code_of([&] { journal.commit(other, 2); }), ErrorCode::invalid_argument);
 }
 
 }  // namespace

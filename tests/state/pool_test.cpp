@@ -58,6 +58,41 @@ TEST(SequencePool, CountsInBytes) {
   EXPECT_THROW(sequences({.sequences = -1}), Error);
 }
 
+TEST(SequencePool, RefusesAbsurdNumbers) {
+  const StateLayout layout = model().state_layout();
+  const auto code_of = [](const StateLayout& of, const PoolOptions& options) {
+    try {
+      SequencePool pool(of, options);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return ErrorCode::io;
+  };
+  for (const std::int64_t sequences : {(std::int64_t{1} << 20) + 1, INT64_MAX / 200, INT64_MAX}) {
+    EXPECT_EQ(code_of(layout, {.sequences = sequences}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code_of(layout, {.sequences = sequences, .bytes = layout.bytes()}),
+              ErrorCode::invalid_argument);
+  }
+  const StateLayout huge = tiny_transformer().state_layout({.capacity = 1 << 30});
+  EXPECT_EQ(code_of(huge, {.bytes = UINT64_MAX}), ErrorCode::capacity);
+}
+
+/// Nobody is meant to, but the next one to be lent it must not notice.
+TEST(SequencePool, SequencesThatWereTakenAreMadeAnew) {
+  SequencePool pool(model().state_layout(), {.sequences = 1});
+  const auto text = random_tokens(model().config(), 20, 1);
+  ForwardPass pass = pass_for(model(), kernels::table_at(0), 20);
+  Sequence fresh = model().sequence();
+  const auto expected = run_at_once(pass, fresh, text);
+  { const Sequence taken = std::move(*pool.acquire()); }
+  EXPECT_EQ(run_at_once(pass, *pool.acquire(), text), expected);
+  { *pool.acquire() = model().sequence({5, Dtype::bf16}); }
+  EXPECT_EQ(run_at_once(pass, *pool.acquire(), text), expected);
+  EXPECT_EQ(pool.statistics().in_use, 0);
+  EXPECT_EQ(pool.statistics().sequences, 1);
+}
+
 TEST(SequencePool, StartsEveryTextAfresh) {
   SequencePool pool(model().state_layout(), {.sequences = 1});
   ForwardPass pass = pass_for(model(), kernels::table_at(0), 20);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/isa.h"
@@ -77,6 +78,47 @@ TEST_P(SavedStateTest, T31_AFileContinuesToTheSameBits) {
       EXPECT_EQ(restored.position(), position);
       EXPECT_EQ(go_on(restored), go_on(s)) << position;
     }
+  }
+}
+
+/// Each of them shares work among its threads, or there would be nothing to show.
+TEST_P(SavedStateTest, AnotherNumberOfThreadsContinuesToTheSameBits) {
+  const ModelConfig& config = model_.config();
+  for (const auto& [before, after] : {std::pair{1, 2}, std::pair{2, 1}}) {
+    ForwardPass saving = pass_for(model_, kernels::table_at(0), length, before);
+    ForwardPass restoring = pass_for(model_, kernels::table_at(0), length, after);
+    EXPECT_LT(restoring.context().column_grain(config.width), config.lru_width);
+    EXPECT_EQ(restoring.context().threads, after);
+    for (const std::int64_t position : {3, 8, 30}) {
+      Sequence s = sequence(Dtype::f32);
+      run_at_once(saving, s, random_tokens(config, position, 1));
+      std::stringstream stream;
+      s.save(stream);
+      const auto next = random_tokens(config, 12, 77);
+      const auto expected = run_at_once(saving, s, next);
+      Sequence restored = sequence(Dtype::f32);
+      restored.restore(stream);
+      EXPECT_EQ(run_at_once(restoring, restored, next), expected) << position;
+      EXPECT_EQ(state_of(restored), state_of(s));
+    }
+  }
+}
+
+/// What an earlier text left behind is in no file and no snapshot.
+TEST_P(SavedStateTest, NothingOfAnEarlierTextIsKept) {
+  for (const std::int64_t position : {0, 1, 2}) {
+    const auto saved_after = [&](Sequence s) {
+      run(s, position, 1);
+      std::stringstream stream;
+      s.save(stream);
+      EXPECT_EQ(s.snapshot().bytes(), s.used_bytes());
+      return stream.str();
+    };
+    Sequence used = sequence(Dtype::f32);
+    run(used, 13, 2);
+    used.reset();
+    EXPECT_EQ(used.used_bytes(), 0U);
+    EXPECT_EQ(saved_after(std::move(used)), saved_after(sequence(Dtype::f32))) << position;
   }
 }
 
@@ -187,6 +229,33 @@ TEST_F(RefusedStateTest, OtherModels) {
   EXPECT_STREQ(error.what(), "state: expected keys and values stored as bf16, found f32");
   Sequence small = model_.sequence({19, Dtype::f32});
   EXPECT_EQ(refusal(good, small).code(), ErrorCode::capacity);
+}
+
+TEST_F(RefusedStateTest, SnapshotsThatAreNone) {
+  Snapshot snapshot = sequence_.snapshot();
+  const Snapshot taken = std::move(snapshot);
+  EXPECT_EQ(error_of([&] { sequence_.rollback(snapshot); }).code(), ErrorCode::invalid_argument);
+  EXPECT_EQ(error_of([&] { sequence_.rollback(Snapshot{}); }).code(), ErrorCode::mismatch);
+}
+
+/// Layouts that are of no model differ in nothing but the window.
+TEST_F(RefusedStateTest, SnapshotsOfAnotherWindow) {
+  Sequence shorter(tiny_griffin(8).state_layout({}));
+  Sequence longer(tiny_griffin(33).state_layout({}));
+  for (Sequence* s : {&shorter, &longer}) s->advance(20);
+  const auto before = state_of(longer);
+  EXPECT_EQ(error_of([&] { longer.rollback(shorter.snapshot()); }).code(), ErrorCode::mismatch);
+  EXPECT_EQ(error_of([&] { shorter.rollback(longer.snapshot()); }).code(), ErrorCode::mismatch);
+  EXPECT_EQ(state_of(longer), before);
+}
+
+TEST_F(RefusedStateTest, MoreUnreadTokensThanThereMayBe) {
+  const std::vector<std::int32_t> most(1 << 20, 5);
+  std::stringstream stream;
+  sequence_.save(stream, most);
+  EXPECT_EQ(sequence_.restore(stream), most);
+  const std::vector<std::int32_t> more((1 << 20) + 1, 5);
+  EXPECT_EQ(error_of([&] { sequence_.save(stream, more); }).code(), ErrorCode::invalid_argument);
 }
 
 TEST_F(RefusedStateTest, FilesAreNamed) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -118,6 +120,35 @@ TEST_P(SequenceTest, AMovedFromSequenceCanBeAssigned) {
   Sequence second = std::move(first);
   first = second.fork();
   EXPECT_EQ(run(first, text(2)), run(second, text(2)));
+}
+
+TEST_P(SequenceTest, AMovedFromSequenceIsRefused) {
+  Sequence s = sequence();
+  run(s, text(1));
+  Sequence other = s.fork();
+  const Snapshot snapshot = s.snapshot();
+  std::stringstream saved;
+  s.save(saved);
+  const Sequence taken = std::move(s);
+  const std::vector<std::function<void()>> uses = {[&] { s.fork(); },
+                                                   [&] { s.snapshot(); },
+                                                   [&] { s.rollback(snapshot); },
+                                                   [&] { s.copy_from(other); },
+                                                   [&] { s.restore(saved); },
+                                                   [&] { other.copy_from(s); },
+                                                   [&] {
+                                                     std::stringstream stream;
+                                                     s.save(stream);
+                                                   }};
+  for (const auto& use : uses) {
+    try {
+      use();
+      ADD_FAILURE() << "expected an Error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_argument) << error.what();
+    }
+  }
+  EXPECT_EQ(state_of(other), state_of(const_cast<Sequence&>(taken)));
 }
 
 /// A slot of one kind never overlaps another.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,11 +22,12 @@ struct PrefixCacheStatistics {
 
 /// Snapshots by the tokens that lead to them, with a budget of bytes; the least recently used ones
 /// go first. A recurrent state cannot be cut back, so that only what was kept at some position
-/// helps: branch() says where it would have been worth it. One thread at a time. Lookups are linear
-/// in the entries and the common tokens.
+/// helps: branch() says where it would have been worth it. All are of one layout, that of the first
+/// one kept. One thread at a time. Lookups are linear in the entries and the common tokens.
 class PrefixCache {
  public:
-  /// 0 bytes: keeps nothing.
+  /// Bytes of states, tokens, logits and what it takes to keep an entry (one of which there may be
+  /// more while keep() runs). 0: keeps nothing.
   explicit PrefixCache(std::uint64_t max_bytes) : max_bytes_(max_bytes) {}
 
   struct Match {
@@ -42,8 +44,10 @@ class PrefixCache {
   /// snapshot that further texts of its kind can go on from.
   std::int64_t branch(std::span<const std::int32_t> text) const noexcept;
 
-  /// Keeps what a sequence remembers after `text`, if the budget allows. Throws Error(capacity)
-  /// where there is not enough memory.
+  /// Keeps what a sequence remembers after `text`, if the budget allows. Throws, and keeps nothing:
+  /// Error(invalid_argument) where the sequence is not at the end of `text` or was moved from,
+  /// Error(mismatch) where it is of another layout than the first one kept, Error(capacity) or
+  /// std::bad_alloc where there is not enough memory.
   void keep(std::span<const std::int32_t> text, const Sequence& sequence,
             std::span<const float> logits = {});
 
@@ -55,14 +59,17 @@ class PrefixCache {
     Snapshot snapshot;
     std::vector<float> logits;
     std::uint64_t bytes() const noexcept {
-      return text.size() * sizeof(std::int32_t) + snapshot.bytes() + logits.size() * sizeof(float);
+      return bytes_of(text.size(), snapshot.bytes(), logits.size());
     }
   };
   using Entries = std::list<Entry>;
 
+  static std::uint64_t bytes_of(std::size_t tokens, std::size_t state, std::size_t logits) noexcept;
+  void check(std::span<const std::int32_t> text, const Sequence& sequence) const;
   void drop(Entries::iterator entry);
 
   std::uint64_t max_bytes_;
+  std::optional<StateLayout> layout_;  // of all entries
   std::uint64_t bytes_ = 0;
   Entries entries_;  // the most recently used first
   PrefixCacheStatistics counts_;

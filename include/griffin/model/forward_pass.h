@@ -35,15 +35,16 @@ class ForwardPass {
   explicit ForwardPass(const Model& model, const ForwardOptions& options = {});
 
   /// Adds the next tokens of a sequence. Throws, and adds nothing, when the pass is full, a token
-  /// is outside the vocabulary, or the sequence is of another model, out of room or already in this
-  /// pass.
+  /// is outside the vocabulary, or the sequence is of another model, out of room (of its capacity,
+  /// or of 2^48 positions), moved from or already in this pass.
   void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last) {
     add(sequence, tokens, wanted, nullptr);
   }
 
   /// The same for tokens that are only tried: run() leaves the sequence where it is, and
   /// journal.commit() makes as many of them part of it as turned out right. The journal has to be
-  /// there, unmoved, until then. Throws also where its layout is another or it has too few rows.
+  /// there until then, and the sequence as run() left it. Throws also where its layout is another,
+  /// it has too few rows or it is already in this pass.
   void try_out(Sequence& sequence, std::span<const std::int32_t> tokens, Journal& journal,
                Logits wanted = Logits::all) {
     add(sequence, tokens, wanted, &journal);

@@ -20,18 +20,23 @@ namespace griffin {
 ///
 /// Memory: per row and recurrent slot 8 lru_width bytes, per row and attention slot a key and a
 /// value. One sequence at a time; used by one thread (the layers divide columns among theirs).
+/// Stays where it was made.
 class Journal {
  public:
-  /// Room for slices of up to `max_rows` rows. Throws Error(capacity), Error(invalid_argument).
+  /// Room for slices of up to `max_rows` rows. Throws Error(invalid_argument) where that is not 1
+  /// to 2^20, Error(capacity) where there is not enough memory.
   Journal(const StateLayout& layout, std::int64_t max_rows) : layout_(layout), max_rows_(max_rows) {
-    if (max_rows < 1) {
+    if (max_rows < 1 || max_rows > most_pass_rows) {
       throw Error(ErrorCode::invalid_argument,
-                  "journal: expected room for at least 1 row, found " + std::to_string(max_rows));
+                  "journal: expected room for 1 to 2^20 rows, found " + std::to_string(max_rows));
     }
     memory_ = Buffer(layout.h_bytes() + layout.conv_bytes() +
                      static_cast<std::size_t>(layout.recurrent_slots) * recurrent_bytes() +
                      static_cast<std::size_t>(layout.attention_slots) * 2 * ring_bytes());
   }
+
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
 
   const StateLayout& layout() const noexcept { return layout_; }
   std::int64_t max_rows() const noexcept { return max_rows_; }
@@ -41,13 +46,14 @@ class Journal {
 
   /// Moves the sequence on by the first `count` rows of the last pass, which is then forgotten. No
   /// allocation. Throws Error(invalid_argument), and changes nothing, where there are fewer rows or
-  /// the sequence is not where it was.
+  /// anything was done to the sequence since.
   void commit(Sequence& sequence, std::int64_t count);
 
   /// For the pass: rows [position, position + count) of `sequence` begin.
   void begin(const Sequence& sequence, std::int64_t count) noexcept {
     sequence_ = &sequence;
     position_ = sequence.position();
+    changes_ = sequence.changes();
     rows_ = count;
   }
 
@@ -118,6 +124,7 @@ class Journal {
   Buffer memory_;
   const Sequence* sequence_ = nullptr;
   std::int64_t position_ = 0;
+  std::uint64_t changes_ = 0;  // of the sequence
   std::int64_t rows_ = 0;
 };
 
@@ -126,8 +133,12 @@ inline void Journal::commit(Sequence& sequence, std::int64_t count) {
     throw Error(ErrorCode::invalid_argument, "journal: " + std::to_string(count) +
                                                  " rows to commit, of " + std::to_string(rows_));
   }
-  if (rows_ > 0 && (sequence_ != &sequence || sequence.position() != position_)) {
-    throw Error(ErrorCode::invalid_argument, "journal: the sequence is not the one of the pass");
+  if (rows_ > 0 && (sequence_ != &sequence || sequence.changes() != changes_)) {
+    throw Error(ErrorCode::invalid_argument,
+                "journal: the sequence is not the one of the pass, or not as the pass left it");
+  }
+  if (rows_ > 0 && sequence.layout() != layout_) {
+    throw Error(ErrorCode::invalid_argument, "journal: the sequence is of another layout");
   }
   rows_ = 0;
   if (count == 0) return;

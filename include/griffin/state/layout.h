@@ -17,6 +17,12 @@ inline constexpr std::int64_t global_window = INT64_MAX;
 /// `capacity` of a sequence that may grow for ever.
 inline constexpr std::int64_t unlimited_capacity = INT64_MAX;
 
+/// No text is longer than this, whatever the capacity: sums of positions never overflow.
+inline constexpr std::int64_t furthest_position = std::int64_t{1} << 48;
+
+/// The most rows that one pass may have.
+inline constexpr std::int64_t most_pass_rows = 1 << 20;
+
 struct SequenceOptions {
   /// The positions the sequence may reach; 0 means as many as one likes, which a model with a
   /// finite window (or with no attention) can give. Required for global attention.
@@ -63,8 +69,9 @@ struct StateLayout {
   std::int64_t used_rows(std::int64_t position) const noexcept {
     return std::min(position, ring_rows);
   }
-  /// What is in use after `position` tokens: all of it once a window has gone by.
+  /// What is in use after `position` tokens: nothing at first, all of it once a window has gone by.
   std::size_t used_bytes(std::int64_t position) const noexcept {
+    if (position == 0) return 0;
     return recurrent_bytes() + static_cast<std::size_t>(attention_slots) * 2 *
                                    static_cast<std::size_t>(used_rows(position)) * key_bytes();
   }

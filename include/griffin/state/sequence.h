@@ -2,6 +2,7 @@
 // The state of one sequence: recurrent slots and key/value rings in one allocation of fixed size.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <iosfwd>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,7 +35,8 @@ struct KeyValueRing {
   Dtype dtype;
 };
 
-/// What a sequence remembered at some point, packed: no larger than what was in use. Immutable.
+/// What a sequence remembered at some point, packed: no larger than what was in use (nothing at
+/// position 0). Immutable; what is left of one after a move is refused by rollback().
 class Snapshot {
  public:
   std::int64_t position() const noexcept { return position_; }
@@ -47,18 +50,30 @@ class Snapshot {
 };
 
 /// All state of one sequence. Movable (but not while it waits in a pass); copied only by fork() and
-/// copy_from(). One thread at a time.
+/// copy_from(). One that was moved from can be assigned to; all else that reads or writes its state
+/// throws Error(invalid_argument). One thread at a time.
 class Sequence {
  public:
   /// At position 0. Throws Error(capacity) where there is not enough memory.
   explicit Sequence(const StateLayout& layout)
       : Sequence(layout, Buffer(layout.bytes(), Fill::zeros), 0) {}
-  Sequence(Sequence&&) noexcept = default;
-  Sequence& operator=(Sequence&&) noexcept = default;
+  Sequence(Sequence&& other) noexcept
+      : layout_(other.layout_),
+        memory_(std::move(other.memory_)),
+        position_(other.position_),
+        changes_(++other.changes_) {}
+  Sequence& operator=(Sequence&& other) noexcept {
+    layout_ = other.layout_;
+    memory_ = std::move(other.memory_);
+    position_ = other.position_;
+    other.changes_ = changes_ = std::max(changes_, other.changes_) + 1;
+    return *this;
+  }
 
   /// An independent copy that continues from the same point. Cost: one allocation, and one copy of
-  /// what is in use.
+  /// what is in use. Throws Error(capacity) where there is not enough memory.
   Sequence fork() const {
+    check_whole("fork");
     Sequence copy(layout_, Buffer(bytes()), 0);
     copy.copy_from(*this);
     return copy;
@@ -68,37 +83,57 @@ class Sequence {
   /// nothing, where the layouts differ.
   void copy_from(const Sequence& other);
 
-  /// What there is to go back to. Cost: one allocation, and one copy of what is in use.
+  /// What there is to go back to. Cost: one allocation, and one copy of what is in use. Throws
+  /// Error(capacity) where there is not enough memory.
   Snapshot snapshot() const;
 
   /// Back (or on) to where a snapshot was taken, of this sequence or another one of its model; the
-  /// bits of what follows are those that followed there. No allocation. Throws Error(mismatch), and
-  /// changes nothing, where the snapshot is of another model or type of keys and values;
-  /// Error(capacity) where it is further on than this sequence may reach.
+  /// bits of what follows are those that followed there. Cost: one copy of what was in use, no
+  /// allocation. Throws, and changes nothing: Error(mismatch) where the snapshot is of another
+  /// model or type of keys and values, Error(capacity) where it is further on than this sequence
+  /// may reach.
   void rollback(const Snapshot& snapshot);
 
-  /// Writes the state to a file, which appears when it is complete, or to a stream: used_bytes()
-  /// and less than 4 KiB, with a checksum. `unread` are tokens to keep with it: those that were
-  /// chosen but not consumed yet. Throws Error(io).
+  /// Writes the state to a file, which appears when it is complete and on the disk, or to a stream:
+  /// used_bytes(), the unread tokens and less than 4 KiB, with a checksum. `unread` are up to 2^20
+  /// tokens to keep with it: those that were chosen but not consumed yet. Cost: memory for one copy
+  /// of all that is written, a pass over it for the checksum, and the disk. A path that is a
+  /// symbolic link stays one. Throws Error(io), also where something that is no regular file has
+  /// that name; Error(invalid_argument) for more unread tokens; Error(capacity) where there is not
+  /// enough memory.
   void save(const std::filesystem::path& file, std::span<const std::int32_t> unread = {}) const;
   void save(std::ostream& out, std::span<const std::int32_t> unread = {}) const;
 
-  /// Takes on a saved state, from which everything continues to the same bits: in another process,
-  /// with any number of threads, with another capacity if it is large enough. Returns the unread
-  /// tokens. Throws, and changes nothing: Error(format) for what is no state, damaged or of another
-  /// version, Error(mismatch) for one of other weights, another type of weights or of keys and
-  /// values, Error(capacity) for one that does not fit, Error(io).
+  /// Takes on a saved state, from which everything continues to the same bits on one instruction
+  /// set: in another process, with any number of threads, with another capacity if it is large
+  /// enough. On a CPU with other kernels it continues with the rounding of those. Returns the
+  /// unread tokens. Cost: memory for one copy of the file, a pass over it for the checksum, and one
+  /// copy. Throws, and changes nothing: Error(format) for what is no state, damaged, of another
+  /// version or further on than 2^48 tokens, Error(mismatch) for one of other weights (as far as
+  /// Model::fingerprint() tells), another type of weights or of keys and values, Error(capacity)
+  /// for one that does not fit or where there is not enough memory, Error(io).
   std::vector<std::int32_t> restore(const std::filesystem::path& file);
   std::vector<std::int32_t> restore(std::istream& in);
-  /// The position that a file's state is at: what a capacity has to allow for. Throws as restore().
+  /// The position that a file's state is at: what a capacity has to allow for. Reads the header
+  /// and no more: restore() may still refuse the rest. Throws Error(format), Error(io).
   static std::int64_t saved_position(const std::filesystem::path& file);
 
   /// Back to position 0. Nothing is cleared: at position 0 the layers ignore what is there.
-  void reset() noexcept { position_ = 0; }
+  void reset() noexcept {
+    position_ = 0;
+    ++changes_;
+  }
 
   /// Tokens consumed so far, which is the position of the next one.
   std::int64_t position() const noexcept { return position_; }
-  void advance(std::int64_t count) noexcept { position_ += count; }
+  /// For whoever runs layers over this sequence, as ForwardPass does: its state now holds `count`
+  /// more tokens. Nothing is checked.
+  void advance(std::int64_t count) noexcept {
+    position_ += count;
+    ++changes_;
+  }
+  /// Another number after whatever changed the state, its place or the position.
+  std::uint64_t changes() const noexcept { return changes_; }
 
   const StateLayout& layout() const noexcept { return layout_; }
   /// Bytes of memory, and of those that hold something by now.
@@ -130,6 +165,8 @@ class Sequence {
   void for_each_part(std::int64_t position, const Copy& copy) const noexcept;
   void pack(std::byte* to) const noexcept;
   void unpack(const std::byte* from, std::int64_t position) noexcept;
+  /// Throws where there is no state: after a move, or after advance() to nowhere.
+  void check_whole(std::string_view what) const;
   /// Throws where a state of that layout, at that position, is not one for this sequence.
   void check_fits(const StateLayout& layout, std::int64_t position, const std::string& what) const;
 
@@ -140,10 +177,12 @@ class Sequence {
   StateLayout layout_;
   Buffer memory_;
   std::int64_t position_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 template <class Copy>
 void Sequence::for_each_part(std::int64_t position, const Copy& copy) const noexcept {
+  if (position == 0) return;
   std::size_t packed = layout_.recurrent_bytes();
   if (packed > 0) copy(std::size_t{0}, std::size_t{0}, packed);
   const std::int64_t rows = layout_.used_rows(position);
@@ -161,17 +200,21 @@ void Sequence::for_each_part(std::int64_t position, const Copy& copy) const noex
 }
 
 inline void Sequence::copy_from(const Sequence& other) {
+  check_whole("copy to a sequence");
+  other.check_whole("copy of a sequence");
   if (layout_ != other.layout_) {
     throw Error(ErrorCode::mismatch, "copy of a sequence: the two have different layouts");
   }
   if (this == &other) return;
   position_ = other.position_;
+  ++changes_;
   for_each_part(position_, [&](std::size_t at, std::size_t, std::size_t bytes) {
     std::memcpy(memory_.data() + at, other.memory_.data() + at, bytes);
   });
 }
 
 inline Snapshot Sequence::snapshot() const {
+  check_whole("snapshot");
   Snapshot taken;
   taken.layout_ = layout_;
   taken.position_ = position_;
@@ -181,12 +224,29 @@ inline Snapshot Sequence::snapshot() const {
 }
 
 inline void Sequence::rollback(const Snapshot& snapshot) {
+  if (snapshot.packed_.size() != snapshot.layout_.used_bytes(snapshot.position_)) {
+    throw Error(ErrorCode::invalid_argument, "rollback: the snapshot was moved from");
+  }
   check_fits(snapshot.layout_, snapshot.position_, "rollback");
+  if (snapshot.packed_.size() != layout_.used_bytes(snapshot.position_)) {
+    throw Error(ErrorCode::mismatch, "rollback: the state is of another window");
+  }
   unpack(snapshot.packed_.data(), snapshot.position_);
+}
+
+inline void Sequence::check_whole(std::string_view what) const {
+  if (memory_.size() != layout_.bytes()) {
+    throw Error(ErrorCode::invalid_argument, std::string(what) + ": the sequence was moved from");
+  }
+  if (position_ < 0 || position_ > furthest_position) {
+    throw Error(ErrorCode::invalid_argument,
+                std::string(what) + ": the sequence is at position " + std::to_string(position_));
+  }
 }
 
 inline void Sequence::check_fits(const StateLayout& layout, std::int64_t position,
                                  const std::string& what) const {
+  check_whole(what);
   if (layout.kv != layout_.kv) {
     throw Error(ErrorCode::mismatch, what + ": expected keys and values stored as " +
                                          name_of(layout_.kv) + ", found " + name_of(layout.kv));
@@ -213,6 +273,7 @@ inline void Sequence::pack(std::byte* to) const noexcept {
 
 inline void Sequence::unpack(const std::byte* from, std::int64_t position) noexcept {
   position_ = position;
+  ++changes_;
   for_each_part(position, [&](std::size_t at, std::size_t packed, std::size_t bytes) {
     std::memcpy(memory_.data() + at, from + packed, bytes);
   });
