@@ -2,7 +2,6 @@
 #include "batcher.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -41,44 +40,36 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       scratch_(model.config().vocab, *pass_.context().kernels),
       logits_copy_(static_cast<std::size_t>(model.config().vocab)) {
   const auto most = static_cast<std::size_t>(options.max_sequences);
-  active_.reserve(most);
   rows_.reserve(most);
   chunks_.reserve(most);
 }
 
-void Batcher::add(Jobs& jobs) {
-  std::move(jobs.begin(), jobs.end(), std::back_inserter(waiting_));
-  jobs.clear();
-}
-
 bool Batcher::step() {
-  drop_cancelled();
+  if (std::exchange(some_cancelled_, false)) drop_cancelled();
   admit();
   compose();
   if (pass_.rows() > 0) run();
-  set_finished_aside();
-  if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  set_finished_aside(active_);
   return !active_.empty() || !waiting_.empty();
 }
 
 void Batcher::drop_cancelled() {
-  for (auto* list : {&active_, &waiting_}) {
-    for (auto& job : *list) {
-      if (job->cancelled) finish_all(*job, StopReason::cancelled);
+  for (Jobs* jobs : {&active_, &waiting_}) {
+    for (Job& job : *jobs) {
+      if (job.cancelled) finish_all(job, StopReason::cancelled);
     }
+    set_finished_aside(*jobs);
   }
-  set_finished_aside();
 }
 
 /// In the order they came: a request that wants much room is not passed by.
 void Batcher::admit() {
   while (!waiting_.empty()) {
     const PoolStatistics now = pool_.statistics();
-    const auto wanted = static_cast<std::int64_t>(waiting_.front()->texts.size());
+    const auto wanted = static_cast<std::int64_t>(waiting_.front().texts.size());
     if (wanted > now.sequences - now.in_use) return;
-    active_.push_back(std::move(waiting_.front()));
-    waiting_.erase(waiting_.begin());
-    begin(*active_.back());
+    active_.splice(active_.end(), waiting_, waiting_.begin());
+    begin(active_.back());
   }
 }
 
@@ -116,27 +107,27 @@ void Batcher::compose() {
   rows_.clear();
   chunks_.clear();
   std::int64_t readers = 0;
-  for (const auto& job : active_) {
-    if (job->reads_prompt()) {
+  for (Job& job : active_) {
+    if (job.reads_prompt()) {
       ++readers;
       continue;
     }
-    for (Text& text : job->texts) {
+    for (Text& text : job.texts) {
       if (!text.running) continue;
       const std::int32_t token = text.generation.next();
       pass_.add(*text.sequence, {&token, 1});
-      rows_.push_back({job.get(), &text});
+      rows_.push_back({&job, &text});
     }
   }
-  for (const auto& job : active_) {
-    if (!job->reads_prompt()) continue;
-    const std::int64_t count = chunk_size(*job, (pass_.max_rows() - pass_.rows()) / readers--);
-    const Text& first = job->texts[0];
+  for (Job& job : active_) {
+    if (!job.reads_prompt()) continue;
+    const std::int64_t count = chunk_size(job, (pass_.max_rows() - pass_.rows()) / readers--);
+    const Text& first = job.texts[0];
     pass_.add(*first.sequence,
-              job->prompt().subspan(static_cast<std::size_t>(first.generation.prompt_done()),
-                                    static_cast<std::size_t>(count)),
-              count == job->prompt_left() ? Logits::last : Logits::none);
-    chunks_.push_back({job.get(), count});
+              job.prompt().subspan(static_cast<std::size_t>(first.generation.prompt_done()),
+                                   static_cast<std::size_t>(count)),
+              count == job.prompt_left() ? Logits::last : Logits::none);
+    chunks_.push_back({&job, count});
   }
 }
 
@@ -216,6 +207,7 @@ void Batcher::finish_all(Job& job, StopReason reason) noexcept {
 
 void Batcher::finish(Job& job, Text& text) noexcept {
   text.running = false;
+  --job.running;
   goes_on(text, [&] { return text.generation.hand_out_rest(), true; });
   if (text.sequence != nullptr) {
     --running_texts;
@@ -245,15 +237,10 @@ void Batcher::keep_whole(const Job& job, const Text& text) noexcept {
   }
 }
 
-void Batcher::set_finished_aside() {
-  const auto running = [](const auto& job) {
-    return std::any_of(job->texts.begin(), job->texts.end(),
-                       [](const Text& text) { return text.running; });
-  };
-  for (auto* list : {&active_, &waiting_}) {
-    const auto over = std::stable_partition(list->begin(), list->end(), running);
-    std::move(over, list->end(), std::back_inserter(finished_));
-    list->erase(over, list->end());
+void Batcher::set_finished_aside(Jobs& jobs) noexcept {
+  for (auto job = jobs.begin(); job != jobs.end();) {
+    const auto here = job++;
+    if (here->is_over()) finished_.splice(finished_.end(), jobs, here);
   }
 }
 

@@ -29,16 +29,18 @@ struct Job {
   bool reads_prompt() const noexcept { return texts[0].running && prompt_left() > 0; }
   /// Whether its tokens are all that its state stands for.
   bool from_the_start() const noexcept { return request.start == nullptr; }
+  bool is_over() const noexcept { return running == 0; }
 
   Scheduler::Id id = 0;
   Request request;
   std::vector<Text> texts;
-  std::int64_t checkpoint = 0;  // of the prompt, where a snapshot is to be kept; 0: nowhere
+  std::int64_t checkpoint = 0;        // of the prompt, where a snapshot is to be kept; 0: nowhere
+  std::atomic<std::int64_t> running;  // texts that are not over
   std::atomic<bool> cancelled = false;
 };
 
 inline Job::Job(const Model& model, const StateLayout& layout, Request asked)
-    : request(std::move(asked)) {
+    : request(std::move(asked)), running(request.candidates) {
   GenerateOptions options = request.options;
   if (request.candidates > 1 && !options.top_logprobs) options.top_logprobs = 0;
   const std::int64_t room = layout.capacity - (request.start ? request.start->position() : 0);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -23,6 +24,9 @@ struct SchedulerOptions {
   std::uint64_t prefix_cache_bytes = 0;     // for the states of prompts and texts; 0: none are kept
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   std::int64_t work_per_thread = default_work_per_thread;
+  /// What an on_done threw while serve() was at work: of one step the first. Called by the thread
+  /// that serves, between steps; what it throws itself comes out of serve(). Null: it is dropped.
+  std::function<void(std::exception_ptr)> on_error = {};
 };
 
 /// A text to be generated. Its callbacks are called by the thread that steps the scheduler; they
@@ -72,17 +76,23 @@ class Scheduler {
   /// candidates than max_sequences.
   Id submit(Request request);
 
-  /// Ends a request's texts, with StopReason::cancelled, at the next step. Returns whether any was
-  /// still waiting or running.
+  /// Ends a request's texts, with StopReason::cancelled, when the next step begins; those that end
+  /// by themselves before that keep their reason. Returns whether any is still waiting or running:
+  /// false from the on_done of the last.
   bool cancel(Id id);
 
-  /// One pass. Returns whether anything is left to do.
+  /// One pass. Returns whether anything is left to do. Throws what an on_done threw, after the step
+  /// is done: the first, if several did. Throws Error(invalid_argument), and does nothing, if a
+  /// step is under way: from a callback, or another thread.
   bool step();
 
-  /// Steps until nothing is left to do.
+  /// Steps until nothing is left to do. Throws what an on_done threw, as step() does, but not
+  /// before all is done.
   void run();
 
-  /// Steps, and waits where there is nothing to do, until it is asked to stop.
+  /// Steps, and waits where there is nothing to do, until it is asked to stop. What an on_done
+  /// throws goes to SchedulerOptions::on_error, and the texts go on. Texts that are not over are
+  /// left as they are: the next step, run or serve goes on with them.
   void serve(std::stop_token stop);
 
   SchedulerStatistics statistics() const;
