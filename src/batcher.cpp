@@ -38,7 +38,8 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       caching_(options.prefix_cache_bytes > 0),
       pass_(model, forward_options(options)),
       scratch_(model.config().vocab, *pass_.context().kernels),
-      logits_copy_(static_cast<std::size_t>(model.config().vocab)) {
+      logits_copy_(static_cast<std::size_t>(model.config().vocab)),
+      kept_logits_(logits_copy_.size()) {
   const auto most = static_cast<std::size_t>(options.max_sequences);
   rows_.reserve(most);
   chunks_.reserve(most);
@@ -78,27 +79,32 @@ void Batcher::begin(Job& job) {
   running_texts += static_cast<std::int64_t>(job.texts.size());
   --waiting_jobs;
   Text& first = job.texts[0];
+  std::span<const float> logits;
   const bool ready = goes_on(first, [&] {
     for (Text& text : job.texts) text.generation.reserve();
-    if (!job.from_the_start()) first.sequence->rollback(*job.request.start);
+    if (!job.from_the_start()) {
+      first.sequence->rollback(*job.request.start);
+    } else if (caching_) {
+      logits = reuse(job);
+    }
     return true;
   });
-  if (!ready) return finish_all(job, StopReason::failed);
-  if (job.from_the_start() && caching_) reuse(job);
+  if (!ready) return finish_all(job, StopReason::failed, first.generation.result().error);
+  if (!logits.empty()) choose_first(job, logits);
 }
 
-/// What the cache has of the prompt need not be read.
-void Batcher::reuse(Job& job) {
+/// What the cache has of the prompt need not be read. Returns the logits after it, if that is all.
+std::span<const float> Batcher::reuse(Job& job) {
   Text& first = job.texts[0];
   const PrefixCache::Match match = cache_.find(job.prompt());
   const std::int64_t branch = cache_.branch(job.prompt());
   if (branch - match.tokens >= worth_a_snapshot) job.checkpoint = branch;
-  if (match.snapshot == nullptr) return;
+  if (match.snapshot == nullptr) return {};
   first.sequence->rollback(*match.snapshot);
   first.generation.prompt_was_reused(match.tokens);
-  if (match.logits.empty()) return;
-  kept_logits_.assign(match.logits.begin(), match.logits.end());  // the cache may drop them
-  choose_first(job, kept_logits_);
+  if (match.logits.empty()) return {};
+  std::copy(match.logits.begin(), match.logits.end(), kept_logits_.begin());  // it may drop them
+  return kept_logits_;
 }
 
 /// A token of every text under way, and equal shares of the prompts; what a short prompt leaves
@@ -157,7 +163,8 @@ void Batcher::read_on(const Chunk& chunk, std::span<const float> logits) {
   const bool on = goes_on(first, [&] { return first.generation.prompt_was_fed(chunk.count); });
   const std::int64_t done = first.generation.prompt_done();
   if (done == job.checkpoint) keep(job.prompt().first(static_cast<std::size_t>(done)), first, {});
-  if (!on) return finish_all(job, first.generation.result().reason);
+  const Result& result = first.generation.result();
+  if (!on) return finish_all(job, result.reason, result.error);
   if (logits.empty()) return;
   if (job.from_the_start()) keep(job.prompt(), first, logits);
   choose_first(job, logits);
@@ -197,10 +204,12 @@ void Batcher::keep(std::span<const std::int32_t> tokens, const Text& text,
 }
 
 /// Ends all candidates that have not.
-void Batcher::finish_all(Job& job, StopReason reason) noexcept {
+void Batcher::finish_all(Job& job, StopReason reason, const std::exception_ptr& error) noexcept {
+  const std::exception_ptr shared = error;  // the first result takes its own away
   for (Text& text : job.texts) {
     if (!text.running) continue;
     text.generation.end(reason);
+    text.generation.result().error = shared;
     finish(job, text);
   }
 }

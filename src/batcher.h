@@ -62,7 +62,7 @@ class Batcher {
   void drop_cancelled();
   void admit();
   void begin(Job& job);
-  void reuse(Job& job);
+  std::span<const float> reuse(Job& job);
   void compose();
   std::int64_t chunk_size(const Job& job, std::int64_t share) const;
   void run();
@@ -74,7 +74,7 @@ class Batcher {
             std::span<const float> logits) noexcept;
   void keep_whole(const Job& job, const Text& text) noexcept;
   void finish(Job& job, Text& text) noexcept;
-  void finish_all(Job& job, StopReason reason) noexcept;
+  void finish_all(Job& job, StopReason reason, const std::exception_ptr& error = {}) noexcept;
   void set_finished_aside(Jobs& jobs) noexcept;
 
   Model model_;
@@ -85,9 +85,9 @@ class Batcher {
   ForwardPass pass_;
   SamplerScratch scratch_;
   std::vector<float> logits_copy_;  // candidates choose from the same logits, and change them
-  std::vector<float> kept_logits_;
-  Jobs waiting_;  // in the order they were submitted
-  Jobs active_;   // in the order of their admission
+  std::vector<float> kept_logits_;  // what the cache knew of a prompt's last token
+  Jobs waiting_;                    // in the order they were submitted
+  Jobs active_;                     // in the order of their admission
   Jobs finished_;
   std::vector<Row> rows_;
   std::vector<Chunk> chunks_;

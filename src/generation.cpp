@@ -50,11 +50,6 @@ void check_prompt(const Model& model, std::int64_t room, std::span<const std::in
   }
 }
 
-SamplingOptions with_seed(SamplingOptions sampling, std::uint64_t offset) {
-  sampling.seed += offset;
-  return sampling;
-}
-
 }  // namespace
 
 const char* name_of(StopReason reason) noexcept {
@@ -64,15 +59,30 @@ const char* name_of(StopReason reason) noexcept {
 }
 
 double Result::mean_logprob() const noexcept {
-  if (logprobs.empty()) return std::numeric_limits<double>::quiet_NaN();
-  return std::accumulate(logprobs.begin(), logprobs.end(), 0.0) /
-         static_cast<double>(logprobs.size());
+  if (tokens.empty() && !stop_id) return -std::numeric_limits<double>::infinity();
+  const std::size_t count = logprobs.size() + (stop_logprob ? 1 : 0);
+  const double sum = std::accumulate(logprobs.begin(), logprobs.end(), 0.0) +
+                     static_cast<double>(stop_logprob.value_or(0.0F));
+  return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
+}
+
+std::size_t best_of(std::span<const Result> results) noexcept {
+  std::size_t best = 0;
+  double most = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const StopReason reason = results[i].reason;
+    if (reason == StopReason::failed || reason == StopReason::cancelled) continue;
+    if (!(results[i].mean_logprob() > most)) continue;
+    most = results[i].mean_logprob();
+    best = i;
+  }
+  return best;
 }
 
 Generation::Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
-                       GenerateOptions options, std::uint64_t seed_offset)
+                       GenerateOptions options)
     : options_(std::move(options)),
-      sampler_(with_seed(options_.sampling, seed_offset), model.config().vocab),
+      sampler_(options_.sampling, model.config().vocab),
       vocab_(static_cast<std::size_t>(model.config().vocab)),
       prompt_size_(static_cast<std::int64_t>(prompt.size())),
       room_after_prompt_(room - prompt_size_),
@@ -126,9 +136,9 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
   }
   if (options_.top_logprobs) std::copy(logits.begin(), logits.end(), raw_logits_.begin());
   const std::int32_t token = sampler_.sample(logits, scratch);
-  if (!accept(token)) return false;
+  const bool accepted = accept(token);
   if (options_.top_logprobs) note_logprobs(raw_logits_, token, scratch);
-  return deliver(token);
+  return accepted && deliver(token);
 }
 
 /// Whether the token becomes part of the text.
@@ -146,6 +156,10 @@ bool Generation::accept(std::int32_t token) {
 
 void Generation::note_logprobs(std::span<const float> logits, std::int32_t token,
                                SamplerScratch& scratch) {
+  if (result_.stop_id) {
+    result_.stop_logprob = log_probabilities(logits, token, {}, scratch);
+    return;
+  }
   const auto count = static_cast<std::size_t>(*options_.top_logprobs);
   const std::size_t before = result_.top_logprobs.size();
   result_.top_logprobs.resize(before + count);

@@ -16,9 +16,9 @@ namespace griffin {
 class Generation {
  public:
   /// Copies what it needs of the prompt (for the penalties). `room` is for so many positions.
-  /// Throws what Generator::generate says. `seed_offset` tells candidates apart.
+  /// Throws what Generator::generate says.
   Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
-             GenerateOptions options, std::uint64_t seed_offset = 0);
+             GenerateOptions options);
 
   /// Takes the memory that the text is going to need: to be called when it begins, for there may be
   /// many that wait.

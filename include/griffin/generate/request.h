@@ -2,6 +2,7 @@
 // What is asked of a model, and what comes of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -72,6 +73,7 @@ struct Result {
   std::int64_t guessed = 0;             // tokens tried by prompt lookup
   std::int64_t accepted = 0;            // of those, how many were right
   std::vector<float> logprobs;          // of every token, where asked for
+  std::optional<float> stop_logprob;    // of stop_id, where asked for
   std::vector<TokenProbability> top_logprobs;  // [tokens, top_logprobs], most likely first
   std::int64_t candidate = 0;                  // of Request::candidates
   std::exception_ptr error;
@@ -82,8 +84,14 @@ struct Result {
     return std::span(tokens).subspan(static_cast<std::size_t>(fed_back));
   }
 
-  /// Mean log-probability of the tokens: what best-of-n goes by. NaN without log-probabilities.
+  /// Mean log-probability of the tokens and the stop id: of what the model said. -infinity where it
+  /// said nothing, NaN where log-probabilities were not asked for.
   double mean_logprob() const noexcept;
 };
+
+/// Which of some results is the best of n: the index of the one with the largest mean_logprob(), of
+/// equals the first. Texts that failed or were cancelled, and NaN, count as -infinity. 0 if there
+/// are none.
+std::size_t best_of(std::span<const Result> results) noexcept;
 
 }  // namespace griffin

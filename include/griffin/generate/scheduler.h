@@ -37,8 +37,12 @@ struct Request {
   /// Where the text goes on from, e.g. an earlier text's Sequence::snapshot(); null: at the start.
   std::shared_ptr<const Snapshot> start;
   /// So many texts after one reading of the prompt, candidate i with seed + i; each has its own
-  /// Result. The best of n is the one with the largest Result::mean_logprob().
+  /// Result, with log-probabilities. best_of() chooses among them.
   std::int64_t candidates = 1;
+  /// May change a candidate's options, so that it has callbacks of its own. submit() calls it for
+  /// each in turn, and refuses on_token or on_text for several candidates without it. on_prefill is
+  /// candidate 0's alone, for the prompt is read once.
+  std::function<void(std::int64_t candidate, GenerateOptions&)> candidate_options;
   /// Called once for each text when it is over, with what it remembers (to save, fork or snapshot),
   /// or null if it was cancelled before it began. Result::fed_back says how many of the tokens that
   /// includes.
