@@ -81,7 +81,7 @@ void Batcher::begin(Job& job) {
   Text& first = job.texts[0];
   std::span<const float> logits;
   const bool ready = goes_on(first, [&] {
-    for (Text& text : job.texts) text.generation.reserve();
+    for (Text& text : job.texts) text.generation.begin(job.prompt());
     if (!job.from_the_start()) {
       first.sequence->rollback(*job.request.start);
     } else if (caching_) {

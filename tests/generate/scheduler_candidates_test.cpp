@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "generate/scheduler_runs.h"
+#include "generate/requests.h"
 
 namespace griffin::test {
 namespace {

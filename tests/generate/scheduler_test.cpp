@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "generate/scheduler_runs.h"
+#include "generate/requests.h"
 #include "support/allocation_counter.h"
 #include "support/models.h"
 #include "support/runs.h"

@@ -55,9 +55,10 @@ const char* name_of(StopReason reason) noexcept;
 /// Seconds of wall-clock time.
 struct Timings {
   double load = 0.0;         // of the model
+  double queued = 0.0;       // from Scheduler::submit until there was room for the text
   double prefill = 0.0;      // the prompt
   double decode = 0.0;       // the passes after it
-  double first_token = 0.0;  // from the call to the first token handed out
+  double first_token = 0.0;  // from the beginning, not the submission, to the first token chosen
 };
 
 struct Result {

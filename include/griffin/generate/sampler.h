@@ -30,9 +30,17 @@ struct SamplingOptions {
   std::int32_t penalty_last_n = 64;  // tokens, prompt included, that count as seen; 0: none
   std::vector<LogitBias> logit_bias;
   std::uint64_t seed = 0;
+  /// To go on with a text as if it had never been cut: how many tokens were chosen before (so many
+  /// draws are done), and the tokens before those that are given otherwise, prompt included, the
+  /// last ones last (for the penalties; penalty_last_n are enough).
+  std::uint64_t first_draw = 0;
+  std::vector<std::int32_t> seen = {};
   /// May change the logits, [vocab], before a token is chosen: after bias and penalties.
   std::function<void(std::span<float>)> on_logits;
 };
+
+/// Throws Error(invalid_argument) naming the option that makes no sense.
+void require_valid(const SamplingOptions& options, std::int64_t vocab);
 
 struct TokenProbability {
   std::int32_t id;
@@ -69,7 +77,8 @@ class SamplerScratch {
 /// the lowest id up otherwise.
 class Sampler {
  public:
-  /// Throws Error(invalid_argument) naming the option that makes no sense.
+  /// Throws what require_valid() does. Takes 4 bytes for every token it has to remember: for
+  /// penalty_last_n, where there are penalties.
   Sampler(const SamplingOptions& options, std::int64_t vocab);
 
   /// Tokens that are already in the text, for the penalties. Ids outside the vocabulary are
@@ -93,7 +102,7 @@ class Sampler {
   std::int64_t vocab_;
   float min_logprob_;  // min_p as a distance from the largest logit
   std::uint64_t key_;  // of the random numbers
-  std::uint64_t chosen_ = 0;
+  std::uint64_t chosen_;
   std::uint64_t observed_ = 0;
   std::vector<std::int32_t> recent_;  // ring of the last tokens observed; empty without penalties
 };
