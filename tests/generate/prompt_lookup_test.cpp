@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +39,8 @@ class LookupTest : public IsaTest {};
 
 /// A random model soon repeats itself when it is greedy: many guesses are right, and many wrong.
 TEST_P(LookupTest, ChangesNothingButThePasses) {
+  std::int64_t guessed = 0;
+  std::int64_t accepted = 0;
   for (const NamedConfig& named : tiny_models()) {
     const Model model = Model::random(named.config, Dtype::bf16, 6);
     auto text = random_tokens(model.config(), 13, 2);
@@ -63,10 +65,59 @@ TEST_P(LookupTest, ChangesNothingButThePasses) {
         EXPECT_EQ(t.position(), s.position());
         EXPECT_EQ(state_of(t), state_of(s));
         EXPECT_EQ(result.decode_passes + result.accepted, expected.decode_passes);
-        EXPECT_LE(result.accepted, result.guessed);
+        guessed += result.guessed;
+        accepted += result.accepted;
       }
     }
   }
+  EXPECT_GT(accepted, 100);
+  EXPECT_GT(guessed - accepted, 100);
+}
+
+/// Ends a text that was complete in a way that depends on the number.
+void end_early(GenerateOptions& options, const Result& whole, std::uint32_t number,
+               int& countdown) {
+  if (whole.tokens.size() < 4) return;
+  const std::size_t at = number * 7 % whole.tokens.size();
+  if (number % 4 == 0) options.stop_ids = {whole.tokens[at]};
+  if (number % 4 == 1) options.stop_strings = {middle_of(whole.text)};
+  if (number % 4 != 2) return;
+  options.on_token = [&countdown, at](std::int32_t) {
+    return ++countdown > static_cast<int>(at) ? Flow::stop : Flow::proceed;
+  };
+}
+
+/// However a text ends, in the middle of the guesses or not, it is the text without them.
+TEST(PromptLookup, TextsEndWhereTheyWouldWithoutIt) {
+  std::set<StopReason> reasons;
+  std::int64_t guessed = 0;
+  std::int64_t accepted = 0;
+  Generator plain(embedded(), {.threads = 1});
+  Generator looking(embedded(), {.threads = 1, .lookup = 6});
+  for (std::uint32_t number = 0; number < 60; ++number) {
+    SCOPED_TRACE(number);
+    Request r = request(embedded(), number);
+    r.options.max_new_tokens += 20;
+    r.options.sampling.temperature *= 0.5F;
+    r.options.tokenizer = &tokenizer();
+    r.options.top_logprobs = static_cast<std::int32_t>(number % 3);
+    int tokens = 0;
+    end_early(r.options, alone(embedded(), r), number, tokens);
+    Sequence s = embedded().sequence();
+    const Result expected = plain.generate(s, r.prompt, r.options);
+    tokens = 0;
+    Sequence t = embedded().sequence();
+    const Result found = looking.generate(t, r.prompt, r.options);
+    expect_same(found, expected);
+    EXPECT_EQ(t.position(), s.position());
+    EXPECT_EQ(state_of(t), state_of(s));
+    reasons.insert(found.reason);
+    guessed += found.guessed;
+    accepted += found.accepted;
+  }
+  EXPECT_EQ(reasons.size(), 4U) << "stop ids, stop strings, callbacks and lengths";
+  EXPECT_GT(accepted, 20) << "some guesses were right";
+  EXPECT_GT(guessed - accepted, 20) << "and some were wrong";
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, LookupTest, ::testing::ValuesIn(all_tables()), table_name);

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -60,10 +62,9 @@ inline std::string middle_of(std::string_view text) {
   return std::string(text.substr(begin, end - begin));
 }
 
-/// The same for the same number, with text; two of three end by what comes up in the middle of the
-/// text they would otherwise be.
-inline Request request_with_stops(std::uint32_t number) {
-  Request r = request(embedded(), number);
+/// With text; two of three numbers end by what comes up in the middle of the text they would
+/// otherwise be.
+inline Request with_stops(Request r, std::uint32_t number) {
   r.options.tokenizer = &tokenizer();
   const Result whole = alone(embedded(), r);
   if (number % 3 == 0 && !whole.tokens.empty()) {
@@ -82,6 +83,7 @@ inline void expect_same(const Result& found, const Result& expected) {
   EXPECT_EQ(found.stop_id, expected.stop_id);
   EXPECT_EQ(found.stop_string, expected.stop_string);
   EXPECT_EQ(found.logprobs, expected.logprobs);
+  EXPECT_EQ(found.stop_logprob, expected.stop_logprob);
   EXPECT_EQ(found.fed_back, expected.fed_back);
   ASSERT_EQ(found.top_logprobs.size(), expected.top_logprobs.size());
   for (std::size_t i = 0; i < found.top_logprobs.size(); ++i) {

@@ -2,12 +2,13 @@
 // What callbacks may do, and what becomes of what they throw.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
+#include <algorithm>
+#include <exception>
+#include <map>
 #include <memory>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,94 @@ TEST(SchedulerCallbacks, OnDoneOfTheLastTextFindsNothingToCancel) {
   EXPECT_EQ(cancelled, (std::vector<bool>{true, true, false}));
   EXPECT_EQ(scheduler.pool().in_use, 0);
   EXPECT_FALSE(scheduler.step());
+}
+
+/// Two requests of three candidates each beside a third request. The n-th call of any callback of
+/// the first cancels it, or the second.
+class CancelsFromCallbacks {
+ public:
+  CancelsFromCallbacks(std::size_t victim, int at_call) : victim_(victim), at_call_(at_call) {
+    for (std::size_t i = 0; i < 2; ++i) ids_.push_back(scheduler_.submit(request_of(i)));
+    submit(scheduler_, request(embedded(), 4), beside_);
+  }
+
+  /// Returns whether there was such a call, and something to cancel.
+  bool run() {
+    scheduler_.run();
+    EXPECT_EQ(scheduler_.pool().in_use, 0);
+    EXPECT_EQ(scheduler_.statistics().running, 0);
+    EXPECT_EQ(scheduler_.statistics().waiting, 0);
+    EXPECT_EQ(done_[0], 3);
+    EXPECT_EQ(done_[1], 3);
+    expect_same(beside_, alone(embedded(), request(embedded(), 4)));
+    return cancelled_;
+  }
+
+ private:
+  Request request_of(std::size_t number) {
+    Request r = request(embedded(), numbers[number]);
+    r.candidates = 3;
+    r.options.max_new_tokens = 6;
+    r.options.tokenizer = &tokenizer();
+    r.options.on_prefill = [=, this](std::int64_t, std::int64_t) { return called(number); };
+    r.candidate_options = [=, this](std::int64_t, GenerateOptions& options) {
+      options.on_token = [=, this](std::int32_t) { return called(number); };
+      options.on_text = [=, this](std::string_view) { return called(number); };
+    };
+    r.on_done = [=, this](Result&& result, const Sequence*) { done(number, result); };
+    return r;
+  }
+
+  Flow called(std::size_t number) {
+    if (number == 0 && ++calls_ == at_call_) cancelled_ = scheduler_.cancel(ids_[victim_]);
+    return Flow::proceed;
+  }
+
+  void done(std::size_t number, const Result& result) {
+    called(number);
+    ++done_[number];
+    const Result& expected = expected_of(number, result.candidate);
+    if (result.reason != StopReason::cancelled) {
+      EXPECT_EQ(result.tokens, expected.tokens);
+      return;
+    }
+    EXPECT_TRUE(cancelled_ && number == victim_);
+    ASSERT_LE(result.tokens.size(), expected.tokens.size());
+    EXPECT_TRUE(std::equal(result.tokens.begin(), result.tokens.end(), expected.tokens.begin()));
+  }
+
+  static const Result& expected_of(std::size_t number, std::int64_t candidate) {
+    static std::map<std::pair<std::size_t, std::int64_t>, Result> known;
+    const auto [at, is_new] = known.try_emplace({number, candidate});
+    if (is_new) {
+      Request one = request(embedded(), numbers[number]);
+      one.options.max_new_tokens = 6;
+      one.options.sampling.seed += static_cast<std::uint64_t>(candidate);
+      at->second = alone(embedded(), one);
+    }
+    return at->second;
+  }
+
+  static constexpr std::uint32_t numbers[] = {7, 16};
+  const std::size_t victim_;
+  const int at_call_;
+  int calls_ = 0;
+  bool cancelled_ = false;
+  int done_[2] = {};
+  std::vector<Scheduler::Id> ids_;
+  Result beside_;
+  Scheduler scheduler_{embedded(), {.threads = 1, .max_sequences = 4, .max_tokens_per_pass = 24}};
+};
+
+TEST(SchedulerCallbacks, MayCancelAnywhere) {
+  for (const std::size_t victim : {0U, 1U}) {
+    int cancelled = 0;
+    for (int call = 1; call < 50; ++call) {
+      SCOPED_TRACE(std::to_string(victim) + " is cancelled by call " + std::to_string(call));
+      cancelled += CancelsFromCallbacks(victim, call).run() ? 1 : 0;
+    }
+    EXPECT_GT(cancelled, 20);
+  }
 }
 
 Request throwing_when_done(std::uint32_t number, const char* what) {

@@ -6,9 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
-#include <stdexcept>
+#include <chrono>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -22,9 +23,15 @@ namespace {
 
 TEST(Scheduler, SixtyFourTextsAreEachTheTextAlone) {
   constexpr std::uint32_t count = 64;
+  std::vector<Request> requests;
   std::vector<Result> expected;
-  for (std::uint32_t i = 0; i < count; ++i)
-    expected.push_back(alone(embedded(), request(embedded(), i)));
+  std::set<StopReason> reasons;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    requests.push_back(with_stops(request(embedded(), i), i));
+    expected.push_back(alone(embedded(), requests[i]));
+    reasons.insert(expected[i].reason);
+  }
+  EXPECT_EQ(reasons.size(), 3U) << "stop ids, stop strings and lengths";
   for (const std::int64_t sequences : {1, 7, 64}) {
     for (const int threads : {1, 2}) {
       SCOPED_TRACE(std::to_string(sequences) + " at once, " + std::to_string(threads) + " threads");
@@ -33,12 +40,20 @@ TEST(Scheduler, SixtyFourTextsAreEachTheTextAlone) {
                                        .max_tokens_per_pass = sequences + 31,
                                        .work_per_thread = 1});
       std::vector<Result> results(count);
-      for (std::uint32_t i = 0; i < count; ++i)
-        submit(scheduler, request(embedded(), i), results[i]);
+      std::vector<std::string> streamed(count);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        Request r = requests[i];
+        r.options.on_text = [&text = streamed[i]](std::string_view piece) {
+          text += piece;
+          return Flow::proceed;
+        };
+        submit(scheduler, r, results[i]);
+      }
       scheduler.run();
       for (std::uint32_t i = 0; i < count; ++i) {
         SCOPED_TRACE(i);
         expect_same(results[i], expected[i]);
+        EXPECT_EQ(streamed[i], expected[i].text);
       }
       EXPECT_LE(scheduler.statistics().most_rows, sequences + 31);
       EXPECT_EQ(scheduler.statistics().running, 0);
@@ -96,6 +111,36 @@ TEST(Scheduler, NobodyStallsWhileAPromptIsRead) {
   EXPECT_EQ(scheduler.statistics().most_rows, 10);
   scheduler.run();
   EXPECT_EQ(ignored[1].tokens.size(), 1U);
+}
+
+/// Every text stops by an id of its own: it leaves at once, costs nothing more, and changes nobody.
+TEST(Scheduler, T27_ATextThatStopsDoesNotChangeTheOthers) {
+  std::vector<Request> requests;
+  std::vector<Result> expected;
+  for (std::uint32_t i = 0; i < 12; ++i) {
+    Request r = request(embedded(), 3 * i);
+    r.prompt.resize(1);
+    requests.push_back(with_stops(r, 3 * i));
+    expected.push_back(alone(embedded(), requests[i]));
+    EXPECT_EQ(expected[i].reason, StopReason::stop_id);
+  }
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 12});
+  std::vector<Result> results(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) submit(scheduler, requests[i], results[i]);
+  scheduler.step();  // all prompts
+  EXPECT_EQ(scheduler.statistics().rows, 12U);
+  for (std::int64_t pass = 0; scheduler.statistics().running > 0; ++pass) {
+    const auto under_way = std::count_if(expected.begin(), expected.end(),
+                                         [&](const Result& r) { return r.fed_back > pass; });
+    EXPECT_EQ(scheduler.statistics().running, under_way);
+    const std::uint64_t before = scheduler.statistics().rows;
+    scheduler.step();
+    EXPECT_EQ(scheduler.statistics().rows - before, static_cast<std::uint64_t>(under_way));
+  }
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    SCOPED_TRACE(i);
+    expect_same(results[i], expected[i]);
+  }
 }
 
 TEST(Scheduler, CancellingAtAnyPointLeavesThePoolWhole) {
@@ -202,9 +247,11 @@ TEST(Scheduler, ManyThreadsSubmit) {
     });
   }
   threads.clear();  // joins
-  while (done < 64) std::this_thread::yield();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+  while (done < 64 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   server.request_stop();
   server.join();
+  ASSERT_EQ(done, 64) << "some were forgotten";
   for (std::uint32_t i = 0; i < 64; ++i) {
     if (results[i].reason == StopReason::cancelled) continue;
     const Result expected = alone(embedded(), request(embedded(), i));
