@@ -39,7 +39,7 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       pass_(model, forward_options(options)),
       scratch_(model.config().vocab, *pass_.context().kernels),
       logits_copy_(static_cast<std::size_t>(model.config().vocab)),
-      kept_logits_(logits_copy_.size()) {
+      kept_logits_(caching_ ? logits_copy_.size() : 0) {
   const auto most = static_cast<std::size_t>(options.max_sequences);
   rows_.reserve(most);
   chunks_.reserve(most);

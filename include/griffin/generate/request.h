@@ -30,19 +30,22 @@ struct GenerateOptions {
   /// Texts that end the text, however they are cut into tokens. They need the tokenizer, and no
   /// part of them is handed out as text; the tokens that make them up are.
   std::vector<std::string> stop_strings;
-  /// Log-probabilities of the chosen tokens, and of so many of the most likely ones beside each.
+  /// Log-probabilities of the chosen tokens, and of so many of the most likely ones beside each:
+  /// what the model said, before bias, penalties and temperature. Cost: a copy and three passes
+  /// over the logits of every token.
   std::optional<std::int32_t> top_logprobs;
   /// Called with every new token as soon as it is chosen.
   std::function<Flow(std::int32_t)> on_token;
   /// Called with every new piece of text: whole code points that are part of no stop string.
   std::function<Flow(std::string_view)> on_text;
-  /// Called after every chunk of the prompt with the tokens done and the tokens there are.
+  /// Called after every chunk of the prompt that was run, with the tokens done and the tokens there
+  /// are; not at all where a PrefixCache knows the whole prompt.
   std::function<Flow(std::int64_t, std::int64_t)> on_prefill;
 };
 
 enum class StopReason {
   stop_id,      // the model said one of stop_ids
-  stop_string,  // one of stop_strings came up
+  stop_string,  // one of stop_strings came up, if only with the U+FFFD for an incomplete end
   length,       // max_new_tokens
   capacity,     // the sequence has no room for another token
   callback,     // a callback answered Flow::stop
@@ -80,7 +83,9 @@ struct Result {
   std::exception_ptr error;
   Timings timings;
 
-  /// The tokens that the sequence has not consumed: the last, or none after a stop id.
+  /// The tokens that the sequence has not consumed: the last, or none after a stop id. Where the
+  /// text ended before its prompt was read, there are none, but the prompt is to be gone on with
+  /// too, from its token prompt_tokens + reused_tokens.
   std::span<const std::int32_t> unread() const noexcept {
     return std::span(tokens).subspan(static_cast<std::size_t>(fed_back));
   }
