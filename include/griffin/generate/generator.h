@@ -37,10 +37,12 @@ class Generator {
   /// stopped, and the first Result::fed_back of Result::tokens: all but the last, or all before a
   /// stop id. Callbacks see it as it is before the token they get, or with lookup before the pass
   /// that brought it. Allocates nothing after the first token, but for texts of more than 65536
-  /// tokens or 1 MiB. Throws Error(invalid_argument) for
-  /// an empty prompt, an id outside the vocabulary or options without meaning and Error(capacity)
-  /// for a prompt that the sequence has no room for, before anything is run. What a callback throws
-  /// comes through; the sequence has then consumed some of the tokens.
+  /// tokens or 1 MiB.
+  ///
+  /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary or options
+  /// without meaning and Error(capacity) for a prompt that the sequence has no room for, before
+  /// anything is run. What a callback throws comes through; the sequence has then consumed some of
+  /// the tokens.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
 

@@ -69,9 +69,9 @@ class SamplerScratch {
 /// Chooses the tokens of one text; used by one thread at a time. Cost of a token: linear in the
 /// vocabulary, in penalty_last_n and in logit_bias; top_k and top_p also sort what they keep.
 ///
-/// In this order: logit_bias, penalties, on_logits, top_k, top_p, min_p,
-/// temperature, draw. top_p and min_p look at the softmax, before the temperature, of what top_k
-/// left; the most likely token always stays. Of equally likely tokens the lower id comes first.
+/// In this order: logit_bias, penalties, on_logits, top_k, top_p, min_p, temperature, draw. top_p
+/// and min_p look at the softmax, before the temperature, of what top_k left; the most likely token
+/// always stays. Of equally likely tokens the lower id comes first.
 ///
 /// NaN is never chosen, unless there is nothing else: then token 0. Where all logits are -infinity
 /// or NaN, the first that is -infinity is chosen; logits of +infinity share all the probability.
