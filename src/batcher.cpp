@@ -2,7 +2,6 @@
 #include "batcher.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -39,46 +38,39 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       caching_(options.prefix_cache_bytes > 0),
       pass_(model, forward_options(options)),
       scratch_(model.config().vocab, *pass_.context().kernels),
-      logits_copy_(static_cast<std::size_t>(model.config().vocab)) {
+      logits_copy_(static_cast<std::size_t>(model.config().vocab)),
+      kept_logits_(caching_ ? logits_copy_.size() : 0) {
   const auto most = static_cast<std::size_t>(options.max_sequences);
-  active_.reserve(most);
   rows_.reserve(most);
   chunks_.reserve(most);
 }
 
-void Batcher::add(Jobs& jobs) {
-  std::move(jobs.begin(), jobs.end(), std::back_inserter(waiting_));
-  jobs.clear();
-}
-
 bool Batcher::step() {
-  drop_cancelled();
+  if (std::exchange(some_cancelled_, false)) drop_cancelled();
   admit();
   compose();
   if (pass_.rows() > 0) run();
-  set_finished_aside();
-  if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  set_finished_aside(active_);
   return !active_.empty() || !waiting_.empty();
 }
 
 void Batcher::drop_cancelled() {
-  for (auto* list : {&active_, &waiting_}) {
-    for (auto& job : *list) {
-      if (job->cancelled) finish_all(*job, StopReason::cancelled);
+  for (Jobs* jobs : {&active_, &waiting_}) {
+    for (Job& job : *jobs) {
+      if (job.cancelled) finish_all(job, StopReason::cancelled);
     }
+    set_finished_aside(*jobs);
   }
-  set_finished_aside();
 }
 
 /// In the order they came: a request that wants much room is not passed by.
 void Batcher::admit() {
   while (!waiting_.empty()) {
     const PoolStatistics now = pool_.statistics();
-    const auto wanted = static_cast<std::int64_t>(waiting_.front()->texts.size());
+    const auto wanted = static_cast<std::int64_t>(waiting_.front().texts.size());
     if (wanted > now.sequences - now.in_use) return;
-    active_.push_back(std::move(waiting_.front()));
-    waiting_.erase(waiting_.begin());
-    begin(*active_.back());
+    active_.splice(active_.end(), waiting_, waiting_.begin());
+    begin(active_.back());
   }
 }
 
@@ -87,27 +79,32 @@ void Batcher::begin(Job& job) {
   running_texts += static_cast<std::int64_t>(job.texts.size());
   --waiting_jobs;
   Text& first = job.texts[0];
+  std::span<const float> logits;
   const bool ready = goes_on(first, [&] {
-    for (Text& text : job.texts) text.generation.reserve();
-    if (!job.from_the_start()) first.sequence->rollback(*job.request.start);
+    for (Text& text : job.texts) text.generation.begin(job.prompt());
+    if (!job.from_the_start()) {
+      first.sequence->rollback(*job.request.start);
+    } else if (caching_) {
+      logits = reuse(job);
+    }
     return true;
   });
-  if (!ready) return finish_all(job, StopReason::failed);
-  if (job.from_the_start() && caching_) reuse(job);
+  if (!ready) return finish_all(job, StopReason::failed, first.generation.result().error);
+  if (!logits.empty()) choose_first(job, logits);
 }
 
-/// What the cache has of the prompt need not be read.
-void Batcher::reuse(Job& job) {
+/// What the cache has of the prompt need not be read. Returns the logits after it, if that is all.
+std::span<const float> Batcher::reuse(Job& job) {
   Text& first = job.texts[0];
   const PrefixCache::Match match = cache_.find(job.prompt());
   const std::int64_t branch = cache_.branch(job.prompt());
   if (branch - match.tokens >= worth_a_snapshot) job.checkpoint = branch;
-  if (match.snapshot == nullptr) return;
+  if (match.snapshot == nullptr) return {};
   first.sequence->rollback(*match.snapshot);
   first.generation.prompt_was_reused(match.tokens);
-  if (match.logits.empty()) return;
-  kept_logits_.assign(match.logits.begin(), match.logits.end());  // the cache may drop them
-  choose_first(job, kept_logits_);
+  if (match.logits.empty()) return {};
+  std::copy(match.logits.begin(), match.logits.end(), kept_logits_.begin());  // it may drop them
+  return kept_logits_;
 }
 
 /// A token of every text under way, and equal shares of the prompts; what a short prompt leaves
@@ -116,27 +113,27 @@ void Batcher::compose() {
   rows_.clear();
   chunks_.clear();
   std::int64_t readers = 0;
-  for (const auto& job : active_) {
-    if (job->reads_prompt()) {
+  for (Job& job : active_) {
+    if (job.reads_prompt()) {
       ++readers;
       continue;
     }
-    for (Text& text : job->texts) {
+    for (Text& text : job.texts) {
       if (!text.running) continue;
       const std::int32_t token = text.generation.next();
       pass_.add(*text.sequence, {&token, 1});
-      rows_.push_back({job.get(), &text});
+      rows_.push_back({&job, &text});
     }
   }
-  for (const auto& job : active_) {
-    if (!job->reads_prompt()) continue;
-    const std::int64_t count = chunk_size(*job, (pass_.max_rows() - pass_.rows()) / readers--);
-    const Text& first = job->texts[0];
+  for (Job& job : active_) {
+    if (!job.reads_prompt()) continue;
+    const std::int64_t count = chunk_size(job, (pass_.max_rows() - pass_.rows()) / readers--);
+    const Text& first = job.texts[0];
     pass_.add(*first.sequence,
-              job->prompt().subspan(static_cast<std::size_t>(first.generation.prompt_done()),
-                                    static_cast<std::size_t>(count)),
-              count == job->prompt_left() ? Logits::last : Logits::none);
-    chunks_.push_back({job.get(), count});
+              job.prompt().subspan(static_cast<std::size_t>(first.generation.prompt_done()),
+                                   static_cast<std::size_t>(count)),
+              count == job.prompt_left() ? Logits::last : Logits::none);
+    chunks_.push_back({&job, count});
   }
 }
 
@@ -166,7 +163,8 @@ void Batcher::read_on(const Chunk& chunk, std::span<const float> logits) {
   const bool on = goes_on(first, [&] { return first.generation.prompt_was_fed(chunk.count); });
   const std::int64_t done = first.generation.prompt_done();
   if (done == job.checkpoint) keep(job.prompt().first(static_cast<std::size_t>(done)), first, {});
-  if (!on) return finish_all(job, first.generation.result().reason);
+  const Result& result = first.generation.result();
+  if (!on) return finish_all(job, result.reason, result.error);
   if (logits.empty()) return;
   if (job.from_the_start()) keep(job.prompt(), first, logits);
   choose_first(job, logits);
@@ -206,16 +204,19 @@ void Batcher::keep(std::span<const std::int32_t> tokens, const Text& text,
 }
 
 /// Ends all candidates that have not.
-void Batcher::finish_all(Job& job, StopReason reason) noexcept {
+void Batcher::finish_all(Job& job, StopReason reason, const std::exception_ptr& error) noexcept {
+  const std::exception_ptr shared = error;  // the first result takes its own away
   for (Text& text : job.texts) {
     if (!text.running) continue;
     text.generation.end(reason);
+    text.generation.result().error = shared;
     finish(job, text);
   }
 }
 
 void Batcher::finish(Job& job, Text& text) noexcept {
   text.running = false;
+  --job.running;
   goes_on(text, [&] { return text.generation.hand_out_rest(), true; });
   if (text.sequence != nullptr) {
     --running_texts;
@@ -245,15 +246,10 @@ void Batcher::keep_whole(const Job& job, const Text& text) noexcept {
   }
 }
 
-void Batcher::set_finished_aside() {
-  const auto running = [](const auto& job) {
-    return std::any_of(job->texts.begin(), job->texts.end(),
-                       [](const Text& text) { return text.running; });
-  };
-  for (auto* list : {&active_, &waiting_}) {
-    const auto over = std::stable_partition(list->begin(), list->end(), running);
-    std::move(over, list->end(), std::back_inserter(finished_));
-    list->erase(over, list->end());
+void Batcher::set_finished_aside(Jobs& jobs) noexcept {
+  for (auto job = jobs.begin(); job != jobs.end();) {
+    const auto here = job++;
+    if (here->is_over()) finished_.splice(finished_.end(), jobs, here);
   }
 }
 

@@ -5,8 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <memory>
+#include <list>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "job.h"
@@ -16,19 +17,24 @@ namespace griffin {
 /// Used by one thread at a time, but for the counters.
 class Batcher {
  public:
-  using Jobs = std::vector<std::unique_ptr<Job>>;
+  /// From list to list a job moves without memory, and stays where it is.
+  using Jobs = std::list<Job>;
 
   Batcher(const Model& model, const SchedulerOptions& options);
 
   /// Jobs are admitted in the order in which they are added.
-  void add(Jobs& jobs);
+  void add(Jobs& jobs) noexcept { waiting_.splice(waiting_.end(), jobs); }
+  /// Some jobs that were added were cancelled since the last call.
+  void look_for_cancelled() noexcept { some_cancelled_ = true; }
 
   /// Ends what was cancelled, admits what there is room for, and runs one pass. Returns whether
-  /// anything is left to do. Throws, after all is done, what an on_done threw.
+  /// anything is left to do.
   bool step();
 
   /// Jobs that are over, since the last call.
-  Jobs& finished() noexcept { return finished_; }
+  Jobs take_finished() noexcept { return std::exchange(finished_, {}); }
+  /// The first exception of an on_done since the last call.
+  std::exception_ptr take_thrown() noexcept { return std::exchange(thrown_, nullptr); }
 
   const Model& model() const noexcept { return model_; }
   const StateLayout& layout() const noexcept { return layout_; }
@@ -56,7 +62,7 @@ class Batcher {
   void drop_cancelled();
   void admit();
   void begin(Job& job);
-  void reuse(Job& job);
+  std::span<const float> reuse(Job& job);
   void compose();
   std::int64_t chunk_size(const Job& job, std::int64_t share) const;
   void run();
@@ -68,8 +74,8 @@ class Batcher {
             std::span<const float> logits) noexcept;
   void keep_whole(const Job& job, const Text& text) noexcept;
   void finish(Job& job, Text& text) noexcept;
-  void finish_all(Job& job, StopReason reason) noexcept;
-  void set_finished_aside();
+  void finish_all(Job& job, StopReason reason, const std::exception_ptr& error = {}) noexcept;
+  void set_finished_aside(Jobs& jobs) noexcept;
 
   Model model_;
   StateLayout layout_;
@@ -79,12 +85,13 @@ class Batcher {
   ForwardPass pass_;
   SamplerScratch scratch_;
   std::vector<float> logits_copy_;  // candidates choose from the same logits, and change them
-  std::vector<float> kept_logits_;
-  Jobs waiting_;  // in the order they were submitted
-  Jobs active_;   // in the order of their admission
+  std::vector<float> kept_logits_;  // what the cache knew of a prompt's last token
+  Jobs waiting_;                    // in the order they were submitted
+  Jobs active_;                     // in the order of their admission
   Jobs finished_;
   std::vector<Row> rows_;
   std::vector<Chunk> chunks_;
+  bool some_cancelled_ = false;
   std::exception_ptr thrown_;  // by an on_done
 };
 

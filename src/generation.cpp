@@ -50,11 +50,6 @@ void check_prompt(const Model& model, std::int64_t room, std::span<const std::in
   }
 }
 
-SamplingOptions with_seed(SamplingOptions sampling, std::uint64_t offset) {
-  sampling.seed += offset;
-  return sampling;
-}
-
 }  // namespace
 
 const char* name_of(StopReason reason) noexcept {
@@ -64,34 +59,51 @@ const char* name_of(StopReason reason) noexcept {
 }
 
 double Result::mean_logprob() const noexcept {
-  if (logprobs.empty()) return std::numeric_limits<double>::quiet_NaN();
-  return std::accumulate(logprobs.begin(), logprobs.end(), 0.0) /
-         static_cast<double>(logprobs.size());
+  if (tokens.empty() && !stop_id) return -std::numeric_limits<double>::infinity();
+  const std::size_t count = logprobs.size() + (stop_logprob ? 1 : 0);
+  const double sum = std::accumulate(logprobs.begin(), logprobs.end(), 0.0) +
+                     static_cast<double>(stop_logprob.value_or(0.0F));
+  return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
+}
+
+std::size_t best_of(std::span<const Result> results) noexcept {
+  std::size_t best = 0;
+  double most = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const StopReason reason = results[i].reason;
+    if (reason == StopReason::failed || reason == StopReason::cancelled) continue;
+    if (!(results[i].mean_logprob() > most)) continue;
+    most = results[i].mean_logprob();
+    best = i;
+  }
+  return best;
 }
 
 Generation::Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
-                       GenerateOptions options, std::uint64_t seed_offset)
+                       GenerateOptions options)
     : options_(std::move(options)),
-      sampler_(with_seed(options_.sampling, seed_offset), model.config().vocab),
       vocab_(static_cast<std::size_t>(model.config().vocab)),
       prompt_size_(static_cast<std::int64_t>(prompt.size())),
       room_after_prompt_(room - prompt_size_),
-      started_(seconds_now()) {
+      submitted_(seconds_now()) {
   check_options(options_, model.config().vocab);
+  require_valid(options_.sampling, model.config().vocab);
   check_prompt(model, room, prompt);
   if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
-  sampler_.observe(prompt);
   result_.timings.load = model.load_seconds();
 }
 
-/// Room for what an ordinary text has, so that going on allocates nothing.
-void Generation::reserve() {
+void Generation::begin(std::span<const std::int32_t> prompt) {
+  started_ = seconds_now();
   constexpr std::int64_t most = 1 << 16;
-  constexpr std::size_t bytes_per_token = 8;
+  constexpr std::size_t most_bytes = 1 << 20;
+  constexpr std::size_t bytes_per_token = 64;  // SentencePiece's longest: 16 code points
   const std::int64_t wanted = std::min({room(), room_after_prompt_ + 1, most});
   const auto tokens = static_cast<std::size_t>(wanted);
+  sampler_.emplace(options_.sampling, static_cast<std::int64_t>(vocab_));
+  sampler_->observe(prompt);
   result_.tokens.reserve(tokens);
-  if (text_) result_.text.reserve(tokens * bytes_per_token);
+  if (text_) result_.text.reserve(std::min(tokens * bytes_per_token, most_bytes));
   if (!options_.top_logprobs) return;
   const auto top = static_cast<std::size_t>(*options_.top_logprobs);
   raw_logits_.resize(vocab_);
@@ -125,10 +137,10 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
     return false;
   }
   if (options_.top_logprobs) std::copy(logits.begin(), logits.end(), raw_logits_.begin());
-  const std::int32_t token = sampler_.sample(logits, scratch);
-  if (!accept(token)) return false;
+  const std::int32_t token = sampler_->sample(logits, scratch);
+  const bool accepted = accept(token);
   if (options_.top_logprobs) note_logprobs(raw_logits_, token, scratch);
-  return deliver(token);
+  return accepted && deliver(token);
 }
 
 /// Whether the token becomes part of the text.
@@ -140,12 +152,16 @@ bool Generation::accept(std::int32_t token) {
     return false;
   }
   result_.tokens.push_back(token);
-  if (result_.tokens.size() == 1) result_.timings.first_token = seconds_now() - started_;
+  if (result_.tokens.size() == 1) result_.timings.first_token = seconds_now() - *started_;
   return true;
 }
 
 void Generation::note_logprobs(std::span<const float> logits, std::int32_t token,
                                SamplerScratch& scratch) {
+  if (result_.stop_id) {
+    result_.stop_logprob = log_probabilities(logits, token, {}, scratch);
+    return;
+  }
   const auto count = static_cast<std::size_t>(*options_.top_logprobs);
   const std::size_t before = result_.top_logprobs.size();
   result_.top_logprobs.resize(before + count);
@@ -153,12 +169,16 @@ void Generation::note_logprobs(std::span<const float> logits, std::int32_t token
   result_.logprobs.push_back(log_probabilities(logits, token, top, scratch));
 }
 
+void Generation::stop_by_string() {
+  end(StopReason::stop_string);
+  result_.stop_string = text_->stop_string();
+}
+
 /// Hands the token out. Returns whether the text goes on after it.
 bool Generation::deliver(std::int32_t token) {
   const bool stopped = hand_out(token) == Flow::stop;
   if (text_ && text_->stopped()) {
-    end(StopReason::stop_string);
-    result_.stop_string = text_->stop_string();
+    stop_by_string();
   } else if (stopped) {
     end(StopReason::callback);
   } else if (room() == 0) {
@@ -182,22 +202,29 @@ Flow Generation::hand_out(std::int32_t token) {
 
 void Generation::hand_out_text(std::size_t from, Flow& flow) {
   if (!options_.on_text || from == result_.text.size()) return;
+  if (!std::exchange(wants_text_, false)) return;  // if it throws, that was all
   const std::string_view text = std::string_view(result_.text).substr(from);
-  if (options_.on_text(text) == Flow::stop) flow = Flow::stop;
+  wants_text_ = options_.on_text(text) == Flow::proceed;
+  if (!wants_text_) flow = Flow::stop;
 }
 
 void Generation::hand_out_rest() {
   if (!text_) return;
   const std::size_t before = result_.text.size();
   text_->finish(result_.text);
+  const bool may_say_so =
+      result_.reason != StopReason::failed && result_.reason != StopReason::cancelled;
+  if (text_->stopped() && may_say_so) stop_by_string();
   Flow ignored = Flow::proceed;
   hand_out_text(before, ignored);
 }
 
 Result Generation::take() noexcept {
   const double now = seconds_now();
+  const double started = started_.value_or(now);
   const double prefilled = prompt_left() == 0 ? prefilled_ : now;
-  result_.timings.prefill = prefilled - started_;
+  result_.timings.queued = started - submitted_;
+  result_.timings.prefill = prefilled - started;
   result_.timings.decode = now - prefilled;
   return std::move(result_);
 }

@@ -15,14 +15,14 @@ namespace griffin {
 /// Knows nothing of passes: its owner feeds the prompt and then next(), and brings the logits.
 class Generation {
  public:
-  /// Copies what it needs of the prompt (for the penalties). `room` is for so many positions.
-  /// Throws what Generator::generate says. `seed_offset` tells candidates apart.
+  /// `room` is for so many positions. Throws what Generator::generate says. Takes little memory:
+  /// there may be many that wait.
   Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
-             GenerateOptions options, std::uint64_t seed_offset = 0);
+             GenerateOptions options);
 
-  /// Takes the memory that the text is going to need: to be called when it begins, for there may be
-  /// many that wait.
-  void reserve();
+  /// Takes the memory that an ordinary text needs, so that going on allocates nothing. Copies what
+  /// it needs of the prompt.
+  void begin(std::span<const std::int32_t> prompt);
 
   /// Counts prompt tokens that were run. Returns whether the text goes on (on_prefill may say no).
   bool prompt_was_fed(std::int64_t count);
@@ -48,25 +48,29 @@ class Generation {
   const std::vector<std::int32_t>& tokens() const noexcept { return result_.tokens; }
   std::int64_t fed_back() const noexcept { return result_.fed_back; }
 
-  /// At the end: hands out the text that was held back; gives the result away.
+  /// At the end: hands out the text that was held back; gives the result away. on_text is not
+  /// called any more once it answered stop or threw.
   void hand_out_rest();
   Result take() noexcept;
 
  private:
   bool accept(std::int32_t token);
   bool deliver(std::int32_t token);
+  void stop_by_string();
   void note_logprobs(std::span<const float> logits, std::int32_t token, SamplerScratch& scratch);
   Flow hand_out(std::int32_t token);
   void hand_out_text(std::size_t from, Flow& flow);
 
   GenerateOptions options_;
-  Sampler sampler_;
+  std::optional<Sampler> sampler_;  // from the beginning
   std::optional<TextStream> text_;
   std::vector<float> raw_logits_;  // [vocab], where log-probabilities are asked for
   std::size_t vocab_;
   std::int64_t prompt_size_;
   std::int64_t room_after_prompt_;  // positions
-  double started_;
+  bool wants_text_ = true;
+  double submitted_;
+  std::optional<double> started_;
   double prefilled_ = 0.0;
   Result result_;
 };

@@ -69,7 +69,7 @@ Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> pro
                            const GenerateOptions& options) {
   const std::int64_t room = sequence.layout().capacity - sequence.position();
   Generation text(parts_->model, room, prompt, options);
-  text.reserve();
+  text.begin(prompt);
   if (parts_->prefill(sequence, prompt, text)) parts_->decode(sequence, prompt, text);
   text.hand_out_rest();
   return text.take();
@@ -98,6 +98,7 @@ void Generator::Parts::decode(Sequence& sequence, std::span<const std::int32_t> 
       journal.emplace(sequence.layout(), 1 + lookup);
     }
     tried.reserve(static_cast<std::size_t>(1 + lookup));
+    history.reserve(prompt.size() + text.tokens().capacity());
     history.assign(prompt.begin(), prompt.end());
     while (decode_guessing(sequence, text)) {
     }

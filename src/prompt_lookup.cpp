@@ -13,10 +13,11 @@ std::int64_t guess_by_lookup(std::span<const std::int32_t> history,
     for (std::size_t start = history.size() - length; start-- > 0;) {
       if (!std::equal(key.begin(), key.end(), history.begin() + static_cast<std::ptrdiff_t>(start)))
         continue;
-      const auto after = history.subspan(start + length);
-      const std::size_t count = std::min(after.size(), guesses.size());
-      std::copy_n(after.begin(), count, guesses.begin());
-      return static_cast<std::int64_t>(count);
+      for (std::size_t i = 0; i < guesses.size(); ++i) {
+        const std::size_t from = start + length + i;
+        guesses[i] = from < history.size() ? history[from] : guesses[from - history.size()];
+      }
+      return static_cast<std::int64_t>(guesses.size());
     }
   }
   return 0;

@@ -26,33 +26,6 @@ template <class Value>
                                                expected + ", found " + std::to_string(found));
 }
 
-/// Written so that NaN fails every comparison.
-void check(const SamplingOptions& o, std::int64_t vocab) {
-  if (vocab < 1) refuse("vocab", ">= 1", vocab);
-  if (!(o.temperature >= 0 && o.temperature < infinity)) {
-    refuse("temperature", "a finite number >= 0", o.temperature);
-  }
-  if (o.top_k < 0) refuse("top_k", ">= 0", o.top_k);
-  if (!(o.top_p > 0 && o.top_p <= 1)) refuse("top_p", "0 < p <= 1", o.top_p);
-  if (!(o.min_p >= 0 && o.min_p <= 1)) refuse("min_p", "0 <= p <= 1", o.min_p);
-  if (!(o.repeat_penalty > 0 && o.repeat_penalty < infinity)) {
-    refuse("repeat_penalty", "a finite number > 0", o.repeat_penalty);
-  }
-  if (!std::isfinite(o.presence_penalty)) {
-    refuse("presence_penalty", "a finite number", o.presence_penalty);
-  }
-  if (!std::isfinite(o.frequency_penalty)) {
-    refuse("frequency_penalty", "a finite number", o.frequency_penalty);
-  }
-  if (o.penalty_last_n < 0 || o.penalty_last_n > SamplingOptions::longest_look_back) {
-    refuse("penalty_last_n", "0 .. 2^20", o.penalty_last_n);
-  }
-  for (const LogitBias& b : o.logit_bias) {
-    if (b.id < 0 || b.id >= vocab) refuse("logit_bias", "an id of the vocabulary", b.id);
-    if (!(b.bias < infinity)) refuse("logit_bias", "a number, or -infinity", b.bias);
-  }
-}
-
 /// How many tokens a sampler has to remember.
 std::size_t look_back(const SamplingOptions& o) {
   const bool penalties =
@@ -217,6 +190,33 @@ double uniform(std::uint64_t key, std::uint64_t n) noexcept {
 
 }  // namespace
 
+/// Written so that NaN fails every comparison.
+void require_valid(const SamplingOptions& o, std::int64_t vocab) {
+  if (vocab < 1) refuse("vocab", ">= 1", vocab);
+  if (!(o.temperature >= 0 && o.temperature < infinity)) {
+    refuse("temperature", "a finite number >= 0", o.temperature);
+  }
+  if (o.top_k < 0) refuse("top_k", ">= 0", o.top_k);
+  if (!(o.top_p > 0 && o.top_p <= 1)) refuse("top_p", "0 < p <= 1", o.top_p);
+  if (!(o.min_p >= 0 && o.min_p <= 1)) refuse("min_p", "0 <= p <= 1", o.min_p);
+  if (!(o.repeat_penalty > 0 && o.repeat_penalty < infinity)) {
+    refuse("repeat_penalty", "a finite number > 0", o.repeat_penalty);
+  }
+  if (!std::isfinite(o.presence_penalty)) {
+    refuse("presence_penalty", "a finite number", o.presence_penalty);
+  }
+  if (!std::isfinite(o.frequency_penalty)) {
+    refuse("frequency_penalty", "a finite number", o.frequency_penalty);
+  }
+  if (o.penalty_last_n < 0 || o.penalty_last_n > SamplingOptions::longest_look_back) {
+    refuse("penalty_last_n", "0 .. 2^20", o.penalty_last_n);
+  }
+  for (const LogitBias& b : o.logit_bias) {
+    if (b.id < 0 || b.id >= vocab) refuse("logit_bias", "an id of the vocabulary", b.id);
+    if (!(b.bias < infinity)) refuse("logit_bias", "a number, or -infinity", b.bias);
+  }
+}
+
 SamplerScratch::SamplerScratch(std::int64_t vocab, const kernels::Table& table) : table_(&table) {
   if (vocab < 1) refuse("vocab", ">= 1", vocab);
   const auto size = static_cast<std::size_t>(vocab);
@@ -230,9 +230,12 @@ Sampler::Sampler(const SamplingOptions& options, std::int64_t vocab)
       vocab_(vocab),
       min_logprob_(static_cast<float>(std::log(static_cast<double>(options.min_p)))),
       // hashed, because the numbers of keys one step apart are the same, one step apart
-      key_(random_bits(options.seed, 1)) {
-  check(options, vocab);
+      key_(random_bits(options.seed, 1)),
+      chosen_(options.first_draw) {
+  require_valid(options, vocab);
   recent_.resize(look_back(options));
+  observe(options.seen);
+  options_.seen = {};
 }
 
 void Sampler::observe(std::span<const std::int32_t> tokens) noexcept {

@@ -2,6 +2,8 @@
 #include "griffin/generate/scheduler.h"
 
 #include <condition_variable>
+#include <exception>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -15,17 +17,21 @@ namespace griffin {
 /// The batcher belongs to the thread that steps; the rest is everybody's.
 struct Scheduler::Parts {
   Parts(const Model& model, const SchedulerOptions& options)
-      : max_sequences(options.max_sequences), batcher(model, options) {}
+      : max_sequences(options.max_sequences), on_error(options.on_error), batcher(model, options) {}
 
-  void take_incoming();
+  bool step();
+  void take_news();
   void forget_finished();
 
   const std::int64_t max_sequences;
+  const std::function<void(std::exception_ptr)> on_error;
   Batcher batcher;
+  std::atomic<bool> stepping = false;
 
   std::mutex mutex;
   std::condition_variable_any news;
-  std::atomic<bool> has_news = false;
+  std::atomic<bool> has_news = false;  // there are incoming or cancelled jobs
+  bool cancelled = false;              // there are cancelled ones
   Batcher::Jobs incoming;
   std::unordered_map<Id, Job*> jobs;  // that are not over
   Id next_id = 1;
@@ -42,13 +48,13 @@ Scheduler::Id Scheduler::submit(Request request) {
                 "scheduler: candidates: expected 1 to " + std::to_string(p.max_sequences) +
                     ", found " + std::to_string(request.candidates));
   }
-  auto job = std::make_unique<Job>(p.batcher.model(), p.batcher.layout(), std::move(request));
+  Batcher::Jobs job;
+  job.emplace_back(p.batcher.model(), p.batcher.layout(), std::move(request));
   const std::lock_guard lock(p.mutex);
   const Id id = p.next_id++;
-  job->id = id;
-  p.incoming.reserve(p.incoming.size() + 1);
-  p.jobs.emplace(id, job.get());
-  p.incoming.push_back(std::move(job));
+  job.front().id = id;
+  p.jobs.emplace(id, &job.front());
+  p.incoming.splice(p.incoming.end(), job);
   ++p.batcher.waiting_jobs;
   p.has_news = true;
   p.news.notify_all();
@@ -56,33 +62,37 @@ Scheduler::Id Scheduler::submit(Request request) {
 }
 
 bool Scheduler::cancel(Id id) {
-  const std::lock_guard lock(parts_->mutex);
-  const auto job = parts_->jobs.find(id);
-  if (job == parts_->jobs.end()) return false;
+  Parts& p = *parts_;
+  const std::lock_guard lock(p.mutex);
+  const auto job = p.jobs.find(id);
+  if (job == p.jobs.end() || job->second->is_over()) return false;
   job->second->cancelled = true;
+  p.cancelled = true;
+  p.has_news = true;
   return true;
 }
 
 bool Scheduler::step() {
-  Parts& p = *parts_;
-  p.take_incoming();
-  const struct AtTheEnd {
-    Parts& parts;
-    ~AtTheEnd() { parts.forget_finished(); }
-  } forget{p};
-  return p.batcher.step() || p.has_news;
+  const bool more = parts_->step();
+  if (const auto thrown = parts_->batcher.take_thrown()) std::rethrow_exception(thrown);
+  return more;
 }
 
 void Scheduler::run() {
-  while (step()) {
+  while (parts_->step()) {
   }
+  if (const auto thrown = parts_->batcher.take_thrown()) std::rethrow_exception(thrown);
 }
 
 void Scheduler::serve(std::stop_token stop) {
+  Parts& p = *parts_;
   while (!stop.stop_requested()) {
-    if (step()) continue;
-    std::unique_lock lock(parts_->mutex);
-    parts_->news.wait(lock, stop, [&] { return parts_->has_news.load(); });
+    const bool more = p.step();
+    const auto thrown = p.batcher.take_thrown();
+    if (thrown && p.on_error) p.on_error(thrown);
+    if (more) continue;
+    std::unique_lock lock(p.mutex);
+    p.news.wait(lock, stop, [&] { return p.has_news.load(); });
   }
 }
 
@@ -99,19 +109,35 @@ PrefixCacheStatistics Scheduler::prefix_cache() const {
   return parts_->batcher.cache();
 }
 
-void Scheduler::Parts::take_incoming() {
+bool Scheduler::Parts::step() {
+  if (stepping.exchange(true)) {
+    throw Error(ErrorCode::invalid_argument, "scheduler: step: another one is under way");
+  }
+  const struct AtTheEnd {
+    std::atomic<bool>& stepping;
+    ~AtTheEnd() { stepping = false; }
+  } at_the_end{stepping};
+  take_news();
+  const bool more = batcher.step();
+  forget_finished();
+  return more || has_news;
+}
+
+void Scheduler::Parts::take_news() {
   if (!has_news) return;
   const std::lock_guard lock(mutex);
   has_news = false;
   batcher.add(incoming);
+  if (std::exchange(cancelled, false)) batcher.look_for_cancelled();
 }
 
-/// Under the lock: cancel() may be looking at a job.
+/// Under the lock, for cancel() may be looking at a job, only the ids go: what a request holds may
+/// call the scheduler when it is destroyed.
 void Scheduler::Parts::forget_finished() {
-  if (batcher.finished().empty()) return;
+  const Batcher::Jobs finished = batcher.take_finished();
+  if (finished.empty()) return;
   const std::lock_guard lock(mutex);
-  for (const auto& job : batcher.finished()) jobs.erase(job->id);
-  batcher.finished().clear();
+  for (const Job& job : finished) jobs.erase(job.id);
 }
 
 }  // namespace griffin

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling, stops, log-probabilities and prompt lookup, through the Generator.
+// Sampling, stops and log-probabilities, through the Generator.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,25 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "griffin/generate/generator.h"
-#include "griffin/generate/prompt_lookup.h"
-#include "support/isa.h"
-#include "support/models.h"
-#include "support/runs.h"
+#include "generate/requests.h"
+#include "support/allocation_counter.h"
 
 namespace griffin::test {
 namespace {
-
-const Model& embedded() {
-  static const Model m = Model::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin");
-  return m;
-}
-
-const Tokenizer& tokenizer() {
-  static const Tokenizer t =
-      Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin/tokenizer.model");
-  return t;
-}
 
 std::vector<std::int32_t> prompt(const std::string& text) {
   std::vector<std::int32_t> ids = tokenizer().encode(text);
@@ -141,75 +127,139 @@ TEST(GenerateText, TheSameSeedGivesTheSameTextHoweverItIsRun) {
   EXPECT_NE(generate("And God said", options).tokens, once.tokens);
 }
 
-TEST(PromptLookup, GuessesWhatCameAfterTheLastTokensBefore) {
-  const auto guess = [](std::vector<std::int32_t> history, std::size_t most) {
-    std::vector<std::int32_t> guesses(most, -1);
-    guesses.resize(static_cast<std::size_t>(guess_by_lookup(history, guesses)));
-    return guesses;
+/// A text that says `id` whatever the model thinks.
+GenerateOptions saying(std::int32_t id, std::int64_t count) {
+  GenerateOptions options = with_text(count);
+  options.sampling.logit_bias = {{id, 1e9F}};
+  return options;
+}
+
+std::int32_t longest_piece() {
+  std::int32_t longest = 0;
+  for (std::int32_t id = 0; id < tokenizer().size(); ++id) {
+    if (tokenizer().piece_bytes(id).size() > tokenizer().piece_bytes(longest).size()) longest = id;
+  }
+  return longest;
+}
+
+/// A stop string of which the end of some text is the beginning: it holds that back.
+std::string begun_by(const std::string& text) {
+  return text.substr(text.size() - 1) + " and what never follows";
+}
+
+/// Once on_text has answered stop or thrown, what was held back is text, but nobody's to hear.
+TEST(GenerateText, IsNotHandedOutToWhoWantsNoMore) {
+  const std::string first = tokenizer().piece_bytes(longest_piece());
+  GenerateOptions options = saying(longest_piece(), 40);
+  options.stop_strings = {begun_by(first)};
+  int calls = 0;
+  options.on_text = [&](std::string_view) { return ++calls, Flow::stop; };
+  const Result result = generate("And God said", options);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(result.text, first);
+  EXPECT_EQ(result.reason, StopReason::callback);
+
+  Request throwing;
+  throwing.prompt = prompt("And God said");
+  throwing.options = options;
+  throwing.options.on_text = [&](std::string_view) -> Flow {
+    throw std::runtime_error(std::to_string(++calls));
   };
-  using Ids = std::vector<std::int32_t>;
-  EXPECT_EQ(guess({1, 2, 3, 4, 5, 1, 2, 3}, 4), (Ids{4, 5, 1, 2}));
-  EXPECT_EQ(guess({1, 2, 3, 4, 5, 1, 2, 3}, 1), (Ids{4}));
-  EXPECT_EQ(guess({1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3}, 1), (Ids{5})) << "the last time counts";
-  EXPECT_EQ(guess({9, 2, 3, 4, 5, 1, 2, 3}, 2), (Ids{4, 5})) << "two tokens will do";
-  EXPECT_EQ(guess({7, 7, 7, 7}, 8), (Ids{7}));
-  EXPECT_EQ(guess({1, 2, 3, 4}, 4), Ids{});
-  EXPECT_EQ(guess({}, 4), Ids{});
-  EXPECT_EQ(guess({1, 2}, 4), Ids{});
-  EXPECT_EQ(guess({1, 2, 3, 1, 2}, 0), Ids{});
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 1});
+  Result failed;
+  submit(scheduler, throwing, failed);
+  scheduler.run();
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(failed.text, first);
+  EXPECT_EQ(failed.reason, StopReason::failed);
 }
 
-class LookupTest : public IsaTest {};
-
-/// A random model soon repeats itself when it is greedy: many guesses are right, and many wrong.
-TEST_P(LookupTest, ChangesNothingButThePasses) {
-  for (const NamedConfig& named : tiny_models()) {
-    const Model model = Model::random(named.config, Dtype::bf16, 6);
-    auto text = random_tokens(model.config(), 13, 2);
-    text.insert(text.end(), text.begin(), text.begin() + 9);
-    for (const float temperature : {0.0F, 0.8F}) {
-      GenerateOptions options;
-      options.max_new_tokens = 60;
-      options.sampling.temperature = temperature;
-      options.sampling.repeat_penalty = 1.05F;
-      const std::int64_t capacity = capacity_for(model.config(), 75);  // the text ends by it
-      Generator plain(model, {.threads = 1, .kernels = &table()});
-      Sequence s = model.sequence({capacity, Dtype::f32});
-      const Result expected = plain.generate(s, text, options);
-      for (const std::int64_t guesses : {1, 4, 20}) {
-        SCOPED_TRACE(std::string(named.name) + ", " + std::to_string(guesses) + " guesses");
-        Generator looking(model, {.threads = 1, .kernels = &table(), .lookup = guesses});
-        Sequence t = model.sequence({capacity, Dtype::f32});
-        const Result result = looking.generate(t, text, options);
-        EXPECT_EQ(result.tokens, expected.tokens);
-        EXPECT_EQ(result.reason, expected.reason);
-        EXPECT_EQ(result.fed_back, expected.fed_back);
-        EXPECT_EQ(t.position(), s.position());
-        EXPECT_EQ(state_of(t), state_of(s));
-        EXPECT_EQ(result.decode_passes + result.accepted, expected.decode_passes);
-        EXPECT_LE(result.accepted, result.guessed);
-      }
-    }
+TEST(GenerateText, WhatIsThrownFirstIsTheError) {
+  Request r;
+  r.prompt = prompt("And God said");
+  r.options = saying(longest_piece(), 40);
+  r.options.stop_strings = {begun_by(tokenizer().piece_bytes(longest_piece()))};
+  int tokens = 0;
+  r.options.on_token = [&](std::int32_t) -> Flow {
+    if (++tokens == 2) throw std::runtime_error("token");
+    return Flow::proceed;
+  };
+  int texts = 0;
+  r.options.on_text = [&](std::string_view) -> Flow {
+    if (++texts == 2) throw std::runtime_error("text");
+    return Flow::proceed;
+  };
+  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 1});
+  Result failed;
+  submit(scheduler, r, failed);
+  scheduler.run();
+  EXPECT_EQ(texts, 2) << "the rest was handed out";
+  try {
+    std::rethrow_exception(failed.error);
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "token");
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, LookupTest, ::testing::ValuesIn(all_tables()), table_name);
+TEST(GenerateText, AStopStringMayBeCompleteOnlyAtTheEnd) {
+  const auto half = tokenizer().find("<0xE2>");
+  ASSERT_TRUE(half);
+  GenerateOptions options = saying(*half, 1);
+  EXPECT_EQ(generate("And", options).text, "\uFFFD");
+  options.stop_strings = {"\uFFFD"};
+  const Result result = generate("And", options);
+  EXPECT_EQ(result.text, "");
+  EXPECT_EQ(result.reason, StopReason::stop_string);
+  EXPECT_EQ(result.stop_string, "\uFFFD");
+}
 
-TEST(PromptLookup, NeedsFewerPassesWhereTheTextRepeatsItself) {
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+/// However long the pieces are, and with lookup.
+TEST(GenerateText, TakesNothingFromTheHeapOnceItHasBegun) {
+  for (const std::int64_t lookup : {0, 4}) {
+    GenerateOptions options = saying(longest_piece(), 300);
+    std::int64_t at_first = 0;
+    std::int64_t at_last = 0;
+    std::int64_t tokens = 0;
+    options.on_token = [&](std::int32_t) {
+      (++tokens <= 10 ? at_first : at_last) = allocations();
+      return Flow::proceed;
+    };
+    const Result result = generate("And God said", options, {.threads = 1, .lookup = lookup});
+    EXPECT_EQ(tokens, 300);
+    EXPECT_EQ(result.accepted > 0, lookup > 0);
+    EXPECT_EQ(at_last - at_first, 0) << "lookup " << lookup;
+  }
+}
+#endif
+
+/// Ten tokens and ten more are the twenty that they would be at once, draws and penalties included.
+TEST(GenerateText, MayBeCutAndGoOn) {
   GenerateOptions options;
-  options.max_new_tokens = 100;
-  const std::string verse = "the children of Israel, and the children of Israel, and ";
-  const Result plain = generate(verse + verse, options);
-  const Result looking = generate(verse + verse, options, {.threads = 1, .lookup = 4});
-  EXPECT_EQ(looking.tokens, plain.tokens);
-  EXPECT_GT(looking.accepted, 20);
-  EXPECT_LT(looking.decode_passes, plain.decode_passes - 20);
-}
+  options.max_new_tokens = 20;
+  options.top_logprobs = 1;
+  options.sampling.temperature = 1.0F;
+  options.sampling.seed = 3;
+  options.sampling.repeat_penalty = 1.3F;
+  options.sampling.frequency_penalty = 0.2F;
+  options.sampling.penalty_last_n = 15;
+  const std::vector<std::int32_t> start = prompt("And God said unto them");
+  Generator generator(embedded(), {.threads = 1});
+  Sequence whole = embedded().sequence();
+  const Result expected = generator.generate(whole, start, options);
 
-TEST(PromptLookup, RefusesNumbersWithoutMeaning) {
-  for (const std::int64_t lookup : {-1, 65}) {
-    EXPECT_THROW(Generator(embedded(), {.threads = 1, .lookup = lookup}), Error);
-  }
+  Sequence sequence = embedded().sequence();
+  options.max_new_tokens = 10;
+  const Result first = generator.generate(sequence, start, options);
+  options.sampling.first_draw = first.tokens.size();
+  options.sampling.seen = start;
+  options.sampling.seen.insert(options.sampling.seen.end(), first.tokens.begin(),
+                               first.tokens.begin() + first.fed_back);
+  const Result second = generator.generate(sequence, first.unread(), options);
+  std::vector<std::int32_t> tokens = first.tokens;
+  tokens.insert(tokens.end(), second.tokens.begin(), second.tokens.end());
+  EXPECT_EQ(tokens, expected.tokens);
+  EXPECT_EQ(sequence.position(), whole.position());
 }
 
 }  // namespace

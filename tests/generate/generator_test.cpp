@@ -279,7 +279,8 @@ TEST_P(GeneratorTest, TimingsAreOrdered) {
 TEST(GeneratorNames, EveryReasonHasItsOwn) {
   std::vector<std::string> names;
   for (const StopReason reason :
-       {StopReason::stop_id, StopReason::length, StopReason::capacity, StopReason::callback}) {
+       {StopReason::stop_id, StopReason::stop_string, StopReason::length, StopReason::capacity,
+        StopReason::callback, StopReason::cancelled, StopReason::failed}) {
     names.emplace_back(name_of(reason));
     EXPECT_FALSE(names.back().empty());
   }

@@ -114,7 +114,7 @@ TEST_F(ReuseTest, TextsFromASnapshotAreKeptApart) {
 
 /// A cache too small for anything, or for two, changes nothing but the speed.
 TEST_F(ReuseTest, AnyBudgetGivesTheSameTexts) {
-  for (const std::uint64_t states : {0, 1, 2, 3}) {
+  for (const std::uint64_t states : {0U, 1U, 2U, 3U}) {
     const std::uint64_t bytes = states * (model_.state_layout().bytes() + 4000);
     Scheduler scheduler(
         model_,

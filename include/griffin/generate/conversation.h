@@ -33,7 +33,7 @@ class Conversation {
   /// that is not UTF-8.
   std::vector<std::int32_t> encode(std::span<const Turn> turns) const;
 
-  /// The same step by step: what to feed for the user's first turn,
+  /// For a conversation that is read as it is held: what to feed for the user's first turn,
   std::vector<std::int32_t> first(std::string_view text) const;
   /// and for a later one, after the model's turn. `unread` are the model's tokens that were not fed
   /// back (Result::unread).

@@ -17,25 +17,32 @@ struct GeneratorOptions {
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Prompt lookup: so many tokens are guessed from what followed the last few tokens when they
   /// came up before, and tried in one pass. The text is the same, to the bit; it only comes sooner
-  /// where it repeats itself. 0: off.
+  /// where it repeats itself. 0: off; up to 64. Memory: a Journal of 1 + lookup rows, as many rows
+  /// of logits, and 4 bytes a token of the text.
   std::int64_t lookup = 0;
 };
 
-/// Generation of one text at a time. One per calling thread.
+/// Generation of one text at a time. One per calling thread, and not for its own callbacks.
 class Generator {
  public:
-  /// Throws what ForwardPass does.
+  /// Throws what ForwardPass does, and Error(invalid_argument) for a lookup outside 0 to 64.
   explicit Generator(const Model& model, const GeneratorOptions& options = {});
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
   ~Generator();
 
   /// Feeds the prompt and then one chosen token after the other. The sequence may be new or go on
-  /// from an earlier call; afterwards it has consumed the prompt and the first Result::fed_back of
-  /// Result::tokens: all but the last, or all before a stop id. Throws Error(invalid_argument) for
-  /// an empty prompt, an id outside the vocabulary or options without meaning and Error(capacity)
-  /// for a prompt that the sequence has no room for, before anything is run. What a callback throws
-  /// comes through; the sequence has then consumed some of the tokens.
+  /// from an earlier call (SamplingOptions::first_draw and seen make the two one text). Afterwards
+  /// it has consumed the first Result::prompt_tokens of the prompt, which are all unless on_prefill
+  /// stopped, and the first Result::fed_back of Result::tokens: all but the last, or all before a
+  /// stop id. Callbacks see it as it is before the token they get, or with lookup before the pass
+  /// that brought it. Allocates nothing after the first token, but for texts of more than 65536
+  /// tokens or 1 MiB.
+  ///
+  /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary or options
+  /// without meaning and Error(capacity) for a prompt that the sequence has no room for, before
+  /// anything is run. What a callback throws comes through; the sequence has then consumed some of
+  /// the tokens.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a text may go on with, if it repeats itself.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +8,9 @@
 namespace griffin {
 
 /// Guesses what comes after `history` from what came after its last three, or else two, tokens when
-/// they last came up before. Writes up to guesses.size() tokens; returns how many. Cost: linear in
-/// the history, no memory.
+/// they last came up before; past the end of the history, from the guesses themselves. Writes all
+/// guesses, or none where those tokens are new; returns how many. Cost: linear in the history, no
+/// memory.
 std::int64_t guess_by_lookup(std::span<const std::int32_t> history,
                              std::span<std::int32_t> guesses) noexcept;
 

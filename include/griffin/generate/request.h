@@ -2,6 +2,7 @@
 // What is asked of a model, and what comes of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -29,19 +30,22 @@ struct GenerateOptions {
   /// Texts that end the text, however they are cut into tokens. They need the tokenizer, and no
   /// part of them is handed out as text; the tokens that make them up are.
   std::vector<std::string> stop_strings;
-  /// Log-probabilities of the chosen tokens, and of so many of the most likely ones beside each.
+  /// Log-probabilities of the chosen tokens, and of so many of the most likely ones beside each:
+  /// what the model said, before bias, penalties and temperature. Cost: a copy and three passes
+  /// over the logits of every token.
   std::optional<std::int32_t> top_logprobs;
   /// Called with every new token as soon as it is chosen.
   std::function<Flow(std::int32_t)> on_token;
   /// Called with every new piece of text: whole code points that are part of no stop string.
   std::function<Flow(std::string_view)> on_text;
-  /// Called after every chunk of the prompt with the tokens done and the tokens there are.
+  /// Called after every chunk of the prompt that was run, with the tokens done and the tokens there
+  /// are; not at all where a PrefixCache knows the whole prompt.
   std::function<Flow(std::int64_t, std::int64_t)> on_prefill;
 };
 
 enum class StopReason {
   stop_id,      // the model said one of stop_ids
-  stop_string,  // one of stop_strings came up
+  stop_string,  // one of stop_strings came up, if only with the U+FFFD for an incomplete end
   length,       // max_new_tokens
   capacity,     // the sequence has no room for another token
   callback,     // a callback answered Flow::stop
@@ -54,9 +58,10 @@ const char* name_of(StopReason reason) noexcept;
 /// Seconds of wall-clock time.
 struct Timings {
   double load = 0.0;         // of the model
+  double queued = 0.0;       // from Scheduler::submit until there was room for the text
   double prefill = 0.0;      // the prompt
   double decode = 0.0;       // the passes after it
-  double first_token = 0.0;  // from the call to the first token handed out
+  double first_token = 0.0;  // from the beginning, not the submission, to the first token chosen
 };
 
 struct Result {
@@ -72,18 +77,27 @@ struct Result {
   std::int64_t guessed = 0;             // tokens tried by prompt lookup
   std::int64_t accepted = 0;            // of those, how many were right
   std::vector<float> logprobs;          // of every token, where asked for
+  std::optional<float> stop_logprob;    // of stop_id, where asked for
   std::vector<TokenProbability> top_logprobs;  // [tokens, top_logprobs], most likely first
   std::int64_t candidate = 0;                  // of Request::candidates
   std::exception_ptr error;
   Timings timings;
 
-  /// The tokens that the sequence has not consumed: the last, or none after a stop id.
+  /// The tokens that the sequence has not consumed: the last, or none after a stop id. Where the
+  /// text ended before its prompt was read, there are none, but the prompt is to be gone on with
+  /// too, from its token prompt_tokens + reused_tokens.
   std::span<const std::int32_t> unread() const noexcept {
     return std::span(tokens).subspan(static_cast<std::size_t>(fed_back));
   }
 
-  /// Mean log-probability of the tokens: what best-of-n goes by. NaN without log-probabilities.
+  /// Mean log-probability of the tokens and the stop id: of what the model said. -infinity where it
+  /// said nothing, NaN where log-probabilities were not asked for.
   double mean_logprob() const noexcept;
 };
+
+/// Which of some results is the best of n: the index of the one with the largest mean_logprob(), of
+/// equals the first. Texts that failed or were cancelled, and NaN, count as -infinity. 0 if there
+/// are none.
+std::size_t best_of(std::span<const Result> results) noexcept;
 
 }  // namespace griffin

@@ -30,9 +30,18 @@ struct SamplingOptions {
   std::int32_t penalty_last_n = 64;  // tokens, prompt included, that count as seen; 0: none
   std::vector<LogitBias> logit_bias;
   std::uint64_t seed = 0;
+  /// To go on with a text as if it had never been cut: how many tokens were chosen for it before
+  /// (Result::tokens, and a stop id), and what the penalties are to know of it: prompts and tokens
+  /// in their order, short of those in the prompt that it goes on with. The last penalty_last_n are
+  /// enough.
+  std::uint64_t first_draw = 0;
+  std::vector<std::int32_t> seen = {};
   /// May change the logits, [vocab], before a token is chosen: after bias and penalties.
   std::function<void(std::span<float>)> on_logits;
 };
+
+/// Throws Error(invalid_argument) naming the option that makes no sense.
+void require_valid(const SamplingOptions& options, std::int64_t vocab);
 
 struct TokenProbability {
   std::int32_t id;
@@ -40,7 +49,8 @@ struct TokenProbability {
 };
 
 /// Memory that the samplers of one vocabulary share. One per thread: 16 bytes a token of the
-/// vocabulary, so that a sampler needs none of that size.
+/// vocabulary, so that a sampler needs none of that size. Throws Error(invalid_argument) for a
+/// vocabulary of none.
 class SamplerScratch {
  public:
   SamplerScratch(std::int64_t vocab, const kernels::Table& table);
@@ -56,9 +66,12 @@ class SamplerScratch {
   std::vector<TokenProbability> candidates_;  // [vocab]
 };
 
-/// Chooses the tokens of one text: logit_bias, penalties, on_logits, top_k, top_p, min_p,
-/// temperature, draw. top_p and min_p look at the softmax, before the temperature, of what top_k
-/// left; the most likely token always stays. Of equally likely tokens the lower id comes first.
+/// Chooses the tokens of one text; used by one thread at a time. Cost of a token: linear in the
+/// vocabulary, in penalty_last_n and in logit_bias; top_k and top_p also sort what they keep.
+///
+/// In this order: logit_bias, penalties, on_logits, top_k, top_p, min_p, temperature, draw. top_p
+/// and min_p look at the softmax, before the temperature, of what top_k left; the most likely token
+/// always stays. Of equally likely tokens the lower id comes first.
 ///
 /// NaN is never chosen, unless there is nothing else: then token 0. Where all logits are -infinity
 /// or NaN, the first that is -infinity is chosen; logits of +infinity share all the probability.
@@ -69,7 +82,8 @@ class SamplerScratch {
 /// the lowest id up otherwise.
 class Sampler {
  public:
-  /// Throws Error(invalid_argument) naming the option that makes no sense.
+  /// Throws what require_valid() does. Takes 4 bytes for every token it has to remember: for
+  /// penalty_last_n, where there are penalties.
   Sampler(const SamplingOptions& options, std::int64_t vocab);
 
   /// Tokens that are already in the text, for the penalties. Ids outside the vocabulary are
@@ -93,13 +107,14 @@ class Sampler {
   std::int64_t vocab_;
   float min_logprob_;  // min_p as a distance from the largest logit
   std::uint64_t key_;  // of the random numbers
-  std::uint64_t chosen_ = 0;
+  std::uint64_t chosen_;
   std::uint64_t observed_ = 0;
   std::vector<std::int32_t> recent_;  // ring of the last tokens observed; empty without penalties
 };
 
 /// The log softmax of the logits at `chosen`; and in `top`, which is no longer than the logits, the
 /// most likely tokens, most likely first, equals by id. -infinity where the logit is that or NaN.
+/// Cost: two passes over the logits, a third where `top` is not empty; no allocation.
 /// The scratch must be of the same vocabulary, and `chosen` in it.
 float log_probabilities(std::span<const float> logits, std::int32_t chosen,
                         std::span<TokenProbability> top, SamplerScratch& scratch) noexcept;

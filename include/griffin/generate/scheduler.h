@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -23,21 +24,30 @@ struct SchedulerOptions {
   std::uint64_t prefix_cache_bytes = 0;     // for the states of prompts and texts; 0: none are kept
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   std::int64_t work_per_thread = default_work_per_thread;
+  /// What an on_done threw while serve() was at work: of one step the first. Called by the thread
+  /// that serves, between steps; what it throws itself comes out of serve(). Null: it is dropped.
+  std::function<void(std::exception_ptr)> on_error = {};
 };
 
-/// A text to be generated. Its callbacks are called by the thread that steps the scheduler; they
-/// may submit and cancel. What one throws ends its own text only.
+/// A text to be generated. Its callbacks are called by the thread that steps the scheduler, outside
+/// any lock; they may submit and cancel, but not step. What those of GenerateOptions throw ends
+/// their own text only, with StopReason::failed; for on_done see Scheduler. What a request holds
+/// may call the scheduler when it is destroyed, unless that is by the scheduler's own end.
 struct Request {
   std::vector<std::int32_t> prompt;
   GenerateOptions options;
   /// Where the text goes on from, e.g. an earlier text's Sequence::snapshot(); null: at the start.
   std::shared_ptr<const Snapshot> start;
   /// So many texts after one reading of the prompt, candidate i with seed + i; each has its own
-  /// Result. The best of n is the one with the largest Result::mean_logprob().
+  /// Result, with log-probabilities. best_of() chooses among them.
   std::int64_t candidates = 1;
-  /// Called once for each text when it is over, with what it remembers (to save, fork or snapshot),
-  /// or null if it was cancelled before it began. Result::fed_back says how many of the tokens that
-  /// includes.
+  /// May change a candidate's options, so that it has callbacks of its own. submit() calls it for
+  /// each in turn, and refuses on_token or on_text for several candidates without it. on_prefill is
+  /// candidate 0's alone, for the prompt is read once.
+  std::function<void(std::int64_t candidate, GenerateOptions&)> candidate_options;
+  /// Called once for each text when it is over, with what it remembers (to save, fork or snapshot;
+  /// valid only during the call), or null if it was cancelled before it began. Result::fed_back
+  /// says how many of the tokens that includes. This is the only way to hear that a text is over.
   std::function<void(Result&&, const Sequence*)> on_done;
 };
 
@@ -54,8 +64,13 @@ struct SchedulerStatistics {
 /// equal shares of the prompts being read. What a text becomes does not depend on what else runs,
 /// to the bit.
 ///
-/// submit, cancel, wait and statistics may be called by any thread; step, run and serve by one at a
-/// time. Once texts are under way, steps allocate nothing until one joins or leaves.
+/// submit, cancel, statistics and pool may be called by any thread; step, run and serve by one at a
+/// time, which need not be the same. Once texts are under way, steps allocate nothing until one
+/// joins or leaves, but for texts of more than 65536 tokens or 1 MiB, which then grow.
+///
+/// Memory, at once: max_sequences states, 4 vocab bytes for the logits of each, the ForwardPass's
+/// own for max_tokens_per_pass rows, and 24 bytes a token of the vocabulary. Of a text, from when
+/// it begins: its Result, and 4 vocab bytes where log-probabilities are asked for.
 class Scheduler {
  public:
   using Id = std::uint64_t;
@@ -63,28 +78,36 @@ class Scheduler {
   /// Throws what ForwardPass, SequencePool and Model::state_layout do, and Error(invalid_argument)
   /// where max_tokens_per_pass is below max_sequences.
   explicit Scheduler(const Model& model, const SchedulerOptions& options = {});
-  /// Forgets what is not over yet; nothing is called any more.
+  /// Forgets what is not over yet; no callback is called any more.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// Throws, and takes nothing on, where Generator::generate would, and Error(capacity) for more
-  /// candidates than max_sequences.
+  /// Throws, and takes nothing on, where Generator::generate would; Error(invalid_argument) for
+  /// fewer candidates than one, and for several that share on_token or on_text; Error(capacity) for
+  /// more than max_sequences. A start of another model or layout fails the request later.
   Id submit(Request request);
 
-  /// Ends a request's texts, with StopReason::cancelled, at the next step. Returns whether any was
-  /// still waiting or running.
+  /// Ends a request's texts, with StopReason::cancelled, when the next step begins; those that end
+  /// by themselves before that keep their reason. Returns whether any is still waiting or running:
+  /// false from the on_done of the last.
   bool cancel(Id id);
 
-  /// One pass. Returns whether anything is left to do.
+  /// One pass. Returns whether anything is left to do. Throws what an on_done threw, after the step
+  /// is done: the first, if several did. Throws Error(invalid_argument), and does nothing, if a
+  /// step is under way: from a callback, or another thread.
   bool step();
 
-  /// Steps until nothing is left to do.
+  /// Steps until nothing is left to do. Throws what an on_done threw, as step() does, but not
+  /// before all is done.
   void run();
 
-  /// Steps, and waits where there is nothing to do, until it is asked to stop.
+  /// Steps, and waits where there is nothing to do, until it is asked to stop. What an on_done
+  /// throws goes to SchedulerOptions::on_error, and the texts go on. Texts that are not over are
+  /// left as they are: the next step, run or serve goes on with them.
   void serve(std::stop_token stop);
 
+  /// Each number for itself is of this moment.
   SchedulerStatistics statistics() const;
   PoolStatistics pool() const;
   /// Only between steps, by the thread that steps.

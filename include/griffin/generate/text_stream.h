@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// From tokens to text, as they come.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,8 @@
 namespace griffin {
 
 /// Turns ids into text as they come. Held back is what may still become a whole code point or a
-/// stop string.
+/// stop string. One per text, used by one thread at a time. Cost of an id: the bytes of its text,
+/// for each a look at every stop string, and once the lengths of the stop strings.
 class TextStream {
  public:
   /// The tokenizer must outlive the stream. Throws Error(invalid_argument) for a stop

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of every kind, and the texts they are alone.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "griffin/generate/generator.h"
+#include "griffin/generate/scheduler.h"
+#include "support/models.h"
+
+namespace griffin::test {
+
+inline const Model& embedded() {
+  static const Model m = Model::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin");
+  return m;
+}
+
+inline const Tokenizer& tokenizer() {
+  static const Tokenizer t =
+      Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin/tokenizer.model");
+  return t;
+}
+
+/// Prompts and options of every kind; the same for the same number.
+inline Request request(const Model& model, std::uint32_t number) {
+  Request r;
+  r.prompt = random_tokens(model.config(), 1 + number * 37 % 90, number);
+  r.options.max_new_tokens = 1 + number * 13 % 40;
+  if (number % 3 != 0) {
+    r.options.sampling.temperature = 0.8F;
+    r.options.sampling.top_k = 30;
+    r.options.sampling.seed = number;
+  }
+  if (number % 4 == 1) r.options.sampling.repeat_penalty = 1.2F;
+  if (number % 5 == 2) r.options.top_logprobs = 2;
+  return r;
+}
+
+inline Result alone(const Model& model, const Request& r, const SequenceOptions& sequence = {}) {
+  Generator generator(model, {.threads = 1});
+  Sequence s = model.sequence(sequence);
+  return generator.generate(s, r.prompt, r.options);
+}
+
+/// Five bytes or so from the middle of a text, whole code points.
+inline std::string middle_of(std::string_view text) {
+  const auto is_inside = [&](std::size_t at) {
+    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  std::size_t begin = text.size() / 2;
+  while (is_inside(begin)) ++begin;
+  std::size_t end = std::min(begin + 5, text.size());
+  while (is_inside(end)) ++end;
+  return std::string(text.substr(begin, end - begin));
+}
+
+/// With text; two of three numbers end by what comes up in the middle of the text they would
+/// otherwise be.
+inline Request with_stops(Request r, std::uint32_t number) {
+  r.options.tokenizer = &tokenizer();
+  const Result whole = alone(embedded(), r);
+  if (number % 3 == 0 && !whole.tokens.empty()) {
+    r.options.stop_ids = {-1, whole.tokens[whole.tokens.size() / 2]};
+  }
+  if (number % 3 == 1 && !whole.text.empty()) {
+    r.options.stop_strings = {"not in it", middle_of(whole.text)};
+  }
+  return r;
+}
+
+inline void expect_same(const Result& found, const Result& expected) {
+  EXPECT_EQ(found.tokens, expected.tokens);
+  EXPECT_EQ(found.text, expected.text);
+  EXPECT_EQ(found.reason, expected.reason);
+  EXPECT_EQ(found.stop_id, expected.stop_id);
+  EXPECT_EQ(found.stop_string, expected.stop_string);
+  EXPECT_EQ(found.logprobs, expected.logprobs);
+  EXPECT_EQ(found.stop_logprob, expected.stop_logprob);
+  EXPECT_EQ(found.fed_back, expected.fed_back);
+  ASSERT_EQ(found.top_logprobs.size(), expected.top_logprobs.size());
+  for (std::size_t i = 0; i < found.top_logprobs.size(); ++i) {
+    EXPECT_EQ(found.top_logprobs[i].id, expected.top_logprobs[i].id);
+    EXPECT_EQ(found.top_logprobs[i].logprob, expected.top_logprobs[i].logprob);
+  }
+}
+
+/// Submits a request and puts its result where it is asked for.
+inline Scheduler::Id submit(Scheduler& scheduler, Request r, Result& result) {
+  r.on_done = [&result](Result&& done, const Sequence*) { result = std::move(done); };
+  return scheduler.submit(std::move(r));
+}
+
+}  // namespace griffin::test
