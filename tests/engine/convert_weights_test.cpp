@@ -316,7 +316,7 @@ class ScaledWeights : public IsaTest {
       for (const float factor : {8.0F, 0x1p-5F}) {
         Source scaled = plain;
         for (float& w : scaled.w) w *= factor;
-        for (const std::int64_t rows : {1, 9}) {
+        for (const std::int64_t rows : {1, 8, 9, 16, 17, 24, 65, 72}) {
           const std::vector<float> expected = values_of(convert(plain, dtype), rows);
           const std::vector<float> found = values_of(convert(scaled, dtype), rows);
           ASSERT_NE(*std::max_element(found.begin(), found.end()), 0.0F);
@@ -339,7 +339,7 @@ class ScaledWeights : public IsaTest {
     }
   }
 
-  alignas(64) static inline std::byte operand[1 << 14];
+  alignas(64) static inline std::byte operand[1 << 17];
   alignas(64) static inline std::byte scratch[1 << 20];
 };
 INSTANTIATE_TEST_SUITE_P(Isa, ScaledWeights, ::testing::ValuesIn(all_tables()), table_name);
