@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 
 #include "griffin/core/parallel.h"
@@ -52,8 +53,9 @@ void read_tile(const WeightView& from, Tile& tile) {
 }
 
 bool is_finite(const Tile& tile) {
-  return std::all_of(tile.w[0], tile.w[0] + block_rows * block_cols,
-                     [](float x) { return std::isfinite(x); });
+  return std::all_of(std::begin(tile.w), std::end(tile.w), [](const auto& row) {
+    return std::all_of(std::begin(row), std::end(row), [](float x) { return std::isfinite(x); });
+  });
 }
 
 void write_tile(const Tile& tile, const WeightView& to, std::byte* data) {
