@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <system_error>
@@ -55,6 +56,7 @@ Checkpoint::Checkpoint(const std::filesystem::path& folder, FileAccess access)
   // The order in which transformers looks for them.
   if (is_there(listing_)) {
     files_.emplace_back(listing_, access);
+    settle_head_tying();
     return;
   }
   listing_ = folder / index_file;
@@ -63,6 +65,11 @@ Checkpoint::Checkpoint(const std::filesystem::path& folder, FileAccess access)
                                    ", found neither");
   }
   files_ = open_shards(listing_, access);
+  settle_head_tying();
+}
+
+void Checkpoint::settle_head_tying() {
+  if (!config_.names_head_tying) config_.model.tied_head = !find("lm_head.weight");
 }
 
 Checkpoint::Entry Checkpoint::find(std::string_view name) const noexcept {
@@ -71,6 +78,13 @@ Checkpoint::Entry Checkpoint::find(std::string_view name) const noexcept {
     if (tensor != file.tensors().end()) return {&tensor->second, &file};
   }
   return {};
+}
+
+void Checkpoint::close_unused(std::span<const WeightView> used) {
+  std::erase_if(files_, [&](const SafetensorsFile& file) {
+    return std::none_of(used.begin(), used.end(),
+                        [&](const WeightView& view) { return file.holds(view.data); });
+  });
 }
 
 }  // namespace griffin

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config_file.h"
+#include "griffin/core/weight.h"
 #include "safetensors.h"
 
 namespace griffin {
@@ -20,6 +22,7 @@ class Checkpoint {
   /// Throws Error: io, format, mismatch.
   Checkpoint(const std::filesystem::path& folder, FileAccess access);
 
+  /// Where config.json does not say whether the head is tied, it is unless a file has one.
   const CheckpointConfig& config() const noexcept { return config_; }
 
   struct Entry {
@@ -31,10 +34,15 @@ class Checkpoint {
   Entry find(std::string_view name) const noexcept;
 
   const std::vector<SafetensorsFile>& files() const noexcept { return files_; }
+  /// Closes the files that none of these views looks into.
+  void close_unused(std::span<const WeightView> used);
+
   /// What an error about a missing tensor names: the single file, or the index.
   const std::filesystem::path& listing() const noexcept { return listing_; }
 
  private:
+  void settle_head_tying();
+
   CheckpointConfig config_;
   std::vector<SafetensorsFile> files_;
   std::filesystem::path listing_;

@@ -64,8 +64,9 @@ class CheckpointSource final : public WeightSource {
     return checkpoint_.find(name).file->path().string() + ": tensor " + name;
   }
 
-  std::shared_ptr<const void> finish() override {
+  std::shared_ptr<const void> finish(std::span<const WeightView> used) override {
     check_nothing_left();
+    checkpoint_.close_unused(used);
     return std::make_shared<const Checkpoint>(std::move(checkpoint_));
   }
 

@@ -6,59 +6,96 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <numeric>
-#include <vector>
 
 #include "griffin/core/parallel.h"
 #include "griffin/kernels.h"
-#include "quantize_panel.h"
+#include "quantize_block.h"
 
 namespace griffin {
 namespace {
 
-/// Rows [first, first + count) as float32, dense.
-void read_rows(const WeightView& from, std::int64_t first, std::int64_t count, float* to) {
-  std::int32_t rows[block_rows];
-  std::iota(rows, rows + count, static_cast<std::int32_t>(first));
-  kernels::table_at(0).embed[static_cast<std::size_t>(from.dtype)](
-      {from.data, rows, to, from.cols, count, from.cols, 1.0F});
+/// What a block holds, as float32, zero beyond the matrix; and its place. Small enough for the
+/// stack: threads that convert take no memory, which they could not report to be missing.
+struct Tile {
+  std::int64_t row, col;    // of its first weight
+  std::int64_t rows, cols;  // within the matrix
+  float w[block_rows][block_cols] = {};
+};
+
+/// Panels of blocks follow one another.
+std::size_t block_offset(const WeightView& matrix, const Tile& tile) {
+  const std::int64_t panel = tile.row / block_rows;
+  return static_cast<std::size_t>((panel * blocks_across(matrix.cols) + tile.col / block_cols) *
+                                  block_bytes(matrix.dtype));
 }
 
-/// Up to block_rows rows of float32 -> their place in the converted matrix.
-void write_rows(const float* rows, std::int64_t first, std::int64_t count, std::int64_t cols,
-                Dtype to, std::byte* data) {
-  const auto offset = static_cast<std::size_t>(first * cols) * size_of(to);
-  switch (to) {
-    case Dtype::f32:
-      std::memcpy(data + offset, rows, static_cast<std::size_t>(count * cols) * sizeof(float));
-      return;
-    case Dtype::bf16:
-      kernels::table_at(0).narrow_bf16({rows, data + offset, count * cols});
-      return;
-    default:
-      quantize_panel(to, rows, count, cols,
-                     data + first / block_rows * blocks_across(cols) * block_bytes(to));
+std::size_t row_offset(const WeightView& matrix, const Tile& tile, std::int64_t row) {
+  return static_cast<std::size_t>((tile.row + row) * matrix.cols + tile.col) *
+         size_of(matrix.dtype);
+}
+
+void read_tile(const WeightView& from, Tile& tile) {
+  const kernels::Table& table = kernels::table_at(0);
+  const auto type = static_cast<std::size_t>(from.dtype);
+  const auto* data = static_cast<const std::byte*>(from.data);
+  if (is_quantized(from.dtype)) {  // a block is a matrix of one
+    std::int32_t rows[block_rows];
+    std::iota(rows, rows + block_rows, 0);
+    table.embed[type](
+        {data + block_offset(from, tile), rows, tile.w[0], block_cols, tile.rows, tile.cols, 1.0F});
+    return;
   }
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    table.widen[type]({data + row_offset(from, tile, r), tile.w[r], tile.cols});
+  }
+}
+
+bool is_finite(const Tile& tile) {
+  return std::all_of(std::begin(tile.w), std::end(tile.w), [](const auto& row) {
+    return std::all_of(std::begin(row), std::end(row), [](float x) { return std::isfinite(x); });
+  });
+}
+
+void write_tile(const Tile& tile, const WeightView& to, std::byte* data) {
+  if (is_quantized(to.dtype)) {
+    quantize_block(to.dtype, tile.w, data + block_offset(to, tile));
+    return;
+  }
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    std::byte* row = data + row_offset(to, tile, r);
+    if (to.dtype == Dtype::f32) {
+      std::memcpy(row, tile.w[r], static_cast<std::size_t>(tile.cols) * sizeof(float));
+    } else {
+      kernels::table_at(0).narrow_bf16({tile.w[r], row, tile.cols});
+    }
+  }
+}
+
+/// Sixteen rows. False where they cannot be quantised.
+bool convert_panel(const WeightView& from, std::int64_t panel, const WeightView& to,
+                   std::byte* data) {
+  const std::int64_t row = panel * block_rows;
+  const std::int64_t rows = std::min(block_rows, from.rows - row);
+  for (std::int64_t col = 0; col < from.cols; col += block_cols) {
+    Tile tile{row, col, rows, std::min(block_cols, from.cols - col)};
+    read_tile(from, tile);
+    if (is_quantized(to.dtype) && !is_finite(tile)) return false;
+    write_tile(tile, to, data);
+  }
+  return true;
 }
 
 }  // namespace
 
 bool convert_weights(const WeightView& from, Dtype to, std::byte* data) {
+  const WeightView result{nullptr, to, from.rows, from.cols};
   std::atomic<bool> finite = true;
   parallel_for(available_cores(), blocks_down(from.rows), 1,
                [&](std::int64_t begin, std::int64_t end) {
-                 std::vector<float> rows(static_cast<std::size_t>(block_rows * from.cols));
                  for (std::int64_t panel = begin; panel < end; ++panel) {
-                   const std::int64_t first = panel * block_rows;
-                   const std::int64_t count = std::min(block_rows, from.rows - first);
-                   read_rows(from, first, count, rows.data());
-                   const auto last = rows.begin() + count * from.cols;
-                   if (is_quantized(to) &&
-                       !std::all_of(rows.begin(), last, [](float x) { return std::isfinite(x); })) {
-                     finite = false;
-                     return;
-                   }
-                   write_rows(rows.data(), first, count, from.cols, to, data);
+                   if (!convert_panel(from, panel, result, data)) finite = false;
                  }
                });
   return finite;

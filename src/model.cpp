@@ -14,10 +14,8 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   const double started = seconds_now();
   Checkpoint checkpoint(folder, options.access);
   const CheckpointConfig found = checkpoint.config();
-  ModelConfig config = found.model;
-  if (!found.names_head_tying) config.tied_head = !checkpoint.find("lm_head.weight");
   const auto source = checkpoint_source(std::move(checkpoint), options);
-  return ModelBuilder(config, *source, options.precision).build(found.stop_ids, started);
+  return ModelBuilder(found.model, *source, options.precision).build(found.stop_ids, started);
 }
 
 Model Model::random(const ModelConfig& config, Dtype dtype, std::uint64_t seed) {

@@ -46,8 +46,8 @@ Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
   parts->lm_head = {{head, nullptr, arithmetic_}, config_.soft_cap};
   parts->stop_ids = std::move(stop_ids);
   parts->weight_bytes = weight_bytes_;
-  parts->storage =
-      std::make_shared<const ModelStorage>(ModelStorage{source_.finish(), std::move(owned_)});
+  parts->storage = std::make_shared<const ModelStorage>(
+      ModelStorage{source_.finish(used_as_stored_), std::move(owned_)});
   parts->fingerprint = fingerprint_.value();
   parts->load_seconds = seconds_now() - started;
   return Model(std::move(parts));
@@ -169,6 +169,7 @@ WeightView ModelBuilder::matrix(const std::string& name, std::int64_t rows, std:
   const WeightView stored = source_.matrix(name, {rows, cols}, Lifetime::model);
   const Dtype held = held_as(stored.dtype);
   if (held == stored.dtype) {
+    used_as_stored_.push_back(stored);
     weight_bytes_ += stored.bytes();
     fingerprint_.add_sample(stored);
     return stored;

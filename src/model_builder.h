@@ -48,6 +48,7 @@ class ModelBuilder {
   Fingerprint fingerprint_;
   std::uint64_t weight_bytes_ = 0;
   std::vector<Buffer> owned_;
+  std::vector<WeightView> used_as_stored_;
   Buffer transposed_;  // of the gate at hand
   const float* rope_frequency_ = nullptr;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <system_error>
@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "checkpoint.h"
+#include "checkpoint_source.h"
+#include "checkpoint_tensors.h"
 #include "convert_weights.h"
 #include "griffin/core/error.h"
+#include "griffin/core/parallel.h"
 #include "griffin/model/quantize.h"
 #include "output_file.h"
 #include "safetensors_writer.h"
@@ -24,70 +27,82 @@ using nlohmann::ordered_json;
 constexpr const char* copied_files[] = {"generation_config.json", "tokenizer.model",
                                         "tokenizer.json", "tokenizer_config.json",
                                         "special_tokens_map.json"};
-constexpr std::int64_t rows_at_once = 1024;
 
-/// A matrix [out, in], a stack of gates [block, in, out], or something to be copied.
-enum class Part { matrix, gates, other };
+/// What is converted at once, so that all cores have something to do: bytes of the input.
+constexpr std::int64_t bytes_at_once_per_core = 1 << 21;
 
-Part part_of(const std::string& name, const StoredTensor& tensor) {
-  if (tensor.shape.size() == 2 && name.ends_with(".weight")) return Part::matrix;
-  if (tensor.shape.size() == 3 && name.ends_with("_gate_weight")) return Part::gates;
-  return Part::other;
+/// Rows of a matrix that are converted at once; whole panels.
+std::int64_t rows_at_once(const WeightView& matrix) {
+  const auto row_bytes = matrix.cols * static_cast<std::int64_t>(size_of(matrix.dtype));
+  const std::int64_t rows = available_cores() * bytes_at_once_per_core / row_bytes;
+  return std::max(std::int64_t{1}, rows / block_rows) * block_rows;
 }
 
-Dtype dtype_of(const StoredTensor& tensor) {
-  return tensor.dtype == "F32" ? Dtype::f32 : tensor.dtype == "BF16" ? Dtype::bf16 : Dtype::f16;
-}
+/// The matrices and gates of a model by their names: type and shape of the first of a stack, no
+/// data.
+using Matrices = std::map<std::string, WeightView, std::less<>>;
 
-std::int64_t extent(const StoredTensor& tensor, std::size_t axis) {
-  return static_cast<std::int64_t>(tensor.shape[axis]);
+/// Throws what Model::load does unless every name, shape and type is what config.json describes.
+Matrices checked_matrices(const fs::path& from, const ModelConfig& config) {
+  const LoadOptions options;
+  const auto source = checkpoint_source(Checkpoint(from, FileAccess::map), options);
+  Matrices matrices;
+  for (const ModelTensor& tensor : tensors_of(config)) {
+    if (tensor.kind == TensorKind::vector) {
+      source->vector(tensor.name, tensor.shape);
+    } else {
+      WeightView view = source->matrix(tensor.name, tensor.shape, Lifetime::next_call);
+      view.data = nullptr;
+      matrices.emplace(tensor.name, view);
+    }
+  }
+  source->finish({});
+  return matrices;
 }
 
 /// One tensor of the input, what becomes of it, and where it is written.
-struct Job {
+struct Conversion {
   std::string name;
   const StoredTensor* from = nullptr;
-  Part part = Part::other;
-  Dtype to = Dtype::f32;  // unless part is other
+  const WeightView* matrix = nullptr;  // null: copied
+  std::int64_t count = 1;              // of matrices in the stack that gates are
+  Dtype to = Dtype::f32;               // unless it is copied
   TensorEntry entry;
 };
 
-Job job_for(const std::string& name, const StoredTensor& tensor, Dtype dtype) {
-  Job job{name, &tensor, part_of(name, tensor), dtype, {name, tensor.dtype, tensor.shape, 0}};
-  job.entry.bytes = tensor.data.size();
-  if (job.part == Part::other) return job;
-  if (job.part == Part::gates && dtype == Dtype::int4) job.to = Dtype::int8;
-  if (is_quantized(job.to)) {
-    const std::size_t rank = tensor.shape.size();
-    const std::int64_t panels = blocks_down(extent(tensor, rank - 2));
-    const std::int64_t groups = blocks_across(extent(tensor, rank - 1));
-    job.entry.dtype = "U8";
-    job.entry.shape.resize(rank - 2);
-    for (const std::int64_t n : {panels, groups, block_bytes(job.to)}) {
-      job.entry.shape.push_back(static_cast<std::uint64_t>(n));
-    }
-    job.entry.bytes = 1;
-  } else {
-    job.entry.dtype = "BF16";
-    job.entry.bytes = size_of(Dtype::bf16);
-  }
-  for (const std::uint64_t n : job.entry.shape) job.entry.bytes *= n;
-  return job;
+bool is_gates(const Conversion& conversion) {
+  return conversion.from->shape.size() == 3;
 }
 
-/// The tensors of a file: those in blocks first, where they lie on cache lines.
-std::vector<Job> jobs_for(const SafetensorsFile& file, Dtype dtype) {
-  std::vector<Job> jobs;
-  for (const auto& [name, tensor] : file.tensors()) jobs.push_back(job_for(name, tensor, dtype));
-  std::stable_partition(jobs.begin(), jobs.end(),
-                        [](const Job& job) { return job.entry.bytes % cache_line == 0; });
-  return jobs;
+Conversion conversion_of(const std::string& name, const StoredTensor& tensor,
+                         const WeightView* matrix, Dtype dtype) {
+  Conversion job{name, &tensor, matrix, 1, dtype, {name, tensor.dtype, tensor.shape, 0}};
+  job.entry.bytes = tensor.data.size();
+  if (matrix == nullptr) return job;
+  if (is_gates(job)) {
+    job.count = static_cast<std::int64_t>(tensor.shape.front());
+    if (dtype == Dtype::int4) job.to = Dtype::int8;
+  }
+  if (is_quantized(job.to)) {
+    job.entry.dtype = "U8";
+    job.entry.shape.resize(tensor.shape.size() - 2);
+    for (const std::int64_t n :
+         {blocks_down(matrix->rows), blocks_across(matrix->cols), block_bytes(job.to)}) {
+      job.entry.shape.push_back(static_cast<std::uint64_t>(n));
+    }
+  } else {
+    job.entry.dtype = "BF16";
+  }
+  const WeightView result{nullptr, job.to, matrix->rows, matrix->cols};
+  job.entry.bytes = static_cast<std::uint64_t>(job.count) * result.bytes();
+  return job;
 }
 
 class Quantizer {
  public:
-  Quantizer(const Checkpoint& checkpoint, fs::path to, const QuantizeOptions& options)
-      : checkpoint_(checkpoint), to_(std::move(to)), options_(options) {
+  Quantizer(const Checkpoint& checkpoint, const Matrices& matrices, fs::path to,
+            const QuantizeOptions& options)
+      : checkpoint_(checkpoint), matrices_(matrices), to_(std::move(to)), options_(options) {
     for (const SafetensorsFile& file : checkpoint.files()) {
       for (const auto& [name, tensor] : file.tensors()) progress_.bytes_total += tensor.data.size();
     }
@@ -107,19 +122,32 @@ class Quantizer {
   }
 
  private:
+  /// The tensors of a file: those in blocks first, where they lie on cache lines.
+  std::vector<Conversion> conversions(const SafetensorsFile& file) const {
+    std::vector<Conversion> jobs;
+    for (const auto& [name, tensor] : file.tensors()) {
+      const auto matrix = matrices_.find(name);
+      const WeightView* view = matrix == matrices_.end() ? nullptr : &matrix->second;
+      jobs.push_back(conversion_of(name, tensor, view, options_.dtype));
+    }
+    std::stable_partition(jobs.begin(), jobs.end(),
+                          [](const Conversion& job) { return job.entry.bytes % cache_line == 0; });
+    return jobs;
+  }
+
   void write(const SafetensorsFile& file) {
-    const std::vector<Job> jobs = jobs_for(file, options_.dtype);
+    const std::vector<Conversion> jobs = conversions(file);
     std::vector<TensorEntry> entries;
-    for (const Job& job : jobs) {
+    for (const Conversion& job : jobs) {
       entries.push_back(job.entry);
       written_ += job.entry.bytes;
-      weight_map_[job.name] = file.path().filename().string();
+      weight_map_.emplace(job.name, file.path().filename().string());
     }
     Metadata metadata{{"format", "pt"}};
     if (is_quantized(options_.dtype)) metadata.emplace(blocks_key, blocks_version);
     OutputFile out(to_ / file.path().filename());
     out.write(safetensors_header(entries, metadata));
-    for (const Job& job : jobs) {
+    for (const Conversion& job : jobs) {
       where_ = file.path().string() + ": tensor " + job.name;
       progress_.tensor = job.name;
       write(job, out);
@@ -127,28 +155,32 @@ class Quantizer {
     out.commit();
   }
 
-  void write(const Job& job, OutputFile& out) {
-    if (job.part == Part::other) {
-      out.write(job.from->data);
+  void write(const Conversion& job, OutputFile& out) {
+    entry_bytes_ = 0;
+    if (job.matrix == nullptr) {
+      put(job.from->data, out);
       report(job.from->data.size());
-    } else if (job.part == Part::gates && is_quantized(job.to)) {
+    } else if (is_gates(job) && is_quantized(job.to)) {
       write_gates(job, out);
     } else {
-      std::int64_t rows = 1;
-      for (std::size_t axis = 0; axis + 1 < job.from->shape.size(); ++axis) {
-        rows *= extent(*job.from, axis);
-      }
-      const WeightView view{job.from->data.data(), dtype_of(*job.from), rows,
-                            extent(*job.from, job.from->shape.size() - 1)};
-      write_rows(view, job.to, out);
+      WeightView stack = *job.matrix;
+      stack.data = job.from->data.data();
+      stack.rows *= job.count;
+      write_rows(stack, job.to, out);
+    }
+    if (entry_bytes_ != job.entry.bytes) {
+      throw Error(ErrorCode::format, where_ + ": expected to write " +
+                                         std::to_string(job.entry.bytes) + " bytes, wrote " +
+                                         std::to_string(entry_bytes_));
     }
   }
 
   /// A stretch of rows at a time.
   void write_rows(const WeightView& from, Dtype to, OutputFile& out) {
-    for (std::int64_t row = 0; row < from.rows; row += rows_at_once) {
+    const std::int64_t step = rows_at_once(from);
+    for (std::int64_t row = 0; row < from.rows; row += step) {
       WeightView part = from;
-      part.rows = std::min(rows_at_once, from.rows - row);
+      part.rows = std::min(step, from.rows - row);
       const auto skipped = static_cast<std::size_t>(row * from.cols) * size_of(from.dtype);
       part.data = static_cast<const std::byte*>(from.data) + skipped;
       convert(part, to, out);
@@ -156,18 +188,24 @@ class Quantizer {
     }
   }
 
-  /// Blocks [in, out] become [out, in], as the products want them.
-  void write_gates(const Job& job, OutputFile& out) {
-    const std::int64_t blocks = extent(*job.from, 0);
-    const WeightView stored{nullptr, dtype_of(*job.from), extent(*job.from, 1),
-                            extent(*job.from, 2)};
-    Buffer transposed(stored.bytes());
-    for (std::int64_t n = 0; n < blocks; ++n) {
-      const std::size_t first = static_cast<std::size_t>(n) * stored.bytes();
-      transpose(job.from->data.data() + first, transposed.data(), stored.rows, stored.cols,
-                size_of(stored.dtype));
-      convert({transposed.data(), stored.dtype, stored.cols, stored.rows}, job.to, out);
-      report(stored.bytes());
+  /// Matrices [in, out] become [out, in], as the products want them, a stretch of outputs at a
+  /// time.
+  void write_gates(const Conversion& job, OutputFile& out) {
+    const WeightView& stored = *job.matrix;
+    const std::size_t size = size_of(stored.dtype);
+    WeightView part{nullptr, stored.dtype, 0, stored.rows};
+    const std::int64_t step = std::min(rows_at_once(part), stored.cols);
+    Buffer transposed(static_cast<std::size_t>(step * part.cols) * size);
+    part.data = transposed.data();
+    for (std::int64_t n = 0; n < job.count; ++n) {
+      const std::byte* gate = job.from->data.data() + static_cast<std::size_t>(n) * stored.bytes();
+      for (std::int64_t first = 0; first < stored.cols; first += step) {
+        part.rows = std::min(step, stored.cols - first);
+        transpose_columns(gate, transposed.data(), stored.rows, stored.cols, first, part.rows,
+                          size);
+        convert(part, job.to, out);
+        report(part.bytes());
+      }
     }
   }
 
@@ -178,7 +216,12 @@ class Quantizer {
       throw Error(ErrorCode::format,
                   where_ + ": expected finite numbers to quantise, found infinity or NaN");
     }
-    out.write(std::span<const std::byte>(converted_.data(), result.bytes()));
+    put({converted_.data(), result.bytes()}, out);
+  }
+
+  void put(std::span<const std::byte> bytes, OutputFile& out) {
+    out.write(bytes);
+    entry_bytes_ += bytes.size();
   }
 
   void report(std::uint64_t bytes) {
@@ -189,16 +232,18 @@ class Quantizer {
   }
 
   const Checkpoint& checkpoint_;
+  const Matrices& matrices_;
   fs::path to_;
   const QuantizeOptions& options_;
   LoadProgress progress_{};
   std::uint64_t written_ = 0;
-  ordered_json weight_map_;
+  std::uint64_t entry_bytes_ = 0;  // of the tensor at hand, so far
+  std::map<std::string, std::string> weight_map_;
   std::string where_;
   Buffer converted_;
 };
 
-void check(const fs::path& from, const fs::path& to, const Checkpoint& checkpoint, Dtype dtype) {
+void check_types(const Checkpoint& checkpoint, Dtype dtype) {
   if (dtype != Dtype::int8 && dtype != Dtype::int4 && dtype != Dtype::bf16) {
     throw Error(ErrorCode::unsupported,
                 std::string("quantize: expected int8, int4 or bf16, found ") + name_of(dtype));
@@ -209,13 +254,40 @@ void check(const fs::path& from, const fs::path& to, const Checkpoint& checkpoin
                   file.path().string() + ": expected float weights, found quantised ones");
     }
   }
-  Model::load(from);  // every name, shape and type is what config.json describes
-  for (const char* name : {"config.json", "model.safetensors", "model.safetensors.index.json"}) {
-    if (fs::exists(to / name)) {
+}
+
+/// Whether there is anything of that name, a link to nothing too.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::not_found) return false;
+  if (error) throw Error(ErrorCode::io, path.string() + ": " + error.message());
+  return true;
+}
+
+using Copies = std::vector<std::pair<std::string, FileBytes>>;
+
+Copies open_copies(const fs::path& from) {
+  Copies copies;
+  for (const char* name : copied_files) {
+    if (is_there(from / name)) copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
+  }
+  return copies;
+}
+
+/// Refuses to replace a file, or to put one where it would be read before those that are written.
+void check_room(const fs::path& to, const Checkpoint& checkpoint, const Copies& copies) {
+  const auto check = [&](const fs::path& name) {
+    if (is_there(to / name)) {
       throw Error(ErrorCode::io, (to / name).string() + ": is there already; expected a folder " +
                                      "without a checkpoint");
     }
+  };
+  for (const char* name : {"config.json", "model.safetensors", "model.safetensors.index.json"}) {
+    check(name);
   }
+  for (const SafetensorsFile& file : checkpoint.files()) check(file.path().filename());
+  for (const auto& [name, bytes] : copies) check(name);
 }
 
 void write_file(const fs::path& path, std::string_view text) {
@@ -225,37 +297,42 @@ void write_file(const fs::path& path, std::string_view text) {
 }
 
 std::string config_with_quantization(const fs::path& from, Dtype dtype) {
-  const FileBytes bytes(from / "config.json", FileAccess::read);
-  ordered_json config = ordered_json::parse(bytes.text());
-  config.erase("quantization_config");
-  if (is_quantized(dtype)) {
-    config["quantization_config"] = {
-        {"quant_method", "griffin"}, {"version", 1}, {"weights", name_of(dtype)}};
-  } else {
-    config["torch_dtype"] = "bfloat16";
+  const fs::path path = from / "config.json";
+  const FileBytes bytes(path, FileAccess::read);
+  try {
+    ordered_json config = ordered_json::parse(bytes.text());
+    config.erase("quantization_config");
+    if (is_quantized(dtype)) {
+      config["quantization_config"] = {
+          {"quant_method", "griffin"}, {"version", 1}, {"weights", name_of(dtype)}};
+    } else {
+      config["torch_dtype"] = "bfloat16";
+    }
+    return config.dump(2) + "\n";
+  } catch (const ordered_json::exception& error) {
+    throw Error(ErrorCode::format, path.string() + ": cannot be copied: " + error.what());
   }
-  return config.dump(2) + "\n";
 }
 
 }  // namespace
 
 QuantizeResult quantize(const fs::path& from, const fs::path& to, const QuantizeOptions& options) {
   const Checkpoint checkpoint(from, FileAccess::map);
-  check(from, to, checkpoint, options.dtype);
+  check_types(checkpoint, options.dtype);
+  const Matrices matrices = checked_matrices(from, checkpoint.config().model);
+  const Copies copies = open_copies(from);
+  const std::string config = config_with_quantization(from, options.dtype);
+  check_room(to, checkpoint, copies);
   std::error_code error;
   fs::create_directories(to, error);
   if (error) throw Error(ErrorCode::io, to.string() + ": cannot be made: " + error.message());
-  Quantizer quantizer(checkpoint, to, options);
+  Quantizer quantizer(checkpoint, matrices, to, options);
   const QuantizeResult result = quantizer.run();
   if (checkpoint.listing().extension() == ".json") {
     write_file(to / checkpoint.listing().filename(), quantizer.index());
   }
-  for (const char* name : copied_files) {
-    if (fs::exists(from / name)) {
-      write_file(to / name, FileBytes(from / name, FileAccess::map).text());
-    }
-  }
-  write_file(to / "config.json", config_with_quantization(from, options.dtype));
+  for (const auto& [name, bytes] : copies) write_file(to / name, bytes.text());
+  write_file(to / "config.json", config);
   return result;
 }
 

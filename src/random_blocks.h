@@ -17,7 +17,8 @@ inline std::uint64_t random_bits(std::uint64_t key, std::uint64_t index) {
   return z ^ (z >> 31);
 }
 
-/// Fills `count` matrices like `view`, quantised, with weights uniform in [-limit, limit].
+/// Fills `count` matrices like `view`, quantised, with symmetric weights of the variance that they
+/// have when uniform in [-limit, limit]. Scales and factors differ from group to group.
 void fill_random_blocks(std::uint64_t key, const WeightView& view, std::int64_t count, float limit,
                         std::byte* to);
 

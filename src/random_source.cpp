@@ -88,7 +88,7 @@ class RandomSource final : public WeightSource {
 
   std::string where(const std::string& name) const override { return "random " + name; }
 
-  std::shared_ptr<const void> finish() override {
+  std::shared_ptr<const void> finish(std::span<const WeightView>) override {
     return std::make_shared<const std::vector<Buffer>>(std::move(kept_));
   }
 

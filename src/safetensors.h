@@ -43,6 +43,8 @@ class SafetensorsFile {
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const TensorMap& tensors() const noexcept { return tensors_; }
+  /// Whether an address lies in the file.
+  bool holds(const void* address) const noexcept;
   /// Whether tensors of bytes are quantised blocks.
   bool has_blocks() const noexcept { return metadata_.count(blocks_key) > 0; }
 

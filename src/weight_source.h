@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,9 @@ class WeightSource {
   /// What an error about that tensor starts with.
   virtual std::string where(const std::string& name) const = 0;
 
-  /// Called when the model has everything: hands over what the views of Lifetime::model look into.
-  virtual std::shared_ptr<const void> finish() = 0;
+  /// Called when the model has everything: hands over what the views look into that it uses as they
+  /// are, and lets go of the rest.
+  virtual std::shared_ptr<const void> finish(std::span<const WeightView> used) = 0;
 };
 
 }  // namespace griffin

@@ -27,8 +27,10 @@ cmake --build "$build" -- --quiet
 unset GRIFFIN_ISA
 run_tests=(qemu-aarch64 -L /usr/aarch64-linux-gnu "$build/test_kernels")
 tests=$("${run_tests[@]}" --gtest_list_tests)
-if ! grep -q /neon <<<"$tests"; then
-  echo "FAIL: no test runs with the neon table"
-  exit 1
-fi
+for table in neon neon_dotprod; do
+  if ! grep -Eq "/$table( |\$)" <<<"$tests"; then
+    echo "FAIL: no test runs with the $table table"
+    exit 1
+  fi
+done
 "${run_tests[@]}" --gtest_brief=1

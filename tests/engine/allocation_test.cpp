@@ -30,6 +30,8 @@ TEST(Allocations, AreCounted) {
 
 class AllocationTest : public IsaTest {};
 
+constexpr Dtype weight_types[] = {Dtype::f32, Dtype::bf16, Dtype::int8, Dtype::int4};
+
 std::vector<NamedConfig> models() {
   return {{"griffin", tiny_griffin(8)},
           {"hawk", tiny_hawk()},
@@ -50,23 +52,30 @@ void run_two_texts(ForwardPass& pass, std::vector<Sequence>& sequences, Tokens p
   }
 }
 
+void expect_no_allocations(const Model& model, ForwardPass& pass) {
+  std::vector<Sequence> sequences;
+  for (int i = 0; i < 2; ++i) {
+    sequences.push_back(model.sequence({capacity_for(model.config(), 36), Dtype::f32}));
+  }
+  const auto prompt = random_tokens(model.config(), 24, 90);
+  run_two_texts(pass, sequences, prompt);  // the OpenMP team comes to life
+  for (Sequence& s : sequences) s.reset();
+  const std::int64_t before = allocations();
+  run_two_texts(pass, sequences, prompt);
+  EXPECT_EQ(allocations() - before, 0);
+  EXPECT_EQ(sequences[0].position(), 36);
+}
+
 TEST_P(AllocationTest, NoneOnceThePassIsThere) {
   for (const NamedConfig& named : models()) {
-    for (const int threads : {1, 2}) {
-      SCOPED_TRACE(std::string(named.name) + ", " + std::to_string(threads) + " threads");
-      const Model model = Model::random(named.config, Dtype::bf16, 1);
-      std::vector<Sequence> sequences;
-      for (int i = 0; i < 2; ++i) {
-        sequences.push_back(model.sequence({capacity_for(named.config, 36), Dtype::f32}));
+    for (const Dtype dtype : weight_types) {
+      const Model model = Model::random(named.config, dtype, 1);
+      for (const int threads : {1, 2}) {
+        SCOPED_TRACE(std::string(named.name) + ", " + name_of(dtype) + ", " +
+                     std::to_string(threads) + " threads");
+        ForwardPass pass = pass_for(model, table(), 24, threads);
+        expect_no_allocations(model, pass);
       }
-      const auto prompt = random_tokens(named.config, 24, 90);
-      ForwardPass pass = pass_for(model, table(), 24, threads);
-      run_two_texts(pass, sequences, prompt);  // the OpenMP team comes to life
-      for (Sequence& s : sequences) s.reset();
-      const std::int64_t before = allocations();
-      run_two_texts(pass, sequences, prompt);
-      EXPECT_EQ(allocations() - before, 0);
-      EXPECT_EQ(sequences[0].position(), 36);
     }
   }
 }
@@ -76,49 +85,52 @@ TEST_P(AllocationTest, NoneOnceThePassIsThere) {
 TEST_P(AllocationTest, ScratchIsWhatTheLayersDeclare) {
   constexpr std::int64_t rows = 24;
   for (const NamedConfig& named : models()) {
-    SCOPED_TRACE(named.name);
-    const Model model = Model::random(named.config, Dtype::f32, 1);
-    ForwardPass pass = pass_for(model, table(), rows);
-    Sequence sequence = model.sequence({capacity_for(named.config, rows), Dtype::bf16});
-    pass.add(sequence, random_tokens(named.config, rows, 91));
-    pass.run();
-    const Workspace& workspace = pass.context().workspace;
-    EXPECT_EQ(workspace.used(), 0U);
-    EXPECT_LE(workspace.peak(), workspace.capacity());
-    std::size_t largest = 0;
-    for (const Block& block : model.blocks()) {
-      largest = std::max(largest,
-                         std::visit([](const auto& b) { return b.workspace_bytes(rows); }, block));
+    for (const Dtype dtype : weight_types) {
+      SCOPED_TRACE(std::string(named.name) + ", " + name_of(dtype));
+      const Model model = Model::random(named.config, dtype, 1);
+      ForwardPass pass = pass_for(model, table(), rows);
+      Sequence sequence = model.sequence({capacity_for(named.config, rows), Dtype::bf16});
+      pass.add(sequence, random_tokens(named.config, rows, 91));
+      pass.run();
+      const Workspace& workspace = pass.context().workspace;
+      EXPECT_EQ(workspace.used(), 0U);
+      EXPECT_LE(workspace.peak(), workspace.capacity());
+      std::size_t largest = 0;
+      for (const Block& block : model.blocks()) {
+        largest = std::max(
+            largest, std::visit([](const auto& b) { return b.workspace_bytes(rows); }, block));
+      }
+      EXPECT_EQ(workspace.peak(), Workspace::matrix_bytes(rows, named.config.width) + largest);
     }
-    EXPECT_EQ(workspace.peak(), Workspace::matrix_bytes(rows, named.config.width) + largest);
   }
 }
 
-/// Every block alone fits exactly into what it declares; one byte less, and it throws.
+/// A block alone fits exactly into what it declares; one byte less, and it throws.
+void expect_exact_scratch(const kernels::Table& table, const Model& model, const Block& block,
+                          std::int64_t rows) {
+  Sequence sequence = model.sequence();
+  std::vector<float> stream(static_cast<std::size_t>(rows * model.config().width), 0.5F);
+  const Slice slice{&sequence, 0, rows, 0};
+  const auto run = [&](Context& context) {
+    const MatrixView x{stream.data(), rows, model.config().width};
+    std::visit([&](const auto& b) { b(context, {{&slice, 1}, rows}, x); }, block);
+  };
+  const std::size_t declared =
+      std::visit([&](const auto& b) { return b.workspace_bytes(rows); }, block);
+  Context context(table, 1, declared, 128, 64);
+  run(context);
+  EXPECT_EQ(context.workspace.peak(), declared) << rows << " rows";
+  Context small(table, 1, declared - 1, 128, 64);
+  EXPECT_THROW(run(small), Error);
+  EXPECT_EQ(small.workspace.used(), 0U);
+}
+
 TEST_P(AllocationTest, EveryBlockTakesExactlyWhatItDeclares) {
-  for (const std::int64_t rows : {1, 7, 24}) {
-    const Model model = Model::random(tiny_griffin(8), Dtype::f32, 1);
-    Sequence sequence = model.sequence();
-    std::vector<float> stream(static_cast<std::size_t>(rows * model.config().width), 0.5F);
-    const Slice slice{&sequence, 0, rows, 0};
-    for (const Block& block : model.blocks()) {
-      const std::size_t declared =
-          std::visit([&](const auto& b) { return b.workspace_bytes(rows); }, block);
-      Context context(table(), 1, declared, 128, 64);
-      std::visit(
-          [&](const auto& b) {
-            b(context, {{&slice, 1}, rows}, {stream.data(), rows, model.config().width});
-          },
-          block);
-      EXPECT_EQ(context.workspace.peak(), declared) << rows << " rows";
-      Context small(table(), 1, declared - 1, 128, 64);
-      EXPECT_THROW(std::visit(
-                       [&](const auto& b) {
-                         b(small, {{&slice, 1}, rows}, {stream.data(), rows, model.config().width});
-                       },
-                       block),
-                   Error);
-      EXPECT_EQ(small.workspace.used(), 0U);
+  for (const Dtype dtype : weight_types) {
+    SCOPED_TRACE(name_of(dtype));
+    const Model model = Model::random(tiny_griffin(8), dtype, 1);
+    for (const std::int64_t rows : {1, 7, 24}) {
+      for (const Block& block : model.blocks()) expect_exact_scratch(table(), model, block, rows);
     }
   }
 }

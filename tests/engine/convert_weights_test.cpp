@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "griffin/kernels.h"
+#include "support/allocation_counter.h"
 #include "support/isa.h"
 #include "support/random_data.h"
 
@@ -243,7 +244,7 @@ TEST(ConvertWeights, TakesZerosAndTinyWeights) {
 
 TEST(ConvertWeights, TakesLargeWeights) {
   for (const Dtype dtype : quantized_types) {
-    for (const float factor : {0x1p+20F, 0x1p+50F, 0x1p-50F}) {
+    for (const float factor : {0x1p+20F, 0x1p+50F, 0x1p+100F, 0x1p-50F, 0x1p-90F}) {
       Source from = random_source(17, 300);
       const Blocks expected = convert(from, dtype);
       for (float& w : from.w) w *= factor;
@@ -254,6 +255,17 @@ TEST(ConvertWeights, TakesLargeWeights) {
         }
       }
     }
+  }
+}
+
+/// Threads that convert could not report that there is no memory.
+TEST(ConvertWeights, TakesNoMemory) {
+  const Source from = random_source(40, 300);
+  for (const Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::int8, Dtype::int4}) {
+    std::vector<std::byte> to(WeightView{nullptr, dtype, from.rows, from.cols}.bytes());
+    const std::int64_t before = allocations();
+    EXPECT_TRUE(convert_weights(from.view(), dtype, to.data()));
+    EXPECT_EQ(allocations(), before) << name_of(dtype);
   }
 }
 
@@ -304,7 +316,7 @@ class ScaledWeights : public IsaTest {
       for (const float factor : {8.0F, 0x1p-5F}) {
         Source scaled = plain;
         for (float& w : scaled.w) w *= factor;
-        for (const std::int64_t rows : {1, 9}) {
+        for (const std::int64_t rows : {1, 8, 9, 16, 17, 24, 65, 72}) {
           const std::vector<float> expected = values_of(convert(plain, dtype), rows);
           const std::vector<float> found = values_of(convert(scaled, dtype), rows);
           ASSERT_NE(*std::max_element(found.begin(), found.end()), 0.0F);
@@ -327,7 +339,7 @@ class ScaledWeights : public IsaTest {
     }
   }
 
-  alignas(64) static inline std::byte operand[1 << 14];
+  alignas(64) static inline std::byte operand[1 << 17];
   alignas(64) static inline std::byte scratch[1 << 20];
 };
 INSTANTIATE_TEST_SUITE_P(Isa, ScaledWeights, ::testing::ValuesIn(all_tables()), table_name);

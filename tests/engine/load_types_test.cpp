@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
+#include "support/allocation_counter.h"
 #include "support/checked_model.h"
 #include "support/models.h"
 #include "support/runs.h"
@@ -35,6 +37,24 @@ TEST(LoadTypes, ReadAndMappedFilesGiveTheSameBits) {
     EXPECT_EQ(logits_of(Model::load(folder.path(), read)), logits_of(Model::load(folder.path())));
   }
 }
+
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+/// Of files that were read, those stay that a weight is used from; converted weights need none.
+TEST(LoadTypes, FilesThatWereReadStayAsLongAsTheyAreNeeded) {
+  const TempFolder folder;
+  random_checkpoint(wide_griffin(), Dtype::f32, 1).write(folder.path());
+  const auto file =
+      static_cast<std::int64_t>(std::filesystem::file_size(folder.path() / "model.safetensors"));
+  const auto held_by = [&](Precision precision) {
+    const std::int64_t before = live_bytes();
+    const Model model = Model::load(folder.path(), {precision, FileAccess::read, {}});
+    return live_bytes() - before;
+  };
+  EXPECT_GT(held_by(Precision::stored), file);
+  EXPECT_LT(held_by(Precision::bf16), file * 3 / 4);
+  EXPECT_LT(held_by(Precision::int8), file / 2);
+}
+#endif
 
 TEST(LoadTypes, ShardsGiveTheSameBits) {
   CheckpointToWrite written = checkpoint();

@@ -5,14 +5,21 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
+#include <iterator>
 #include <limits>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "checkpoint_tensors.h"
+#include "convert_weights.h"
 #include "formats/refused.h"
+#include "safetensors.h"
+#include "support/allocation_counter.h"
 #include "support/checked_model.h"
 #include "support/models.h"
 #include "support/runs.h"
@@ -91,6 +98,108 @@ TEST(Quantize, WritesShardsAndAnUntiedHead) {
   }
 }
 
+/// The list of tensors that are looked for, and may be converted, is that of the model.
+TEST(Quantize, KnowsEveryTensorOfAModel) {
+  std::vector<NamedConfig> models = tiny_models();
+  models.push_back({"untied", tiny_griffin(8)});
+  models.back().config.tied_head = false;
+  for (const NamedConfig& named : models) {
+    const CheckpointToWrite checkpoint = random_checkpoint(named.config, Dtype::bf16, 1);
+    const std::vector<ModelTensor> tensors = tensors_of(named.config);
+    EXPECT_EQ(tensors.size(), checkpoint.tensors.size()) << named.name;
+    for (const ModelTensor& tensor : tensors) {
+      const std::vector<std::uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
+      EXPECT_EQ(checkpoint.tensors.at(tensor.name).shape, shape) << tensor.name;
+    }
+  }
+}
+
+std::vector<std::byte> bytes_of(const StoredTensor& tensor) {
+  return {tensor.data.begin(), tensor.data.end()};
+}
+
+/// Whatever they are called: what the model does not use is copied, of any type and shape.
+TEST(Quantize, CopiesTensorsThatTheModelDoesNotUse) {
+  const auto copied = [](const char* dtype, std::vector<std::uint64_t> shape, std::size_t bytes) {
+    return TensorToWrite{dtype, std::move(shape), std::vector<std::byte>(bytes, std::byte{0x7F})};
+  };
+  CheckpointToWrite checkpoint = random_checkpoint(tiny_griffin(8), Dtype::bf16, 1);
+  checkpoint.tensors["bytes.weight"] = copied("I8", {512, 512}, 512 * 512);
+  checkpoint.tensors["doubles.weight"] = copied("F64", {4, 4}, 128);
+  checkpoint.tensors["oblong_gate_weight"] = copied("BF16", {1, 16, 256}, 8192);
+  checkpoint.tensors["endless.weight"] = copied("BF16", {std::uint64_t{1} << 61, 0}, 0);
+  checkpoint.tensors["lm_head.weight"] = copied("F32", {7, 5}, 140);  // of a tied model
+  for (const Target& target : targets) {
+    const Quantized quantized(checkpoint, target.dtype);
+    const SafetensorsFile file(quantized.to() / "model.safetensors", FileAccess::read);
+    for (const char* name : {"bytes.weight", "doubles.weight", "oblong_gate_weight",
+                             "endless.weight", "lm_head.weight"}) {
+      const TensorToWrite& expected = checkpoint.tensors.at(name);
+      const StoredTensor& found = file.tensors().at(name);
+      EXPECT_EQ(found.dtype, expected.dtype) << name;
+      EXPECT_EQ(found.shape, expected.shape) << name;
+      EXPECT_EQ(bytes_of(found), expected.data) << name;
+    }
+    EXPECT_EQ(logits_of(load(quantized.to())), logits_of(load(quantized.from(), target.precision)));
+  }
+}
+
+TEST(Quantize, RefusesWhatAModelCannotBeLoadedFrom) {
+  const CheckpointToWrite whole = random_checkpoint(tiny_griffin(8), Dtype::f32, 1);
+  const auto refuse = [](const CheckpointToWrite& spoiled, ErrorCode code,
+                         const std::string& name) {
+    expect_refused(code, {name}, [&] { const Quantized quantized(spoiled, Dtype::int8); });
+  };
+  for (const auto& [name, tensor] : whole.tensors) {
+    CheckpointToWrite spoiled = whole;
+    spoiled.tensors.erase(name);
+    refuse(spoiled, ErrorCode::mismatch, name);
+    spoiled.tensors[name] = tensor;
+    spoiled.tensors[name].shape.push_back(1);
+    refuse(spoiled, ErrorCode::mismatch, name);
+    spoiled.tensors[name] = tensor;
+    spoiled.tensors[name].dtype = "I32";
+    refuse(spoiled, ErrorCode::unsupported, name);
+  }
+  CheckpointToWrite more = whole;
+  more.tensors["model.layers.4.mlp_block.up_proj.weight"] = whole.tensors.begin()->second;
+  refuse(more, ErrorCode::mismatch, "model.layers.4.");
+}
+
+#ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+/// Neither the model nor its gates are ever held as a whole.
+TEST(Quantize, TakesLittleMemory) {
+  ModelConfig config = tiny_hawk();
+  config.depth = 4;
+  config.lru_width = 1024;
+  config.gate_blocks = config.heads = 1;
+  config.head_dim = config.width;
+  config.rotary_dim = config.width / 2;
+  const TempFolder folder;
+  random_checkpoint(config, Dtype::f32, 1).write(folder.path() / "from");
+  constexpr std::int64_t gate = 1024 * 1024 * sizeof(float);
+  for (const Target& target : targets) {
+    const std::int64_t before = live_bytes();
+    forget_peak();
+    quantize(folder.path() / "from", folder.path() / name_of(target.dtype), to(target.dtype));
+    EXPECT_LT(peak_bytes() - before, 2 * gate) << "of the " << 8 * gate << " of all gates";
+  }
+}
+#endif
+
+/// Whether an address lies where the kernel has mapped that file.
+bool is_mapped_from(const std::filesystem::path& file, std::uintptr_t address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    char dash = 0;
+    std::istringstream(line) >> std::hex >> begin >> dash >> end;
+    if (address >= begin && address < end) return line.ends_with(file.string());
+  }
+  return false;
+}
+
 TEST(Quantize, WeightsAreUsedWhereTheyAreMapped) {
   for (const Target& target : targets) {
     if (!is_quantized(target.dtype)) continue;
@@ -98,29 +207,59 @@ TEST(Quantize, WeightsAreUsedWhereTheyAreMapped) {
     const Model model = load(quantized.to());
     const auto address = reinterpret_cast<std::uintptr_t>(model.embedding().table.data);
     EXPECT_EQ(address % 64, 0U);
+    const auto file = std::filesystem::canonical(quantized.to() / "model.safetensors");
+    EXPECT_TRUE(is_mapped_from(file, address));
     const LoadOptions read{Precision::stored, FileAccess::read, {}};
     EXPECT_EQ(logits_of(model), logits_of(Model::load(quantized.to(), read)));
     EXPECT_LT(quantized.result.bytes_written, quantized.result.bytes_read / 3);
   }
 }
 
-/// The reference mode works on what the quantised weights stand for.
-TEST(Quantize, AQuantisedFolderCanBeWidened) {
-  const Quantized quantized(random_checkpoint(wide_griffin(), Dtype::f32, 6), Dtype::int8);
-  const Model widened = load(quantized.to(), Precision::f32);
-  EXPECT_EQ(widened.dtype(), Dtype::f32);
-  const std::vector<float> found = logits_of(widened);
-  const std::vector<float> integers = logits_of(load(quantized.to()));
-  const std::vector<float> original = logits_of(load(quantized.from()));
-  double from_integers = 0.0;
-  double from_original = 0.0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    from_integers += std::abs(static_cast<double>(found[i]) - static_cast<double>(integers[i]));
-    from_original += std::abs(static_cast<double>(found[i]) - static_cast<double>(original[i]));
+/// The tensor as float32, from the blocks that it becomes.
+TensorToWrite through_blocks(const TensorToWrite& tensor, Dtype dtype) {
+  const auto rows = static_cast<std::int64_t>(tensor.shape[tensor.shape.size() - 2]);
+  const auto cols = static_cast<std::int64_t>(tensor.shape.back());
+  std::vector<float> values = values_of(tensor);
+  WeightView blocks{nullptr, dtype, rows, cols};
+  std::vector<std::byte> data(blocks.bytes());
+  blocks.data = data.data();
+  for (auto at = values.begin(); at != values.end(); at += rows * cols) {
+    EXPECT_TRUE(convert_weights({&*at, Dtype::f32, rows, cols}, dtype, data.data()));
+    EXPECT_TRUE(convert_weights(blocks, Dtype::f32, reinterpret_cast<std::byte*>(&*at)));
   }
-  EXPECT_GT(from_integers, 0.0);
-  EXPECT_GT(from_original, 0.0);
-  EXPECT_LT(from_original / static_cast<double>(found.size()), 0.1);
+  return tensor_of(tensor.shape, values, Dtype::f32);
+}
+
+/// Each [rows, cols] of a stack of square matrices -> [cols, rows].
+TensorToWrite transposed(const TensorToWrite& tensor) {
+  const std::size_t n = tensor.shape.back();
+  const std::vector<float> from = values_of(tensor);
+  std::vector<float> to(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    to[i / (n * n) * n * n + i % n * n + i / n % n] = from[i];
+  }
+  return tensor_of(tensor.shape, to, Dtype::f32);
+}
+
+/// The reference mode works on what the quantised weights stand for, exactly.
+TEST(Quantize, AQuantisedFolderCanBeWidened) {
+  const CheckpointToWrite original = random_checkpoint(wide_griffin(), Dtype::f32, 6);
+  for (const Dtype dtype : {Dtype::int8, Dtype::int4}) {
+    CheckpointToWrite expected = original;
+    for (auto& [name, tensor] : expected.tensors) {
+      if (name.ends_with("_gate_weight")) {
+        tensor = transposed(through_blocks(transposed(tensor), Dtype::int8));
+      } else if (tensor.shape.size() == 2 && name.ends_with(".weight")) {
+        tensor = through_blocks(tensor, dtype);
+      }
+    }
+    const Quantized quantized(original, dtype);
+    const Model widened = load(quantized.to(), Precision::f32);
+    EXPECT_EQ(widened.dtype(), Dtype::f32);
+    const std::vector<float> found = logits_of(widened);
+    EXPECT_EQ(found, logits_of(CheckedModel(expected).model()));
+    EXPECT_NE(found, logits_of(CheckedModel(original).model()));
+  }
 }
 
 TEST(Quantize, LeavesNothingWhenItIsCancelled) {
@@ -165,7 +304,43 @@ TEST(Quantize, RefusesWhatItCannotDo) {
   expect_refused(ErrorCode::unsupported, {"int8, int4 or bf16", "f16"},
                  [&] { quantize(from, fresh, to(Dtype::f16)); });
   expect_refused(ErrorCode::io, {"nowhere"}, [&] { quantize(fresh / "nowhere", fresh); });
-  EXPECT_FALSE(std::filesystem::exists(fresh / "config.json"));
+  EXPECT_FALSE(std::filesystem::exists(fresh));
+}
+
+TEST(Quantize, ReplacesNoFile) {
+  CheckpointToWrite checkpoint = random_checkpoint(tiny_griffin(8), Dtype::f32, 1);
+  checkpoint.shards = 2;
+  const TempFolder folder;
+  const auto from = folder.path() / "from";
+  checkpoint.write(from);
+  std::ofstream(from / "tokenizer.model") << "new";
+  std::vector<std::string> names{"model.safetensors"};
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    names.push_back(entry.path().filename().string());
+  }
+  for (const std::string& name : names) {
+    const TempFolder to;
+    to.write(name, "old");
+    expect_refused(ErrorCode::io, {name, "is there already"}, [&] { quantize(from, to.path()); });
+    const auto files = std::filesystem::directory_iterator(to.path());
+    EXPECT_EQ(std::distance(begin(files), end(files)), 1) << name;
+    EXPECT_EQ(std::filesystem::file_size(to.path() / name), 3U) << name;
+  }
+}
+
+/// Whatever the system says about a path comes as an Error.
+TEST(Quantize, RefusesPathsThatCannotBe) {
+  const TempFolder folder;
+  const auto from = folder.path() / "from";
+  const auto fresh = folder.path() / "fresh";
+  random_checkpoint(tiny_griffin(8), Dtype::f32, 1).write(from);
+  const std::string endless(5000, 'x');
+  expect_refused(ErrorCode::io, {endless}, [&] { quantize(from, folder.path() / endless); });
+  std::filesystem::create_symlink("loop", folder.path() / "loop");
+  expect_refused(ErrorCode::io, {"loop"}, [&] { quantize(from, folder.path() / "loop"); });
+  std::filesystem::create_symlink("tokenizer.model", from / "tokenizer.model");
+  expect_refused(ErrorCode::io, {"tokenizer.model"}, [&] { quantize(from, fresh); });
+  EXPECT_FALSE(std::filesystem::exists(fresh));
 }
 
 TEST(Quantize, RefusesNumbersThatAreNotFinite) {

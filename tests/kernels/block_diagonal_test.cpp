@@ -78,7 +78,7 @@ class BlockDiagonal : public IsaTest {
   static void for_shapes(const Test& test) {
     for (const Storage storage : all_storages) {
       for (const std::int64_t block_width : widths()) {
-        if (block_width > 256) continue;
+        if (block_width == 0 || block_width > 256) continue;
         for (const std::int64_t blocks : {1, 2, 3, 10}) {
           for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13}) {
             if (blocks * rows > 20 && block_width > 100) continue;

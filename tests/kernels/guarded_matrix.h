@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "support/kernel_reference.h"
@@ -119,10 +120,15 @@ inline ::testing::AssertionResult same(const GuardedMatrix& y, const GuardedMatr
   return ::testing::AssertionSuccess();
 }
 
-/// Widths around every vector length, and two of real models.
+/// Every width up to two vectors of the longest kind and one element, some around more of them,
+/// and two of real models.
 inline const std::vector<std::int64_t>& widths() {
-  static const std::vector<std::int64_t> all = {1,  2,  3,  4,  5,  7,  8,  9,   15,  16,
-                                                17, 31, 32, 33, 63, 64, 65, 192, 2560};
+  static const std::vector<std::int64_t> all = [] {
+    std::vector<std::int64_t> list(34);
+    std::iota(list.begin(), list.end(), 0);
+    list.insert(list.end(), {63, 64, 65, 192, 2560});
+    return list;
+  }();
   return all;
 }
 

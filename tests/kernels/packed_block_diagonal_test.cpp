@@ -79,7 +79,7 @@ class PackedBlockDiagonal : public IsaTest {
     for (const Product product : packed_products) {
       for (const std::int64_t block_width : block_widths) {
         for (const std::int64_t blocks : {1, 3, 10}) {
-          for (const std::int64_t rows : {1, 2, 5, 8, 9, 17}) {
+          for (const std::int64_t rows : {1, 2, 5, 8, 9, 16, 17, 24, 65, 72}) {
             if (block_width > 100 && blocks > 3) continue;
             test(random_gate(product, rows, blocks, block_width));
             if (HasFailure()) {
@@ -107,9 +107,9 @@ TEST_P(PackedBlockDiagonal, IsTheProductOfEveryBlock) {
 TEST_P(PackedBlockDiagonal, GivesTheSameBitsForAnyGroupOfRows) {
   for (const Product product : packed_products) {
     for (const std::int64_t block_width : block_widths) {
-      const PackedGate gate = random_gate(product, 17, 3, block_width);
+      const PackedGate gate = random_gate(product, 72, 3, block_width);
       const GuardedMatrix whole = gate.expected(table());
-      for (const std::int64_t group : {1, 3, 8, 9, 13}) {
+      for (const std::int64_t group : {1, 3, 8, 9, 13, 17, 65}) {
         for (std::int64_t first = 0; first < gate.rows; first += group) {
           GuardedMatrix part(std::min(group, gate.rows - first), gate.width());
           gate.run(table(), first, {0, gate.width()}, part);

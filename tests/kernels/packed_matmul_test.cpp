@@ -15,18 +15,22 @@ namespace {
 using kernels::Product;
 using kernels::Write;
 
-constexpr std::int64_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 25, 64};
+constexpr std::int64_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 25, 64, 65, 72};
+constexpr std::int64_t most_rows = 72;
 constexpr std::int64_t out_counts[] = {1, 2, 3, 15, 16, 17, 47, 48, 49, 50, 96, 100};
 
 /// Every width up to two vectors and one element, and around the edges of pairs, runs and groups.
 std::vector<std::int64_t> input_counts() {
   std::vector<std::int64_t> counts;
   for (std::int64_t in = 1; in <= 33; ++in) counts.push_back(in);
-  for (const std::int64_t in : {63, 64, 65, 127, 128, 129, 255, 256, 257, 640, 2560}) {
+  for (const std::int64_t in : {63, 64, 65, 127, 128, 129, 255, 256, 257, 640, 1281, 2560}) {
     counts.push_back(in);
   }
   return counts;
 }
+
+/// bf16 rows of more than 1280 inputs are multiplied stretch by stretch.
+constexpr std::int64_t any_inputs[] = {1, 3, 31, 32, 33, 65, 130, 256, 257, 640, 1281, 2560};
 
 /// before + value, as float.
 GuardedMatrix sum_of(const GuardedMatrix& before, const GuardedMatrix& value) {
@@ -73,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Isa, PackedMatmul, ::testing::ValuesIn(all_tables()), t
 TEST_P(PackedMatmul, AgreesWithDoublePrecision) {
   for (const Product product : packed_products) {
     for (const std::int64_t in : input_counts()) {
-      expect_close_corners(random_product(product, 64, in, 100));
+      expect_close_corners(random_product(product, most_rows, in, 100));
       if (HasFailure()) return;
     }
   }
@@ -82,7 +86,7 @@ TEST_P(PackedMatmul, AgreesWithDoublePrecision) {
 TEST_P(PackedMatmul, TakesNoBias) {
   for (const Product product : packed_products) {
     for (const std::int64_t in : {1, 5, 32, 64, 65, 129, 257}) {
-      PackedProduct without = random_product(product, 64, in, 100);
+      PackedProduct without = random_product(product, most_rows, in, 100);
       without.bias.clear();
       expect_close_corners(without);
       if (HasFailure()) return;
@@ -92,10 +96,10 @@ TEST_P(PackedMatmul, TakesNoBias) {
 
 TEST_P(PackedMatmul, AddsToWhatIsThere) {
   Random random(1);
-  const GuardedMatrix before(64, 100, random.normals(64 * 100));
+  const GuardedMatrix before(most_rows, 100, random.normals(most_rows * 100));
   for (const Product product : packed_products) {
     for (const std::int64_t in : {1, 2, 31, 33, 64, 130, 640}) {
-      const PackedProduct added = random_product(product, 64, in, 100);
+      const PackedProduct added = random_product(product, most_rows, in, 100);
       for_corners(added, [&](const AlignedBytes& operand, std::int64_t rows, std::int64_t out) {
         GuardedMatrix value(rows, out);
         added.multiply(table(), operand, {0, out}, Write::set, value);
@@ -128,8 +132,9 @@ TEST_P(PackedMatmul, GivesTheBiasWithoutInputs) {
 
 TEST_P(PackedMatmul, GivesTheSameBitsForAnyGroupOfRows) {
   for (const Product product : packed_products) {
-    for (const std::int64_t in : {1, 3, 31, 32, 33, 65, 130, 256, 257, 640}) {
-      for (const std::int64_t rows : {29, 64}) {
+    for (const std::int64_t in : any_inputs) {
+      for (const std::int64_t rows : {29, 72}) {
+        if (in > 1000 && rows > 29) continue;
         const PackedProduct all = random_product(product, rows, in, 50);
         const GuardedMatrix whole = all.whole(table());
         for (const std::int64_t group : {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17}) {
@@ -150,8 +155,9 @@ TEST_P(PackedMatmul, GivesTheSameBitsForAnyGroupOfRows) {
 TEST_P(PackedMatmul, GivesTheSameBitsForAnyColumns) {
   Random random(7);
   for (const Product product : packed_products) {
-    for (const std::int64_t in : {1, 3, 31, 32, 33, 65, 130, 256, 257, 640}) {
-      for (const std::int64_t rows : {1, 2, 5, 8, 9, 17, 29}) {
+    for (const std::int64_t in : any_inputs) {
+      for (const std::int64_t rows : {1, 2, 5, 8, 9, 16, 17, 29, 65}) {
+        if (in > 1000 && rows > 29) continue;
         const PackedProduct all = random_product(product, rows, in, 115);
         const GuardedMatrix whole = all.whole(table());
         std::int64_t begin = 0;

@@ -28,6 +28,10 @@ inline constexpr kernels::Product packed_products[] = {
 inline constexpr kernels::Product quantized_products[] = {kernels::Product::int8,
                                                           kernels::Product::int4};
 
+/// One row and one tile of eight, with more and with fewer; int4 panels are widened from nine rows
+/// on, bf16 panels rearranged from seventeen on.
+inline constexpr std::int64_t rows_of_every_kind[] = {1, 8, 9, 16, 17, 24, 65, 72};
+
 inline std::size_t index_of(kernels::Product product) {
   return static_cast<std::size_t>(product);
 }
@@ -231,10 +235,10 @@ inline AlignedBytes packed(const kernels::Table& table, kernels::Operand operand
 
 /// An int8 operand of one row, whose parts simply follow one another.
 struct Int8Row {
-  std::vector<std::int8_t> values;       // [groups, 128]
+  std::vector<std::int8_t> values;          // [groups, 128]
   std::vector<std::int32_t> group_offsets;  // [groups]
-  std::vector<std::int32_t> sums;        // [groups, runs]
-  std::vector<float> scales;             // [groups]
+  std::vector<std::int32_t> sums;           // [groups, runs]
+  std::vector<float> scales;                // [groups]
 
   Int8Row(const kernels::Table& table, const float* x, std::int64_t in)
       : values(static_cast<std::size_t>(kernels::groups_of(in) * kernels::group_width)),

@@ -56,15 +56,17 @@ class QuantizedMatmul : public IsaTest {
   /// at all, as scales are powers of two and sums multiples of a large one.
   static void expect_exact(const QuantizedMatrix& w,
                            const std::function<float(std::int64_t)>& activation) {
-    for (const std::int64_t rows : {1, 3, 8, 9, 17}) {
+    std::vector<float> row;
+    for (std::int64_t i = 0; i < w.in; ++i) row.push_back(activation(i));
+    const PackedProduct one = product_of(w, 1, row);
+    const reference::Matrix expected =
+        reference::matmul(one.x.to_double(), one.w.values, reference::row(one.bias));
+    for (const std::int64_t rows : rows_of_every_kind) {
       std::vector<float> x;
-      for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t i = 0; i < w.in; ++i) x.push_back(activation(i));
-      }
-      const PackedProduct product = product_of(w, rows, x);
-      const reference::Matrix expected =
-          reference::matmul(product.x.to_double(), product.w.values, reference::row(product.bias));
-      EXPECT_TRUE(close(product.whole(table()), expected, reference::Matrix::Zero(rows, w.out)))
+      for (std::int64_t r = 0; r < rows; ++r) x.insert(x.end(), row.begin(), row.end());
+      const PackedProduct product{one.w, GuardedMatrix(rows, w.in, x), one.bias};
+      EXPECT_TRUE(close(product.whole(table()), expected.replicate(rows, 1),
+                        reference::Matrix::Zero(rows, w.out)))
           << name_of(w.product) << ", rows " << rows << ", in " << w.in;
     }
   }
@@ -107,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(Isa, QuantizedMatmul, ::testing::ValuesIn(all_tables())
 TEST_P(QuantizedMatmul, GivesTheBitsOfTheScalarTable) {
   for (const Product product : quantized_products) {
     for (const std::int64_t in : {1, 3, 31, 32, 33, 127, 128, 129, 255, 257, 640, 2560}) {
-      for (const std::int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 12, 17, 25}) {
+      for (const std::int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 25, 65, 72}) {
         const PackedProduct all = random_product(product, rows, in, 115);
         ASSERT_TRUE(same(all.whole(table()), all.whole(scalar())))
             << name_of(product) << ", rows " << rows << ", in " << in;
@@ -177,7 +179,7 @@ TEST_P(QuantizedMatmul, TakesEveryWeightAndFactor) {
       }
     }
     Random random(3);
-    for (const std::int64_t rows : {1, 9}) {
+    for (const std::int64_t rows : rows_of_every_kind) {
       std::vector<float> x = random.integers(rows * w.in, -127, 127);
       for (std::size_t i = 0; i < x.size(); i += 128) x[i] = 127;  // so that the step is one
       const PackedProduct all = product_of(w, rows, x);
@@ -261,7 +263,7 @@ TEST_P(QuantizedMatmul, TakesOneHugeActivation) {
 /// An integer cannot say infinity: it, too, is NaN, even where weights are zero.
 TEST_P(QuantizedMatmul, GivesNotANumberForInfinity) {
   for (const Product product : quantized_products) {
-    for (const std::int64_t rows : {1, 4, 9, 17}) {
+    for (const std::int64_t rows : rows_of_every_kind) {
       Random random(9);
       QuantizedMatrix w = random_quantized(product, 50, 300, random);
       std::fill_n(w.w.begin(), 10 * 300, 0);

@@ -15,7 +15,7 @@ namespace griffin::test {
 namespace {
 
 constexpr std::int64_t rows = 530;
-constexpr std::int64_t width = 2070;   // 16 vectors of AVX-512 and a tail
+constexpr std::int64_t width = 2070;   // 129 vectors of AVX-512 and a tail
 constexpr std::int64_t stride = 2080;  // every row starts on a cache line
 
 /// [rows, width] floats on cache lines.

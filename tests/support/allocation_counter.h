@@ -18,4 +18,9 @@ namespace griffin::test {
 /// Calls of any operator new so far, by all threads.
 std::int64_t allocations() noexcept;
 
+/// Bytes that are in use of what operator new gave, and the most there were since forget_peak().
+std::int64_t live_bytes() noexcept;
+std::int64_t peak_bytes() noexcept;
+void forget_peak() noexcept;
+
 }  // namespace griffin::test

@@ -26,13 +26,13 @@ struct QuantizeResult {
 
 /// Writes the checkpoint in `from` to the folder `to`, which is made if it is not there: a file of
 /// tensors for each of `from`'s, config.json, and the tokenizer. Model::load maps the result as it
-/// is, and gives the bits that it gives for `from` with the same Precision. Takes a few megabytes
-/// for each core, whatever the size of the model.
+/// is, and gives the bits that it gives for `from` with the same Precision. Tensors that the model
+/// does not use are copied. Takes a few megabytes for each core, whatever the size of the model.
 ///
 /// Throws Error: what Model::load throws for `from`; unsupported if it is quantised already or the
-/// type is none of the three; io where files cannot be written or are there already; format for
-/// weights that are not finite; cancelled. `to` then holds no checkpoint: config.json, written
-/// last, is missing, and so are the files that were not finished.
+/// type is none of the three; io where files cannot be written or are there already, of which none
+/// is touched; format for weights that are not finite; cancelled. `to` then holds no checkpoint:
+/// config.json, written last, is missing, and so are the files that were not finished.
 QuantizeResult quantize(const std::filesystem::path& from, const std::filesystem::path& to,
                         const QuantizeOptions& options = {});
 
