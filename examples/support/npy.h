@@ -45,8 +45,13 @@ class NpyWriter {
 
   void commit() {
     if (std::fflush(file_) != 0) fail();
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
-    std::fclose(std::exchange(file_, nullptr));
+    if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
+        std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      const int error = errno;
+      std::remove(temporary_.c_str());
+      errno = error;
+      fail();
+    }
   }
 
  private:
