@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "embedded_model.h"
-#include "program.h"
+#include "cli/embedded_model.h"
+#include "cli/program.h"
 
 namespace griffin::test {
 namespace {
@@ -42,14 +42,6 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
   return lines;
-}
-
-void expect_error(const Outcome& outcome, int exit_code, const std::string& words) {
-  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err.rfind("griffin_bench: error: ", 0), 0u) << outcome.err;
-  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
-  EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
 }
 
 TEST(Bench, FillsEveryField) {
