@@ -13,6 +13,7 @@
 
 #include "griffin/griffin.h"
 #include "support/model_options.h"
+#include "support/output_path.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/sampling_options.h"
@@ -89,6 +90,7 @@ class Chat {
     if (named && argument.empty()) {
       std::fputs(help, stderr);
     } else if (command == "/save") {
+      check_output_path(argument);
       talk_.sequence.save(argument, talk_.unread);
     } else if (command == "/load") {
       talk_.unread = talk_.sequence.restore(argument);

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Continues a text, greedily if nothing else is said: stdout carries the continuation, stderr
 // everything else.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +15,7 @@
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
 #include "support/options.h"
+#include "support/output_path.h"
 #include "support/peak_memory.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
@@ -83,6 +79,13 @@ std::string read_prompt(const Options& options) {
   throw UsageError("no prompt: give one of --prompt, --file and --tokens");
 }
 
+/// What a saved state stands for, and what comes with it unread.
+std::int64_t saved_tokens(const Options& options, const Model& model) {
+  const std::int64_t position = Sequence::saved_position(options.load_state);
+  Sequence saved = options.common.sequence(model, std::max<std::int64_t>(position, 1));
+  return position + std::ssize(saved.restore(options.load_state));
+}
+
 /// Room for what -c says; else, where the model needs to be told, for what was read before, the
 /// prompt and the continuation.
 Sequence new_sequence(const Options& options, const Model& model, std::int64_t tokens) {
@@ -94,7 +97,7 @@ Sequence new_sequence(const Options& options, const Model& model, std::int64_t t
                 "-n -1 needs a model of constant state; this one has global attention, whose state "
                 "grows with every token: limit it with -n or -c");
   }
-  if (!options.load_state.empty()) tokens += Sequence::saved_position(options.load_state);
+  if (!options.load_state.empty()) tokens += saved_tokens(options, model);
   return options.common.sequence(model, tokens + options.predict);
 }
 
@@ -220,17 +223,6 @@ std::vector<std::int32_t> go_on(const Options& options, Sequence& sequence,
   return ids;
 }
 
-/// Throws Error(io) where a state could not be saved in the end.
-void check_save_state(const std::filesystem::path& file) {
-  if (file.empty()) return;
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (std::filesystem::is_directory(file))
-    errno = EISDIR;
-  else if (access(folder.c_str(), W_OK | X_OK) == 0)
-    return;
-  throw Error(ErrorCode::io, file.string() + ": cannot be written: " + std::strerror(errno));
-}
-
 /// With what was not read: the end of the prompt if that was broken off, and of the text.
 void save_state(const Options& options, const Sequence& sequence,
                 std::span<const std::int32_t> prompt, const Result& result) {
@@ -250,7 +242,7 @@ std::optional<Tokenizer> load_tokenizer(const Options& options, const Model& mod
 
 ExitCode decode(const Options& options) {
   const std::string input = read_prompt(options);
-  check_save_state(options.save_state);
+  if (!options.save_state.empty()) check_output_path(options.save_state);
   Interrupt::listen();
   const Model model = options.common.load_model();
   const std::optional<Tokenizer> tokenizer = load_tokenizer(options, model);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "griffin/core/error.h"
+#include "support/output_path.h"
 
 namespace griffin::examples {
 
@@ -24,10 +25,7 @@ class NpyWriter {
  public:
   NpyWriter(std::filesystem::path path, const std::vector<std::int64_t>& shape)
       : path_(std::move(path)), temporary_(path_.string() + ".part" + std::to_string(getpid())) {
-    const auto status = std::filesystem::status(path_);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-      throw Error(ErrorCode::io, path_.string() + ": not a regular file, cannot be replaced");
-    }
+    check_output_path(path_);
     file_ = std::fopen(temporary_.c_str(), "wbx");
     if (file_ == nullptr) fail();
     const std::string start = header(shape);

@@ -222,6 +222,15 @@ TEST(Batch, NeverChoosesAnEndThatIsIgnored) {
   EXPECT_EQ(std::count(others.begin(), others.end(), whole.at(3)), 0);
 }
 
+TEST(Batch, RandomWeightsTakeTokens) {
+  const auto found =
+      answers_by_line(batch({{{"tokens", {2, 5}}, {"n", 3}}, {{"prompt", "a"}}},
+                            {"--random", "hawk-100m", "--max-batch", "2", "--prefix-cache", "0"}));
+  EXPECT_EQ(found.at(1).at("tokens").size(), 3U);
+  EXPECT_FALSE(found.at(1).contains("text"));
+  EXPECT_EQ(found.at(2).at("error"), "prompt: the model has no tokenizer; give tokens");
+}
+
 /// The second request is written when the first is answered.
 TEST(Batch, AnswersARequestBeforeTheNextComes) {
   const TempFolder folder;

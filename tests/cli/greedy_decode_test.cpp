@@ -11,7 +11,7 @@
 #include "cli/embedded_model.h"
 #include "cli/greedy_decode.h"
 #include "cli/program.h"
-#include "griffin/generate/tokenizer.h"
+#include "griffin/griffin.h"
 #include "support/temp_folder.h"
 
 namespace griffin::test {
@@ -251,7 +251,15 @@ TEST(GreedyDecode, ReservesStateForGlobalAttention) {
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), ' '), 19) << outcome.out;
   EXPECT_EQ(run("0").out, "\n");
   expect_error(run("-1"), 1, "limit it with -n or -c");
+
+  // Also for what a state brings with it.
   const std::string model = folder.path().string();
+  const std::string state = (folder.path() / "state").string();
+  Model::load(folder.path()).sequence({.capacity = 1}).save(state, std::vector{2, 17, 4, 9});
+  EXPECT_EQ(greedy_decode({"-m", model, "--load-state", state, "--tokens", "/dev/null", "-n", "20",
+                           "--print-tokens", "--ignore-eos"})
+                .out,
+            outcome.out);
   expect_error(run_program(GRIFFIN_BATCH, {.arguments = {"-m", model, "--requests", "/dev/null"}}),
                1, "-c");
 }
