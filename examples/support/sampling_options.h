@@ -121,7 +121,7 @@ class SamplingFlags {
     add_real(app, "--repeat-penalty", sampling_.repeat_penalty, "Makes tokens seen less likely")
         ->check(real([](float p) { return p > 0; }, "a number above 0"));
     app.add_option("--repeat-last-n", sampling_.penalty_last_n,
-                   "Tokens that the penalties look at, -1 for all there is room for")
+                   "Tokens that the penalties look at, -1 for 2^20")
         ->type_name("N")
         ->check(between(-1, SamplingOptions::longest_look_back))
         ->capture_default_str();

@@ -3,8 +3,9 @@
 # check.sh find_package|components|pkg_config|add_subdirectory SOURCE_FOLDER BUILD_FOLDER \
 #   [CMAKE_ARGUMENT...]
 # Builds outside/ against an installation of BUILD_FOLDER, or with the sources (as a shared library)
-# in it, and compares what it prints with what the evaluation of the embedded model says. With
-# `components` only what needs no SentencePiece is built, where none can be found.
+# in it and then against an installation of that, and compares what it prints with what the evaluation
+# of the embedded model says. With `components` only what needs no SentencePiece is built, where none
+# can be found.
 set -euo pipefail
 way=$1 source=$2 build=$3
 shift 3
@@ -32,15 +33,28 @@ expect() {
   fi
 }
 
+layers_work() {
+  expect "1 2 4" "$("$folder/build/outside_layers")"
+}
+
+all_works() {
+  local found
+  found=$("$folder/build/outside" "$source/examples/models/griffin" "1 The LORD is my shepherd;")
+  expect " the LORD is my refuge." "$found"
+}
+
 case $way in
   find_package)
     install_and_move
     build_outside all -DCMAKE_PREFIX_PATH="$folder/moved" "$@"
+    layers_work
+    all_works
     ;;
   components)
     install_and_move
     export PKG_CONFIG_LIBDIR=$folder
     build_outside outside_layers -DCMAKE_PREFIX_PATH="$folder/moved" -DGRIFFIN_COMPONENTS=layers "$@"
+    layers_work
     ;;
   pkg_config)
     install_and_move
@@ -57,19 +71,19 @@ case $way in
     # shellcheck disable=SC2046,SC2086
     "$compiler" $flags -std=c++20 "$source/tests/install/outside/main.cpp" -o "$folder/build/outside" \
       $(pkg-config --cflags --libs griffin)
+    all_works
     ;;
   add_subdirectory)
-    build_outside all -DGRIFFIN_FOLDER="$source" -DBUILD_SHARED_LIBS=ON "$@"
+    build_outside all -DGRIFFIN_FOLDER="$source" -DBUILD_SHARED_LIBS=ON -DGRIFFIN_INSTALL=ON "$@"
+    layers_work
+    all_works
+    cmake --install "$folder/build" --prefix "$folder/shared" >/dev/null
+    rm -r "$folder/build"
+    build_outside all -DCMAKE_PREFIX_PATH="$folder/shared" "$@"
+    all_works
     ;;
 esac
 
-if [[ $way != pkg_config ]]; then
-  expect "1 2 4" "$("$folder/build/outside_layers")"
-fi
-if [[ $way != components ]]; then
-  found=$("$folder/build/outside" "$source/examples/models/griffin" "1 The LORD is my shepherd;")
-  expect " the LORD is my refuge." "$found"
-fi
 if [[ -d $folder/moved && -x $build/examples/greedy_decode ]]; then
   expect "greedy_decode " "$("$folder/moved/bin/greedy_decode" --version)"
 fi
