@@ -53,7 +53,10 @@ std::string csv_value(const Fields& value) {
   return quoted + "\"";
 }
 
-std::string csv(const Row& row, bool with_header) {
+/// Of a row among all.
+enum class Place { first, later };
+
+std::string csv(const Row& row, Place place) {
   std::string header;
   std::string line;
   const Fields all = fields(row);
@@ -61,7 +64,7 @@ std::string csv(const Row& row, bool with_header) {
     header += (header.empty() ? "" : ",") + name;
     line += (line.empty() ? "" : ",") + csv_value(value);
   }
-  return (with_header ? header + "\n" : "") + line + "\n";
+  return (place == Place::first ? header + "\n" : "") + line + "\n";
 }
 
 struct Column {
@@ -99,7 +102,7 @@ std::vector<Column> columns(const Row& row) {
           {"bound", name_of(row.ceiling.bound), 7, true}};
 }
 
-std::string md(const Row& row, bool with_header) {
+std::string md(const Row& row, Place place) {
   std::string header = "|";
   std::string rule = "|";
   std::string line = "|";
@@ -112,24 +115,24 @@ std::string md(const Row& row, bool with_header) {
     rule += std::string(column.width + 1, '-') + (column.left ? "-|" : ":|");
     line += cell(column.value);
   }
-  return (with_header ? header + "\n" + rule + "\n" : "") + line + "\n";
+  return (place == Place::first ? header + "\n" + rule + "\n" : "") + line + "\n";
 }
 
-std::string json(const Row& row, bool first) {
+std::string json(const Row& row, Place place) {
   std::string object =
       Fields::array({fields(row)}).dump(2, ' ', false, Fields::error_handler_t::replace);
   // Without the brackets, which belong to all rows.
   object = object.substr(2, object.size() - 4);
-  return (first ? "[\n" : ",\n") + object;
+  return (place == Place::first ? "[\n" : ",\n") + object;
 }
 
 }  // namespace
 
 void Report::add(const Row& row) {
-  const bool first = std::exchange(empty_, false);
-  output_.write(format_ == Format::md    ? md(row, first)
-                : format_ == Format::csv ? csv(row, first)
-                                         : json(row, first));
+  const Place place = std::exchange(empty_, false) ? Place::first : Place::later;
+  output_.write(format_ == Format::md    ? md(row, place)
+                : format_ == Format::csv ? csv(row, place)
+                                         : json(row, place));
   output_.require();
 }
 

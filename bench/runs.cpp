@@ -81,7 +81,7 @@ ForwardOptions pass_options(const Test& test) {
 
 std::string Test::name() const {
   std::string text = (kind == Kind::prefill ? "pp" : "tg") + std::to_string(tokens);
-  if (depth > 0) text += "@d" + std::to_string(depth);
+  if (depth > 0) text += " @ d" + std::to_string(depth);
   return text;
 }
 

@@ -24,7 +24,7 @@ struct Test {
   int threads = 1;
   int chunk = 512;  // tokens of a prefill pass
 
-  /// As llama-bench calls it: pp512, tg128, pp512@d1024.
+  /// As llama-bench calls it: pp512, tg128, pp512 @ d1024.
   std::string name() const;
   std::int64_t all_tokens() const { return std::int64_t{batch} * tokens; }
   /// The passes of one repetition.

@@ -20,6 +20,8 @@
 namespace griffin::examples {
 namespace {
 
+constexpr int most_candidates = 3;  // of a text
+
 struct Options {
   explicit Options(CLI::App& app) : model(app) {
     app.add_option("-n,--n-gen", tokens, "Tokens to make in all")
@@ -28,7 +30,7 @@ struct Options {
         ->capture_default_str();
     app.add_option("--max-batch", max_batch, "Texts at once")
         ->type_name("N")
-        ->check(between(1, 1024))
+        ->check(between(most_candidates, 1024))
         ->capture_default_str();
   }
 
@@ -53,8 +55,9 @@ class Soak {
         scheduler_(model_, scheduler_options(options)) {}
 
   ExitCode run() {
-    std::printf("| %10s | %8s | %8s | %9s | %8s | %8s | %12s |\n|--:|--:|--:|--:|--:|--:|--:|\n",
-                "tokens", "texts", "forked", "restored", "cancelled", "reused", "resident");
+    output_.write(
+        "|     tokens |    texts |   forked |  restored | cancelled |   reused |     resident |\n"
+        "|-----------:|---------:|---------:|----------:|----------:|---------:|-------------:|\n");
     while (made_ < options_.tokens && !Interrupt::seen()) {
       while (scheduler_.statistics().waiting < options_.max_batch) submit();
       scheduler_.step();
@@ -88,7 +91,7 @@ class Soak {
     request.options.max_new_tokens = static_cast<std::int64_t>(random_() % 200);
     request.options.sampling.temperature = random_() % 2 == 0 ? 0.0F : 0.8F;
     request.options.sampling.seed = random_();
-    request.candidates = random_() % 16 == 0 ? 3 : 1;
+    request.candidates = random_() % 16 == 0 ? most_candidates : 1;
     if (!kept_.empty() && random_() % 4 == 0) {
       request.start = kept_[random_() % kept_.size()];
       ++forked_;
@@ -123,17 +126,21 @@ class Soak {
 
   void report() {
     next_report_ = made_ + options_.tokens / 10;
-    std::printf("| %10lld | %8lld | %8lld | %9lld | %8lld | %8lld | %9.2f MB |\n",
-                static_cast<long long>(made_), static_cast<long long>(texts_),
-                static_cast<long long>(forked_), static_cast<long long>(restored_),
-                static_cast<long long>(cancelled_), static_cast<long long>(reused_),
-                static_cast<double>(resident()) / 1e6);
-    std::fflush(stdout);
+    char line[160];
+    std::snprintf(line, sizeof line,
+                  "| %10lld | %8lld | %8lld | %9lld | %9lld | %8lld | %9.2f MB |\n",
+                  static_cast<long long>(made_), static_cast<long long>(texts_),
+                  static_cast<long long>(forked_), static_cast<long long>(restored_),
+                  static_cast<long long>(cancelled_), static_cast<long long>(reused_),
+                  static_cast<double>(resident()) / 1e6);
+    output_.write(line);
+    output_.require();
   }
 
   const Options& options_;
   const Model model_;
   Scheduler scheduler_;
+  Output output_;
   std::mt19937_64 random_{1};
   std::vector<std::vector<std::int32_t>> prompts_;
   std::vector<std::shared_ptr<const Snapshot>> kept_;

@@ -13,6 +13,7 @@
 
 #include "griffin/griffin.h"
 #include "support/model_options.h"
+#include "support/output_path.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/sampling_options.h"
@@ -28,21 +29,20 @@ constexpr const char* help =
 
 struct Options {
   explicit Options(CLI::App& app) : model(app), sampling(app) {
+    app.get_option("--model")->description("Folder of an instruction-tuned model")->required();
+    app.get_option("--random")->group("");  // random weights have no tokenizer
+    app.get_option("--seed")->description(
+        "Of the draws, to which a turn adds the tokens before it; -1 for another every time");
     app.add_option("-n,--n-predict,--predict", predict, "Tokens of an answer at most, -1: no limit")
         ->type_name("N")
         ->check(at_least(-1))
         ->capture_default_str();
-    app.add_option("-c,--ctx-size", capacity,
-                   "Tokens of a conversation at most; 0: no limit, where the model allows it")
-        ->type_name("N")
-        ->check(at_least(0))
-        ->capture_default_str();
+    model.add_capacity("Tokens of a conversation at most");
   }
 
   ModelOptions model;
   SamplingFlags sampling;
   int predict = 1024;
-  int capacity = 0;
 };
 
 /// What was said so far.
@@ -59,11 +59,12 @@ class Chat {
       : options_(options),
         model_(options.model.load_model()),
         tokenizer_(options.model.load_tokenizer(model_)),
+        sampling_(options.sampling.sampling(model_)),
         conversation_(tokenizer_, model_.config().bos_id),
         generator_(model_, {.threads = options.model.threads()}),
-        talk_{options.model.sequence(model_, options.capacity), {}} {}
+        talk_{model_.sequence(options.model.sequence_options(model_)), {}} {}
 
-  /// One line of the user's. Returns whether to go on.
+  /// One line of the user's. Returns whether to go on. Throws Error(io) for a broken stdout.
   bool take(const std::string& line) {
     if (line.empty()) return true;
     const std::size_t space = line.find(' ');
@@ -79,10 +80,9 @@ class Chat {
     } catch (const Error& error) {
       std::fprintf(stderr, "%s\n", on_one_line(error.what()).c_str());
     }
+    output_.require();
     return true;
   }
-
-  const Output& output() const { return output_; }
 
  private:
   void obey(const std::string& command, const std::string& argument) {
@@ -90,6 +90,7 @@ class Chat {
     if (named && argument.empty()) {
       std::fputs(help, stderr);
     } else if (command == "/save") {
+      check_output_path(argument);
       talk_.sequence.save(argument, talk_.unread);
     } else if (command == "/load") {
       talk_.unread = talk_.sequence.restore(argument);
@@ -119,32 +120,40 @@ class Chat {
   void answer(const std::string& line) {
     const auto prompt = talk_.sequence.position() == 0 ? conversation_.first(line)
                                                        : conversation_.next(line, talk_.unread);
-    Interrupt::listen();
+    const Interrupt::Listening listening;
     ProgressBar bar("reading");
-    GenerateOptions options;
-    options.max_new_tokens = options_.predict;
-    options.sampling = options_.sampling.sampling();
-    options.stop_ids = conversation_.stop_ids(model_.stop_ids());
-    options.tokenizer = &tokenizer_;
-    options.stop_strings = options_.sampling.stop_strings();
+    GenerateOptions options = answer_options();
     options.on_prefill = [&](std::int64_t done, std::int64_t total) {
       bar.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
       return Flow::proceed;  // a turn is read whole
     };
-    options.on_text = [&](std::string_view text) { return output_.write(text); };
-    options.on_token = [](std::int32_t) { return Interrupt::flow(); };
     const Result result = generator_.generate(talk_.sequence, prompt, options);
     output_.write("\n");
     talk_.unread.assign(result.unread().begin(), result.unread().end());
     if (result.reason == StopReason::capacity) {
       std::fputs("the conversation is as long as -c allows\n", stderr);
     }
-    Interrupt::forget();
+  }
+
+  /// The draws of a turn are those of no other: they come from the seed and where it begins.
+  GenerateOptions answer_options() {
+    GenerateOptions options;
+    options.max_new_tokens = options_.predict;
+    options.sampling = sampling_;
+    options.sampling.seed =
+        draw_seed(options_.sampling.seed()) + static_cast<std::uint64_t>(talk_.sequence.position());
+    options.stop_ids = conversation_.stop_ids(model_.stop_ids());
+    options.tokenizer = &tokenizer_;
+    options.stop_strings = options_.sampling.stop_strings();
+    options.on_text = [this](std::string_view text) { return output_.write(text); };
+    options.on_token = [](std::int32_t) { return Interrupt::flow(); };
+    return options;
   }
 
   const Options& options_;
   Model model_;
   Tokenizer tokenizer_;
+  SamplingOptions sampling_;
   Conversation conversation_;
   Generator generator_;
   Talk talk_;
@@ -160,7 +169,6 @@ ExitCode talk(const Options& options) {
   do {
     if (asks) std::fputs("> ", stderr);
   } while (std::getline(std::cin, line) && chat.take(line));
-  chat.output().require();
   return success;
 }
 

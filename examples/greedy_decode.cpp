@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
 #include "support/options.h"
+#include "support/output_path.h"
 #include "support/peak_memory.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
@@ -26,6 +28,8 @@ constexpr const char* embedded_prompt = "In the beginning God";
 
 struct Options {
   explicit Options(CLI::App& app) : common(app, 512), sampling(app) {
+    common.add_capacity("Tokens of prompt and text together at most");
+    sampling.add_ignore_eos(app);
     prompt_given = app.add_option("-p,--prompt", prompt, "The text to continue")
                        ->type_name("TEXT")
                        ->excludes(app.get_option("--file"))
@@ -40,9 +44,12 @@ struct Options {
         ->capture_default_str();
     app.add_option("--load-state", load_state, "Go on from a saved state")->type_name("FILE");
     app.add_option("--save-state", save_state, "Save the state at the end")->type_name("FILE");
-    app.add_flag("--print-tokens", print_tokens, "Print the new token ids instead of their text");
+    app.add_flag("--print-tokens", print_ids, "Print the new token ids instead of their text");
     app.add_flag("--stats", stats, "Print sizes, speeds and why it stopped on stderr");
   }
+
+  /// Ids are all that random weights can be read as.
+  bool print_tokens() const { return print_ids || common.random(); }
 
   CommonOptions common;
   SamplingFlags sampling;
@@ -52,29 +59,45 @@ struct Options {
   CLI::Option* prompt_given;
   int predict = 128;
   int lookup = 0;
-  bool print_tokens = false;
+  bool print_ids = false;
   bool stats = false;
 };
 
-/// The prompt as it was given: text, or with --tokens ids.
+/// The prompt: text, or with --tokens ids. Editors end a file with a line feed that is no part of
+/// its text: one is left out, as llama.cpp does.
 std::string read_prompt(const Options& options) {
+  const bool is_text = options.prompt_given->count() > 0 || options.common.reads_text();
+  if (is_text) options.common.refuse_text_for_random_weights();
   if (options.prompt_given->count() > 0) return options.prompt;
-  if (options.common.reads_input()) return options.common.read_input();
+  if (options.common.reads_input()) {
+    std::string input = options.common.read_input();
+    if (is_text && input.ends_with('\n')) input.pop_back();
+    return input;
+  }
   if (!options.load_state.empty()) return "";
   if (options.common.embedded()) return embedded_prompt;
   throw UsageError("no prompt: give one of --prompt, --file and --tokens");
 }
 
-/// Room for what was read before, the prompt and the continuation, where the model needs to be told
-/// how much.
+/// What a saved state stands for, and what comes with it unread.
+std::int64_t saved_tokens(const Options& options, const Model& model) {
+  const std::int64_t position = Sequence::saved_position(options.load_state);
+  Sequence saved = options.common.sequence(model, std::max<std::int64_t>(position, 1));
+  return position + std::ssize(saved.restore(options.load_state));
+}
+
+/// Room for what -c says; else, where the model needs to be told, for what was read before, the
+/// prompt and the continuation.
 Sequence new_sequence(const Options& options, const Model& model, std::int64_t tokens) {
-  if (!has_global_attention(model.config())) return options.common.sequence(model, 0);
+  if (options.common.capacity() > 0 || !has_global_attention(model.config())) {
+    return options.common.sequence(model, options.common.capacity());
+  }
   if (options.predict < 0) {
     throw Error(ErrorCode::invalid_argument,
                 "-n -1 needs a model of constant state; this one has global attention, whose state "
-                "grows with every token: give a number");
+                "grows with every token: limit it with -n or -c");
   }
-  if (!options.load_state.empty()) tokens += Sequence::saved_position(options.load_state);
+  if (!options.load_state.empty()) tokens += saved_tokens(options, model);
   return options.common.sequence(model, tokens + options.predict);
 }
 
@@ -125,7 +148,7 @@ std::string reason(const Result& result) {
 
 std::string lookup_rate(const Result& result) {
   const auto share = [](std::int64_t a, std::int64_t b) {
-    return static_cast<double>(a) / static_cast<double>(b);
+    return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0.0;
   };
   char text[96];
   std::snprintf(text, sizeof text, "%lld of %lld guesses right (%.1f %%), %.2f tokens a pass",
@@ -146,7 +169,7 @@ void print_stats(const Options& options, const Model& model, const Sequence& seq
                       std::to_string(options.common.threads()) + " threads");
   line("sequence", megabytes(sequence.bytes()));
   line("load", milliseconds(model.load_seconds()));
-  if (result.guessed > 0) line("lookup", lookup_rate(result));
+  if (options.lookup > 0) line("lookup", lookup_rate(result));
   line("prefill", per_second(result.prompt_tokens, result.timings.prefill));
   line("first token", milliseconds(result.timings.first_token));
   line("decode", per_second(result.fed_back, result.timings.decode));
@@ -158,12 +181,11 @@ GenerateOptions generate_options(const Options& options, const Model& model,
                                  const Tokenizer* tokenizer) {
   GenerateOptions generate;
   generate.max_new_tokens = options.predict;
-  generate.sampling = options.sampling.sampling();
+  generate.sampling = options.sampling.sampling(model);
   generate.tokenizer = tokenizer;
   generate.stop_strings = options.sampling.stop_strings();
-  if (!options.sampling.ignores_eos()) {
-    generate.stop_ids = SamplingFlags::stop_ids(model, tokenizer);
-  }
+  generate.stop_ids = SamplingFlags::stop_ids(model, tokenizer);
+  if (options.sampling.ignores_eos()) SamplingFlags::forbid(generate.stop_ids, generate.sampling);
   return generate;
 }
 
@@ -176,13 +198,13 @@ Result generate(const Options& options, const Model& model, Sequence& sequence,
   Printer printer;
   generate.on_prefill = [&](std::int64_t done, std::int64_t total) {
     bar.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
-    return Interrupt::flow();
+    return done < total ? Interrupt::flow() : Flow::proceed;  // to the token that goes on from it
   };
-  if (!options.print_tokens) {
+  if (!options.print_tokens()) {
     generate.on_text = [&](std::string_view text) { return printer.print(text); };
   }
   generate.on_token = [&](std::int32_t id) {
-    if (options.print_tokens && printer.print(id) == Flow::stop) return Flow::stop;
+    if (options.print_tokens() && printer.print(id) == Flow::stop) return Flow::stop;
     return Interrupt::flow();
   };
   Result result = generator.generate(sequence, prompt, generate);
@@ -201,25 +223,39 @@ std::vector<std::int32_t> go_on(const Options& options, Sequence& sequence,
   return ids;
 }
 
+/// With what was not read: the end of the prompt if that was broken off, and of the text.
+void save_state(const Options& options, const Sequence& sequence,
+                std::span<const std::int32_t> prompt, const Result& result) {
+  if (options.save_state.empty()) return;
+  const auto rest = prompt.subspan(static_cast<std::size_t>(result.prompt_tokens));
+  std::vector<std::int32_t> unread(rest.begin(), rest.end());
+  unread.insert(unread.end(), result.unread().begin(), result.unread().end());
+  sequence.save(options.save_state, unread);
+}
+
+std::optional<Tokenizer> load_tokenizer(const Options& options, const Model& model) {
+  const bool needed =
+      !options.common.random() && (!options.common.reads_ids() || !options.print_tokens());
+  if (!needed && !options.common.has_tokenizer()) return std::nullopt;
+  return options.common.load_tokenizer(model);  // also for its stop ids
+}
+
 ExitCode decode(const Options& options) {
   const std::string input = read_prompt(options);
+  if (!options.save_state.empty()) check_output_path(options.save_state);
   Interrupt::listen();
   const Model model = options.common.load_model();
-  std::optional<Tokenizer> tokenizer;
-  const bool needs_tokenizer = !options.common.reads_ids() || !options.print_tokens;
-  if (needs_tokenizer || options.common.has_tokenizer()) {  // also for its stop ids
-    tokenizer = options.common.load_tokenizer(model);
-  }
+  const std::optional<Tokenizer> tokenizer = load_tokenizer(options, model);
+  const GenerateOptions settings =
+      generate_options(options, model, tokenizer ? &*tokenizer : nullptr);
   const bool goes_on = !options.load_state.empty();
   std::vector<std::int32_t> prompt = goes_on
                                          ? options.common.ids_without_bos(input, model, tokenizer)
                                          : options.common.ids(input, model, tokenizer);
   Sequence sequence = new_sequence(options, model, static_cast<std::int64_t>(prompt.size()) + 1);
   if (goes_on) prompt = go_on(options, sequence, prompt);
-  const Result result =
-      generate(options, model, sequence, prompt,
-               generate_options(options, model, tokenizer ? &*tokenizer : nullptr));
-  if (!options.save_state.empty()) sequence.save(options.save_state, result.unread());
+  const Result result = generate(options, model, sequence, prompt, settings);
+  save_state(options, sequence, prompt, result);
   if (options.stats) print_stats(options, model, sequence, result);
   return Interrupt::seen() ? interrupted : success;
 }

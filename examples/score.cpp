@@ -214,6 +214,7 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
 
 ExitCode run_score(const Options& options) {
   if (!options.common.reads_input()) throw UsageError("no text: give --file or --tokens");
+  options.common.refuse_text_for_random_weights();
   const std::string input = options.common.read_input();
   Interrupt::listen();
   const Model model = options.common.load_model();

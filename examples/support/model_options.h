@@ -73,15 +73,18 @@ inline Model load_folder(const std::filesystem::path& folder, LoadOptions option
 
 class ModelOptions {
  public:
+  static constexpr const char* no_tokenizer =
+      "random weights have no tokenizer: give token ids, with --tokens";
+
   explicit ModelOptions(CLI::App& app) : app_(&app) {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
     model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
                  ->type_name("DIR");
-    random_ =
-        app.add_option("--random", preset_, "Random weights of a named shape instead of a folder")
-            ->type_name("PRESET")
-            ->excludes(model_);
+    random_ = app.add_option("--random,--config", preset_,
+                             "Random weights of a named shape instead of a folder")
+                  ->type_name("PRESET")
+                  ->excludes(model_);
     app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
         ->type_name("N")
         ->check(between(0, 1024))
@@ -95,6 +98,14 @@ class ModelOptions {
         ->check(CLI::IsMember({"f32", "bf16"}))
         ->capture_default_str();
     app.add_flag("--no-mmap", no_mmap_, "Read the weights into memory instead of mapping them");
+  }
+
+  /// For programs whose texts may be limited: -c.
+  void add_capacity(const std::string& what) {
+    app_->add_option("-c,--ctx-size", capacity_, what + "; 0: no limit, where the model allows it")
+        ->type_name("N")
+        ->check(at_least(0))
+        ->capture_default_str();
   }
 
   bool random() const { return random_->count() > 0; }
@@ -123,7 +134,7 @@ class ModelOptions {
 
   /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
   Tokenizer load_tokenizer(const Model& model) const {
-    if (random()) throw UsageError("random weights have no tokenizer: give token ids");
+    if (random()) throw UsageError(no_tokenizer);
     Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
     if (tokenizer.size() > model.config().vocab) {
       throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
@@ -144,6 +155,19 @@ class ModelOptions {
   Sequence sequence(const Model& model, std::int64_t tokens) const {
     return model.sequence(sequence_options(tokens));
   }
+
+  /// For sequences of as many tokens as -c says. Throws Error(invalid_argument) where it says
+  /// nothing, but has to.
+  SequenceOptions sequence_options(const Model& model) const {
+    if (capacity_ == 0 && has_global_attention(model.config())) {
+      throw Error(ErrorCode::invalid_argument,
+                  "this model has global attention, whose state grows with every token: say with "
+                  "-c how many tokens to make room for");
+    }
+    return sequence_options(capacity_);
+  }
+  /// What -c says; 0: nothing.
+  std::int64_t capacity() const { return capacity_; }
 
   const CLI::App& app() const { return *app_; }
 
@@ -172,6 +196,7 @@ class ModelOptions {
   std::string dtype_ = "auto";
   std::string kv_dtype_ = "f32";
   int threads_ = 0;
+  int capacity_ = 0;
   bool no_mmap_ = false;
 };
 

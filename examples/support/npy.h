@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "griffin/core/error.h"
+#include "support/output_path.h"
 
 namespace griffin::examples {
 
@@ -24,10 +25,7 @@ class NpyWriter {
  public:
   NpyWriter(std::filesystem::path path, const std::vector<std::int64_t>& shape)
       : path_(std::move(path)), temporary_(path_.string() + ".part" + std::to_string(getpid())) {
-    const auto status = std::filesystem::status(path_);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-      throw Error(ErrorCode::io, path_.string() + ": not a regular file, cannot be replaced");
-    }
+    check_output_path(path_);
     file_ = std::fopen(temporary_.c_str(), "wbx");
     if (file_ == nullptr) fail();
     const std::string start = header(shape);
@@ -45,8 +43,13 @@ class NpyWriter {
 
   void commit() {
     if (std::fflush(file_) != 0) fail();
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
-    std::fclose(std::exchange(file_, nullptr));
+    if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
+        std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      const int error = errno;
+      std::remove(temporary_.c_str());
+      errno = error;
+      fail();
+    }
   }
 
  private:

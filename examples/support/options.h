@@ -37,7 +37,13 @@ class CommonOptions : public ModelOptions {
   }
 
   bool reads_ids() const { return tokens_->count() > 0; }
-  bool reads_input() const { return reads_ids() || file_->count() > 0; }
+  bool reads_input() const { return reads_ids() || reads_text(); }
+  bool reads_text() const { return file_->count() > 0; }
+
+  /// Throws UsageError for a text that there would be no tokenizer for.
+  void refuse_text_for_random_weights() const {
+    if (random() && !reads_ids()) throw UsageError(no_tokenizer);
+  }
 
   /// What --file or --tokens names, as it is.
   std::string read_input() const { return read_file(input_); }
@@ -55,6 +61,7 @@ class CommonOptions : public ModelOptions {
   std::vector<std::int32_t> ids_without_bos(std::string_view input, const Model& model,
                                             const std::optional<Tokenizer>& tokenizer) const {
     if (reads_ids()) return parse_ids(input, model.config().vocab, input_);
+    if (input.empty()) return {};
     warn_of_bos(input);
     return tokenizer->encode(input);
   }

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -33,17 +34,23 @@ struct UsageError : std::runtime_error {
 /// Ctrl-C as a flag that callbacks look at. The second one ends the program at once.
 class Interrupt {
  public:
-  static void listen() {
+  /// Sets the flag back.
+  static void listen(std::initializer_list<int> signals = {SIGINT, SIGTERM, SIGHUP}) {
+    seen_ = false;
     struct sigaction action = {};
     action.sa_handler = [](int) { seen_ = true; };
     action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+    for (const int signal : signals) sigaction(signal, &action, nullptr);
   }
-  /// Ctrl-C ends the program again.
-  static void forget() {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
-    seen_ = false;
-  }
+
+  /// For as long as it lives, Ctrl-C sets the flag; SIGTERM and SIGHUP still end the program.
+  struct Listening {
+    Listening() { listen({SIGINT}); }
+    ~Listening() { std::signal(SIGINT, SIG_DFL); }
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+  };
+
   static bool seen() noexcept { return seen_; }
   static Flow flow() noexcept { return seen_ ? Flow::stop : Flow::proceed; }
 

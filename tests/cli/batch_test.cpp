@@ -2,14 +2,20 @@
 // batch: every request as it is alone, every bad line by itself.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cli/embedded_model.h"
 #include "cli/program.h"
 #include "griffin/griffin.h"
+#include "support/temp_folder.h"
 
 namespace griffin::test {
 namespace {
@@ -32,6 +38,16 @@ std::map<std::string, json> answers(const Outcome& outcome) {
   for (std::string line; std::getline(lines, line);) {
     const json answer = json::parse(line);
     EXPECT_TRUE(found.emplace(answer.at("id").dump(), answer).second) << line;
+  }
+  return found;
+}
+
+std::map<std::int64_t, json> answers_by_line(const Outcome& outcome) {
+  std::map<std::int64_t, json> found;
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) {
+    const json answer = json::parse(line);
+    EXPECT_TRUE(found.emplace(answer.at("line"), answer).second) << line;
   }
   return found;
 }
@@ -102,7 +118,12 @@ TEST(Batch, ABadLineHarmsNoOther) {
       {{"prompt", "a"}, {"temperature", "hot"}},
       {{"prompt", "a"}, {"temperature", -1}},
       {{"prompt", "a"}, {"top_p", 0}},
-      {{"prompt", "a"}, {"seed", -1}},
+      {{"prompt", "a"}, {"seed", -2}},
+      {{"prompt", "a"}, {"n", -1}, {"ignore_eos", true}},
+      {{"prompt", nullptr}},
+      "{\"prompt\": \"a\", \"n\": 2, \"n\": 3}",
+      "{\"prompt\": \"a\", \"temperature\": 1e999}",
+      std::string("{\"prompt\": \"a\"}\0", 16),
       {{"prompt", "a"}, {"stop", ""}},
       {{"prompt", "a"}, {"stop", {1}}},
       {{"prompt", "a"}, {"ignore_eos", 1}},
@@ -119,15 +140,132 @@ TEST(Batch, ABadLineHarmsNoOther) {
   }
   const Outcome outcome = batch(requests);
   EXPECT_EQ(outcome.exit_code, 1);
-  const auto found = answers(outcome);
+  const auto found = answers_by_line(outcome);
   EXPECT_EQ(found.size(), 2 * bad.size());
   for (std::size_t i = 0; i < bad.size(); ++i) {
-    const std::size_t line = 3 + 2 * i;
-    const json& answer = found.at(std::to_string(line));
-    EXPECT_EQ(answer.at("line"), line);
-    EXPECT_FALSE(answer.at("error").get<std::string>().empty());
-    EXPECT_EQ(found.at("\"good " + std::to_string(line) + "\"").at("tokens").size(), 2U);
+    const std::int64_t line = 3 + 2 * static_cast<std::int64_t>(i);
+    EXPECT_EQ(found.at(line).at("id"), nullptr);
+    EXPECT_FALSE(found.at(line).at("error").get<std::string>().empty());
+    EXPECT_EQ(found.at(line + 1).at("id"), "good " + std::to_string(line));
+    EXPECT_EQ(found.at(line + 1).at("tokens").size(), 2U);
   }
+}
+
+TEST(Batch, SaysWhatIsWrong) {
+  const auto error = [](const json& line) {
+    return answers_by_line(batch({line})).at(1).at("error").get<std::string>();
+  };
+  EXPECT_EQ(error("nonsense"), "not JSON, at byte 2");
+  EXPECT_EQ(error("{\"id\": 1, "), "not JSON, at byte 11");
+  EXPECT_EQ(error(std::string("{\"prompt\": \"a\"}\0", 16)), "not JSON, at byte 16");
+  EXPECT_EQ(error("{\"n\": 2, \"prompt\": \"a\", \"n\": 3}"), "key \"n\" occurs twice");
+  EXPECT_EQ(error({{"prompt", "a"}, {"n", -1}}), "n: expected >= 0, found -1");
+  EXPECT_EQ(error({{"prompt", "a"}, {"seed", -2}}), "seed: expected >= -1, found -2");
+}
+
+TEST(Batch, AnIdThatIsKnownIsAnswered) {
+  const auto found = answers_by_line(batch({{{"id", "x"}, {"n", 3}}, {{"prompt", "a"}, {"n", 0}}}));
+  EXPECT_EQ(found.at(1).at("id"), "x");
+  EXPECT_EQ(found.at(2).at("id"), nullptr);
+}
+
+TEST(Batch, WhatIsNullIsNotThere) {
+  json request = {{"id", 1}, {"prompt", "And God said"}, {"tokens", nullptr}};
+  json same = {{"id", 2}, {"prompt", "And God said"}};
+  for (const char* key : {"n", "temperature", "top_k", "top_p", "min_p", "repeat_penalty",
+                          "presence_penalty", "frequency_penalty", "seed", "stop", "ignore_eos"}) {
+    request[key] = nullptr;
+  }
+  const Outcome outcome = batch({request, same}, {"-n", "9"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
+  EXPECT_EQ(answers(outcome).at("1").at("tokens"), answers(outcome).at("2").at("tokens"));
+}
+
+TEST(Batch, DrawsFromTheSeed) {
+  const json base = {{"prompt", "And God said"}, {"n", 30}, {"temperature", 2}, {"min_p", 0}};
+  const auto with = [&](int id, json seed) {
+    json request = base;
+    request["id"] = id;
+    request["seed"] = std::move(seed);
+    return request;
+  };
+  const auto tokens = [](const Outcome& outcome, int line) {
+    return answers_by_line(outcome).at(line).at("tokens").dump();
+  };
+  const Outcome plain = batch({with(1, nullptr), with(2, 0), with(3, 7), with(4, -1), with(5, -1)});
+  EXPECT_EQ(plain.exit_code, 0) << plain.out;
+  EXPECT_EQ(tokens(plain, 1), tokens(plain, 2));  // 0, if nothing is said
+  EXPECT_NE(tokens(plain, 1), tokens(plain, 3));
+  EXPECT_NE(tokens(plain, 4), tokens(plain, 5));
+  const Outcome seven = batch({with(1, nullptr), with(2, nullptr)}, {"-s", "7"});
+  EXPECT_EQ(tokens(seven, 1), tokens(plain, 3));
+  EXPECT_EQ(tokens(seven, 2), tokens(plain, 3));
+  const Outcome drawn = batch({with(1, nullptr), with(2, nullptr)}, {"-s", "-1"});
+  EXPECT_NE(tokens(drawn, 1), tokens(drawn, 2));
+}
+
+TEST(Batch, NeverChoosesAnEndThatIsIgnored) {
+  const TempFolder folder;  // a model that ends where it would say its fourth token
+  copy_embedded_model(folder.path());
+  const json request = {{"id", 1}, {"prompt", "And God said"}, {"n", 20}};
+  const json whole = answers(batch({request})).at("1").at("tokens");
+  json config = json::parse(file_bytes(folder.path() / "config.json"));
+  config["eos_token_id"] = whole.at(3);
+  folder.write("config.json", config.dump());
+  json ignoring = request;
+  ignoring["id"] = 2;
+  ignoring["ignore_eos"] = true;
+  const auto found = answers(batch({request, ignoring}, {"-m", folder.path().string()}));
+  EXPECT_EQ(found.at("1").at("reason"), "stop_id");
+  const json others = found.at("2").at("tokens");
+  EXPECT_EQ(others.size(), 20U);
+  EXPECT_EQ(std::count(others.begin(), others.end(), whole.at(3)), 0);
+}
+
+TEST(Batch, RandomWeightsTakeTokens) {
+  const auto found =
+      answers_by_line(batch({{{"tokens", {2, 5}}, {"n", 3}}, {{"prompt", "a"}}},
+                            {"--random", "hawk-100m", "--max-batch", "2", "--prefix-cache", "0"}));
+  EXPECT_EQ(found.at(1).at("tokens").size(), 3U);
+  EXPECT_FALSE(found.at(1).contains("text"));
+  EXPECT_EQ(found.at(2).at("error"), "prompt: the model has no tokenizer; give tokens");
+}
+
+/// The second request is written when the first is answered.
+TEST(Batch, AnswersARequestBeforeTheNextComes) {
+  const TempFolder folder;
+  const std::string out = folder.write("out", "").string();
+  const Outcome outcome = run_program(
+      "/bin/sh",
+      {.arguments = {"-c",
+                     "{ echo '{\"id\": \"first\", \"prompt\": \"a\", \"n\": 2}';"
+                     "  for i in $(seq 3000); do grep -q first \"$1\" && break; sleep 0.01; done;"
+                     "  wc -l < \"$1\" >&2;"
+                     "  printf '{\"id\": 2, \"prompt\": \"a\", \"n\": 2}'; } |"
+                     " \"$0\" --requests - > \"$1\"",
+                     GRIFFIN_BATCH, out}});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "1\n");
+  EXPECT_EQ(answers({.out = file_bytes(out)}).size(), 2U);
+}
+
+TEST(Batch, StopsWhereStdoutTakesNothing) {
+  std::string input;
+  for (int i = 0; i < 200; ++i) input += "{\"prompt\": \"a\", \"n\": 1000000}\n";
+  expect_error(run_program(GRIFFIN_BATCH, {.arguments = {"--requests", "-"},
+                                           .input = "nonsense\n" + input,
+                                           .stdout_file = "/dev/full"}),
+               1, "cannot write to stdout: No space left");
+}
+
+TEST(Batch, CtrlCEndsIt) {
+  const std::string endless = "{\"prompt\": \"a\", \"n\": 100000000, \"ignore_eos\": true}\n";
+  const Outcome outcome =
+      run_program(GRIFFIN_BATCH, {.arguments = {"--requests", "-"},
+                                  .input = "{\"prompt\": \"a\", \"n\": 1}\n" + endless,
+                                  .signal_after_output = SIGINT});
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
 }
 
 TEST(Batch, StopsAndReuse) {
@@ -148,16 +286,17 @@ TEST(Batch, StopsAndReuse) {
 }
 
 TEST(Batch, RefusesWhatItCannotRun) {
-  const auto error = [](std::vector<std::string> arguments) {
-    const Outcome outcome = run_program(GRIFFIN_BATCH, {.arguments = std::move(arguments)});
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_EQ(outcome.err.rfind("batch: error: ", 0), 0U) << outcome.err;
-    return outcome.exit_code;
+  const auto refuses = [](std::vector<std::string> arguments, int code, const char* words) {
+    expect_error(run_program(GRIFFIN_BATCH, {.arguments = std::move(arguments)}), code, words);
   };
-  EXPECT_EQ(error({}), 2);
-  EXPECT_EQ(error({"--requests", "/no/such/file"}), 1);
-  EXPECT_EQ(error({"--requests", "-", "--max-batch", "0"}), 2);
-  EXPECT_EQ(error({"--requests", "-", "--max-batch", "9", "--max-tokens-per-pass", "8"}), 1);
+  refuses({}, 2, "--requests");
+  refuses({"--requests", "/no/such/file"}, 1, "/no/such/file: No such file");
+  refuses({"--requests", "/"}, 1, "/: Is a directory");
+  refuses({"--requests", "-", "--max-batch", "0"}, 2, "--max-batch");
+  refuses({"--requests", "-", "--max-batch", "9", "--max-tokens-per-pass", "8"}, 1, "max_tokens");
+  refuses({"--requests", "-", "-l", "99999+1"}, 2, "--logit-bias");
+  refuses({"--requests", "-", "--top-p", "0"}, 2, "--top-p");
+  refuses({"--requests", "-", "-r", ""}, 2, "--reverse-prompt");
 }
 
 }  // namespace

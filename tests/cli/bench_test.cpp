@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "embedded_model.h"
-#include "program.h"
+#include "cli/embedded_model.h"
+#include "cli/program.h"
 
 namespace griffin::test {
 namespace {
@@ -42,14 +42,6 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
   return lines;
-}
-
-void expect_error(const Outcome& outcome, int exit_code, const std::string& words) {
-  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err.rfind("griffin_bench: error: ", 0), 0u) << outcome.err;
-  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
-  EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
 }
 
 TEST(Bench, FillsEveryField) {
@@ -85,10 +77,10 @@ TEST(Bench, RunsEveryCombination) {
     EXPECT_EQ(row.at("stddev_ts"), 0.0);
   }
   const std::vector<std::string> expected = {
-      "pp5 1 1 0",    "pp9 1 1 0",    "tg2 1 1 0",    "tg2 3 1 0",     //
-      "pp5 1 2 0",    "pp9 1 2 0",    "tg2 1 2 0",    "tg2 3 2 0",     //
-      "pp5@d8 1 1 8", "pp9@d8 1 1 8", "tg2@d8 1 1 8", "tg2@d8 3 1 8",  //
-      "pp5@d8 1 2 8", "pp9@d8 1 2 8", "tg2@d8 1 2 8", "tg2@d8 3 2 8"};
+      "pp5 1 1 0",      "pp9 1 1 0",      "tg2 1 1 0",      "tg2 3 1 0",       //
+      "pp5 1 2 0",      "pp9 1 2 0",      "tg2 1 2 0",      "tg2 3 2 0",       //
+      "pp5 @ d8 1 1 8", "pp9 @ d8 1 1 8", "tg2 @ d8 1 1 8", "tg2 @ d8 3 1 8",  //
+      "pp5 @ d8 1 2 8", "pp9 @ d8 1 2 8", "tg2 @ d8 1 2 8", "tg2 @ d8 3 2 8"};
   EXPECT_EQ(found, expected);
 }
 
@@ -117,9 +109,9 @@ TEST(Bench, LeavesOutTestsOfNothing) {
   EXPECT_EQ(decode.at(0).at("test"), "tg1");
   EXPECT_EQ(decode.at(0).at("dtype"), "f32");
   EXPECT_EQ(decode.at(0).at("peak"), "f32 fma");
-  const auto prefill = rows({"-p", "2", "-n", "0", "-r", "1", "--config", "mqa-100m", "-d", "1"});
+  const auto prefill = rows({"-p", "2", "-n", "0", "-r", "1", "--random", "mqa-100m", "-d", "1"});
   ASSERT_EQ(prefill.size(), 1u);
-  EXPECT_EQ(prefill.at(0).at("test"), "pp2@d1");
+  EXPECT_EQ(prefill.at(0).at("test"), "pp2 @ d1");
   EXPECT_EQ(prefill.at(0).at("model"), "mqa-100m");
 }
 
@@ -161,6 +153,21 @@ TEST(Bench, RefusesWhatItCannotMeasure) {
   expect_error(bench({"--config", "griffin-1t"}), 1, "'griffin-1t'");
   expect_error(bench({"-m", "/no/such/folder"}), 1, "/no/such/folder");
   expect_error(bench({"-m", ""}), 1, "no such model folder");
+}
+
+TEST(Soak, MakesTokensAndWatchesItsMemory) {
+  const Outcome outcome =
+      run_program(GRIFFIN_SOAK, {.arguments = {"-n", "500", "--max-batch", "3", "-t", "1"}});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto lines = lines_of(outcome.out);
+  ASSERT_GE(lines.size(), 4u);
+  for (const std::string& line : lines) EXPECT_EQ(line.back(), '|') << line;
+}
+
+TEST(Soak, RefusesWhatItCannotDo) {
+  expect_error(run_program(GRIFFIN_SOAK, {.arguments = {"--max-batch", "2"}}), 2, "at least 3");
+  expect_error(run_program(GRIFFIN_SOAK, {.arguments = {"-n", "500"}, .stdout_file = "/dev/full"}),
+               1, "cannot write to stdout");
 }
 
 TEST(Bench, SaysWhenStdoutTakesNothing) {

@@ -15,6 +15,25 @@ inline std::filesystem::path embedded_folder() {
   return std::filesystem::path(GRIFFIN_SOURCE_DIR) / "examples/models/griffin";
 }
 
+/// Makes a folder a copy of the embedded model's.
+inline void copy_embedded_model(const std::filesystem::path& to) {
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.model"}) {
+    std::filesystem::copy_file(embedded_folder() / file, to / file);
+  }
+}
+
+inline std::string file_bytes(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Ids as --tokens reads them.
+inline std::string spaced(const std::vector<std::int32_t>& ids) {
+  std::string text;
+  for (const std::int32_t id : ids) text.append(text.empty() ? "" : " ").append(std::to_string(id));
+  return text;
+}
+
 /// A prompt and its 64 greedy tokens.
 struct Greedy {
   std::string prompt;

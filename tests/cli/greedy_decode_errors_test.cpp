@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "embedded_model.h"
-#include "greedy_decode.h"
-#include "program.h"
-#include "scratch_folder.h"
+#include "cli/embedded_model.h"
+#include "cli/greedy_decode.h"
+#include "cli/program.h"
+#include "support/temp_folder.h"
 
 namespace griffin::test {
 namespace {
@@ -25,7 +25,8 @@ TEST(GreedyDecodeErrors, SaysWhenStdoutTakesNothing) {
   EXPECT_EQ(pipe.out.size(), 1u);
   EXPECT_EQ(pipe.err, "greedy_decode: error: cannot write to stdout: Broken pipe\n1\n");
 
-  const Outcome closed = run_program("/bin/sh", {.arguments = {"-c", program + " -n 1 >&-"}});
+  Outcome closed = run_program("/bin/sh", {.arguments = {"-c", program + " -n 1 >&-"}});
+  closed.program = "greedy_decode";
   expect_error(closed, 1, "stdout is closed");
 }
 
@@ -42,6 +43,49 @@ TEST(GreedyDecodeErrors, RefusesCommandLinesWithoutMeaning) {
   expect_error(greedy_decode({"--dtype", "q4"}), 2, "q4");
   expect_error(greedy_decode({"-p"}), 2, "--prompt");
   expect_error(greedy_decode({"-t", "2000"}), 2, "at most 1024");
+}
+
+TEST(GreedyDecodeErrors, RefusesSamplingWithoutMeaningFromTheStart) {
+  for (const char* wrong : {"5", "a+1", "5+x", "5+inf", "5+nan", "-1+1", "[1+1]", "99999+1"}) {
+    expect_error(greedy_decode({"-l", wrong}), 2, std::string("--logit-bias: "));
+    expect_error(greedy_decode({"-l", wrong}), 2, std::string("found '") + wrong + "'");
+  }
+  expect_error(greedy_decode({"-l", "1+1", "2+1"}), 2, "2+1");
+  expect_error(greedy_decode({"--temp", "nan"}), 2, "--temp: ");
+  expect_error(greedy_decode({"--temp", "1e50"}), 2, "--temp: ");
+  expect_error(greedy_decode({"--temp", "hot"}), 2, "--temp: ");
+  expect_error(greedy_decode({"--top-k", "2.5"}), 2, "--top-k");
+  expect_error(greedy_decode({"--top-p", "0"}), 2, "--top-p: ");
+  expect_error(greedy_decode({"--min-p", "1.1"}), 2, "--min-p: ");
+  expect_error(greedy_decode({"--repeat-penalty", "0"}), 2, "--repeat-penalty: ");
+  expect_error(greedy_decode({"--repeat-last-n", "-2"}), 2, "--repeat-last-n: ");
+  expect_error(greedy_decode({"--repeat-last-n", "1048577"}), 2, "--repeat-last-n: ");
+  expect_error(greedy_decode({"--presence-penalty", "inf"}), 2, "--presence-penalty: ");
+  expect_error(greedy_decode({"--frequency-penalty", "nan"}), 2, "--frequency-penalty: ");
+  expect_error(greedy_decode({"-s", "-2"}), 2, "--seed");
+  expect_error(greedy_decode({"--lookup", "65"}), 2, "--lookup");
+  expect_error(greedy_decode({"-r", ""}), 2, "--reverse-prompt: ");
+  expect_error(greedy_decode({"-r", "zzz", "not"}), 2, "not");
+}
+
+TEST(GreedyDecodeErrors, RefusesUnknownKernels) {
+  Outcome outcome = run_program(
+      "/usr/bin/env", {.arguments = {"GRIFFIN_ISA=bogus", GRIFFIN_GREEDY_DECODE, "-n", "1"}});
+  outcome.program = "greedy_decode";
+  expect_error(outcome, 1, "GRIFFIN_ISA names kernels that do not run here");
+}
+
+/// Before anything is made or loaded.
+TEST(GreedyDecodeErrors, RefusesTextForRandomWeights) {
+  expect_error(greedy_decode({"--random", "griffin-14b", "-p", "a"}), 2, "with --tokens");
+  expect_error(greedy_decode({"--random", "griffin-14b", "-f", "-"}, "a"), 2, "with --tokens");
+  expect_error(greedy_decode({"--random", "griffin-14b"}), 2, "no prompt");
+}
+
+TEST(GreedyDecodeErrors, SaysBeforehandThatAStateCannotBeSaved) {
+  expect_error(greedy_decode({"-n", "1", "--save-state", "/no/such/folder/x"}), 1,
+               "/no/such/folder/x: cannot be written: No such file");
+  expect_error(greedy_decode({"-n", "1", "--save-state", "/"}), 1, "/: not a regular file");
 }
 
 TEST(GreedyDecodeErrors, NamesTheInputThatIsWrong) {
@@ -62,10 +106,10 @@ TEST(GreedyDecodeErrors, NamesTheInputThatIsWrong) {
 
 TEST(GreedyDecodeErrors, NamesTheModelFileThatIsWrong) {
   expect_error(greedy_decode({"-m", "/no/such/folder", "-p", "a"}), 1, "/no/such/folder");
-  const ScratchFolder folder;
+  const TempFolder folder;
   const std::string model = folder.path().string();
   expect_error(greedy_decode({"-m", model, "-p", "a"}), 1, "config.json");
-  folder.copy_embedded_model();
+  copy_embedded_model(folder.path());
   EXPECT_EQ(greedy_decode({"-m", model, "-p", "a", "-n", "1"}).exit_code, 0);
   folder.write("tokenizer.model", "damaged");
   expect_error(greedy_decode({"-m", model, "-p", "a"}), 1, "tokenizer.model");

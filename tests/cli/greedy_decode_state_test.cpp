@@ -2,12 +2,14 @@
 // greedy_decode: saved states, sampling flags, stop strings and lookup.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "cli/embedded_model.h"
 #include "cli/greedy_decode.h"
+#include "griffin/state/sequence.h"
 #include "support/temp_folder.h"
 
 namespace griffin::test {
@@ -59,6 +61,28 @@ TEST_F(SavedStateCommandTest, TakesAPromptToGoOnWith) {
             text({"-p", "And God said", "-n", "9"}));
 }
 
+/// SIGTERM while the prompt is read: the state comes with what was not read of it.
+TEST_F(SavedStateCommandTest, KeepsTheRestOfAPromptThatWasBrokenOff) {
+  std::string ids = "2";
+  for (int i = 0; i < 20000; ++i) ids += " " + std::to_string(3 + i * 7919 % 2000);
+  const std::string prompt = folder_.write("prompt", ids).string();
+  Outcome broken_off;
+  for (const char* seconds : {"0.3", "1", "3", "10"}) {  // too early on a slow machine: again
+    broken_off = run_program(
+        "/bin/sh",
+        {.arguments = {"-c", "s=$1; shift; \"$@\" & sleep $s; kill -TERM $!; wait $!", "sh",
+                       seconds, GRIFFIN_GREEDY_DECODE, "--tokens", prompt, "-n", "5", "-t", "1",
+                       "--chunk", "1", "--print-tokens", "--save-state", file_}});
+    if (broken_off.exit_code != 128 + SIGTERM) break;
+  }
+  ASSERT_EQ(broken_off.exit_code, 130) << broken_off.err;
+  ASSERT_EQ(broken_off.out, "\n");
+  EXPECT_GT(Sequence::saved_position(file_), 0);
+  EXPECT_LT(Sequence::saved_position(file_), 20001);
+  EXPECT_EQ(text({"--load-state", file_, "-n", "5", "--print-tokens"}),
+            text({"--tokens", prompt, "-n", "5", "--print-tokens"}));
+}
+
 TEST_F(SavedStateCommandTest, RefusesOtherModelsAndDamage) {
   text({"-p", "And God said", "-n", "5", "--save-state", file_});
   const std::string hawk = (embedded_folder().parent_path() / "hawk").string();
@@ -100,16 +124,23 @@ TEST(GreedyDecodeSampling, FlagsReachTheSampler) {
   EXPECT_EQ(with({"-l", chopped(tokens) + "+5", "-n", "1"}), with({"-n", "1"}));
 }
 
-TEST(GreedyDecodeSampling, RefusesWhatMakesNoSense) {
-  for (const Words& wrong : {Words{"-l", "5"}, Words{"-l", "a+1"}, Words{"-l", "5+x"}}) {
-    expect_error(greedy_decode(wrong), 2, "--logit-bias");
-  }
-  expect_error(greedy_decode(Words{"--temp", "-1"}), 1, "temperature");
-  expect_error(greedy_decode(Words{"--top-p", "0"}), 1, "top_p");
-  expect_error(greedy_decode(Words{"-l", "99999+1"}), 1, "logit_bias");
-  expect_error(greedy_decode(Words{"-s", "-2"}), 2, "--seed");
-  expect_error(greedy_decode(Words{"--lookup", "65"}), 2, "--lookup");
-  expect_error(greedy_decode(Words{"-r", ""}), 1, "stop string is empty");
+/// llama.cpp turns them off with any of these.
+TEST(GreedyDecodeSampling, TakesTheNumbersThatTurnThingsOff) {
+  const auto with = [&](Words more) {
+    const Words base = {"-p", "And God said", "-n", "40", "--min-p", "0"};
+    more.insert(more.begin(), base.begin(), base.end());
+    return text(more);
+  };
+  EXPECT_EQ(with({"--temp", "-1"}), with({}));
+  const Words drawn = {"--temp", "1.5", "-s", "3", "--top-k", "0", "--top-p", "1"};
+  const auto drawn_with = [&](Words more) {
+    more.insert(more.begin(), drawn.begin(), drawn.end());
+    return with(more);
+  };
+  EXPECT_EQ(drawn_with({"--top-k", "-1"}), drawn_with({}));
+  EXPECT_EQ(drawn_with({"--top-p", "1.5"}), drawn_with({}));
+  EXPECT_EQ(with({"--repeat-penalty", "1.5", "--repeat-last-n", "-1"}),
+            with({"--repeat-penalty", "1.5", "--repeat-last-n", "1000"}));
 }
 
 TEST(GreedyDecodeSampling, AReversePromptEndsTheText) {
@@ -117,6 +148,20 @@ TEST(GreedyDecodeSampling, AReversePromptEndsTheText) {
   const std::string stop = whole.substr(40, 9);
   EXPECT_EQ(text({"-p", "And God said", "-n", "60", "-r", stop, "-r", "never"}),
             whole.substr(0, whole.find(stop)) + "\n");
+}
+
+TEST(GreedyDecodeSampling, AReversePromptInBracketsIsNoList) {
+  const Words plain = {"-p", "And God said", "-n", "20"};
+  for (const char* stop : {"[e]", "[e,a]"}) {
+    Words with_stop = plain;
+    with_stop.insert(with_stop.end(), {"-r", stop});
+    EXPECT_EQ(text(with_stop), text(plain));
+  }
+}
+
+TEST(GreedyDecodeLookup, HasItsLineWhereNothingWasGuessed) {
+  const Outcome outcome = greedy_decode(Words{"-n", "1", "--lookup", "4", "--stats"});
+  EXPECT_NE(outcome.err.find("0 of 0 guesses right"), std::string::npos) << outcome.err;
 }
 
 TEST(GreedyDecodeLookup, SaysTheSameInFewerPasses) {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "embedded_model.h"
-#include "greedy_decode.h"
-#include "griffin/generate/tokenizer.h"
-#include "program.h"
-#include "scratch_folder.h"
+#include "cli/embedded_model.h"
+#include "cli/greedy_decode.h"
+#include "cli/program.h"
+#include "griffin/griffin.h"
+#include "support/temp_folder.h"
 
 namespace griffin::test {
 namespace {
@@ -64,7 +64,7 @@ TEST(GreedyDecode, GivesTheSameTokensHoweverItIsRun) {
 }
 
 TEST(GreedyDecode, ReadsTokenIdsAsTheyAre) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const Greedy& greedy = evaluation().greedy.back();
   const std::string ids = spaced(greedy.prompt_ids);
   const std::string file = folder.write("ids", "  " + ids + "\n\n");
@@ -78,8 +78,8 @@ TEST(GreedyDecode, ReadsTokenIdsAsTheyAre) {
 }
 
 TEST(GreedyDecode, NeedsNoTokenizerFromIdsToIds) {
-  const ScratchFolder folder;
-  folder.copy_embedded_model();
+  const TempFolder folder;
+  copy_embedded_model(folder.path());
   std::filesystem::remove(folder.path() / "tokenizer.model");
   const std::string model = folder.path().string();
   const Greedy& greedy = evaluation().greedy.front();
@@ -93,13 +93,43 @@ TEST(GreedyDecode, NeedsNoTokenizerFromIdsToIds) {
 }
 
 TEST(GreedyDecode, ReadsPromptsFromFilesAndStdin) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const Greedy& greedy = evaluation().greedy.front();  // it has lines
   const std::string file = folder.write("prompt.txt", greedy.prompt);
   EXPECT_EQ(greedy_decode({"-f", file, "-n", "64", "--dtype", "f32"}).out, greedy.text + "\n");
   EXPECT_EQ(
       greedy_decode({"--file", "-", "--n-predict", "64", "--dtype", "f32"}, greedy.prompt).out,
       greedy.text + "\n");
+}
+
+/// One, as llama.cpp does.
+TEST(GreedyDecode, LeavesOutTheLineFeedAtTheEndOfAFile) {
+  const auto ids_of = [](const std::string& input) {
+    return greedy_decode({"-f", "-", "-n", "8", "--print-tokens"}, input).out;
+  };
+  EXPECT_EQ(ids_of("And God\n"), ids_of("And God"));
+  EXPECT_EQ(ids_of("And God\n\n"),
+            greedy_decode({"-p", "And God\n", "-n", "8", "--print-tokens"}).out);
+  EXPECT_NE(ids_of("And God\n\n"), ids_of("And God\n"));
+}
+
+TEST(GreedyDecode, RandomWeightsGoFromIdsToIds) {
+  const Outcome outcome =
+      greedy_decode({"--random", "hawk-100m", "--tokens", "-", "-n", "3"}, "2 5");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(
+      outcome.out,
+      greedy_decode({"--config", "hawk-100m", "--tokens", "-", "-n", "3", "--print-tokens"}, "2 5")
+          .out);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), ' '), 2) << outcome.out;
+}
+
+TEST(GreedyDecode, StopsWhereACapacityDoes) {
+  const Outcome outcome =
+      greedy_decode({"-p", "And God", "-n", "-1", "-c", "12", "--ignore-eos", "--stats"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_NE(outcome.err.find("stopped by   capacity"), std::string::npos) << outcome.err;
+  expect_error(greedy_decode({"-p", "And God", "-c", "2"}), 1, "has room for 2");
 }
 
 TEST(GreedyDecode, TakesAnyPromptLiterally) {
@@ -144,8 +174,8 @@ TEST(GreedyDecode, T28_WarnsOfAWrittenBos) {
 
 TEST(GreedyDecode, StopsWhereTheModelSaysSo) {
   // The first token it says becomes the one that ends the text.
-  const ScratchFolder folder;
-  folder.copy_embedded_model();
+  const TempFolder folder;
+  copy_embedded_model(folder.path());
   const Greedy& greedy = evaluation().greedy.front();
   folder.write("config.json", with_field(file_bytes(folder.path() / "config.json"), "eos_token_id",
                                          std::to_string(greedy.ids.at(3))));
@@ -160,15 +190,21 @@ TEST(GreedyDecode, StopsWhereTheModelSaysSo) {
   unlimited[5] = "-1";
   EXPECT_EQ(greedy_decode(unlimited).out, spaced(before) + "\n");
 
+  // It is not chosen then, here or later.
   std::vector<std::string> ignoring = base;
   ignoring.push_back("--ignore-eos");
-  EXPECT_EQ(greedy_decode(ignoring).out, spaced(greedy.ids) + "\n");
+  std::vector<std::string> without = base;
+  without[1] = embedded_folder().string();
+  without.insert(without.end(), {"-l", std::to_string(greedy.ids.at(3)) + "-inf"});
+  const std::string others = greedy_decode(ignoring).out;
+  EXPECT_EQ(others, greedy_decode(without).out);
+  EXPECT_EQ(std::count(others.begin(), others.end(), ' '), 63);
 }
 
 TEST(GreedyDecode, T29_StopsAtTheEndOfATurn) {
   // A tokenizer that calls the fourth token of the continuation "<end_of_turn>".
-  const ScratchFolder folder;
-  folder.copy_embedded_model();
+  const TempFolder folder;
+  copy_embedded_model(folder.path());
   const Greedy& greedy = evaluation().greedy.front();
   const auto field = [](const std::string& piece) {  // as the first member of a piece's message
     return "\x0A" + std::string(1, static_cast<char>(piece.size())) + piece;
@@ -193,11 +229,13 @@ TEST(GreedyDecode, T29_StopsAtTheEndOfATurn) {
       "64", "--print-tokens"};
   EXPECT_EQ(greedy_decode(arguments, spaced(greedy.prompt_ids)).out, spaced(before) + "\n");
   arguments.push_back("--ignore-eos");
-  EXPECT_EQ(greedy_decode(arguments, spaced(greedy.prompt_ids)).out, spaced(greedy.ids) + "\n");
+  const std::string others = greedy_decode(arguments, spaced(greedy.prompt_ids)).out;
+  EXPECT_EQ(std::count(others.begin(), others.end(), ' '), 63);
+  EXPECT_EQ(others.find(" " + std::to_string(greedy.ids.at(3)) + " "), std::string::npos);
 }
 
 TEST(GreedyDecode, ReservesStateForGlobalAttention) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const std::filesystem::path golden =
       std::filesystem::path(GRIFFIN_SOURCE_DIR) / "tests/goldens/attn-only";
   std::filesystem::copy_file(golden / "model.safetensors", folder.path() / "model.safetensors");
@@ -212,7 +250,18 @@ TEST(GreedyDecode, ReservesStateForGlobalAttention) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), ' '), 19) << outcome.out;
   EXPECT_EQ(run("0").out, "\n");
-  expect_error(run("-1"), 1, "global attention");
+  expect_error(run("-1"), 1, "limit it with -n or -c");
+
+  // Also for what a state brings with it.
+  const std::string model = folder.path().string();
+  const std::string state = (folder.path() / "state").string();
+  Model::load(folder.path()).sequence({.capacity = 1}).save(state, std::vector{2, 17, 4, 9});
+  EXPECT_EQ(greedy_decode({"-m", model, "--load-state", state, "--tokens", "/dev/null", "-n", "20",
+                           "--print-tokens", "--ignore-eos"})
+                .out,
+            outcome.out);
+  expect_error(run_program(GRIFFIN_BATCH, {.arguments = {"-m", model, "--requests", "/dev/null"}}),
+               1, "-c");
 }
 
 TEST(GreedyDecode, KeepsItsTextOnCtrlC) {

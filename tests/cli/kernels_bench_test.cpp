@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "program.h"
+#include "cli/program.h"
 
 namespace griffin::test {
 namespace {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "cli/embedded_model.h"
 #include "cli/program.h"
@@ -30,7 +31,23 @@ TEST(Examples, SaveRestore) {
 TEST(Examples, CustomStack) {
   const Outcome outcome = run_program(GRIFFIN_CUSTOM_STACK, {});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_NE(outcome.out.find("give the same bits"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("tried beforehand give the same bits"), std::string::npos)
+      << outcome.out;
+}
+
+TEST(Examples, RefuseUnknownKernels) {
+  const TempFolder folder;
+  const std::vector<std::vector<std::string>> commands = {
+      {GRIFFIN_CUSTOM_STACK},
+      {GRIFFIN_GENERATE, embedded_folder(), "And God said"},
+      {GRIFFIN_SAVE_RESTORE, embedded_folder(), "And", (folder.path() / "state").string()}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.begin(), "GRIFFIN_ISA=bogus");
+    const Outcome outcome = run_program("/usr/bin/env", {.arguments = command});
+    EXPECT_EQ(outcome.exit_code, 1) << command[1] << outcome.err;
+    EXPECT_EQ(outcome.err.rfind("GRIFFIN_ISA names kernels that do not run here", 0), 0U)
+        << command[1] << outcome.err;
+  }
 }
 
 }  // namespace

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "program.h"
+#include "cli/program.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 
@@ -63,7 +65,7 @@ Outcome run_program(const std::string& program, const Command& command) {
   const File in = temporary_file();
   const File out = temporary_file();
   const File err = temporary_file();
-  std::fputs(command.input.c_str(), in.get());
+  std::fwrite(command.input.data(), 1, command.input.size(), in.get());
   std::rewind(in.get());
 
   const pid_t child = fork();
@@ -78,9 +80,18 @@ Outcome run_program(const std::string& program, const Command& command) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
     throw std::runtime_error("cannot run " + program);
   }
-  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+  return {.program = std::filesystem::path(program).filename().string(),
+          .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
           .out = contents(out.get()),
           .err = contents(err.get())};
+}
+
+void expect_error(const Outcome& outcome, int exit_code, const std::string& words) {
+  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err.rfind(outcome.program + ": error: ", 0), 0u) << outcome.err;
+  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+  EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
 }
 
 }  // namespace griffin::test

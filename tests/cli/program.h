@@ -15,12 +15,16 @@ struct Command {
 };
 
 struct Outcome {
-  int exit_code = -1;  // 128 + signal if one ended it
-  std::string out;
-  std::string err;
+  std::string program{};  // its name
+  int exit_code = -1;   // 128 + signal if one ended it
+  std::string out{};
+  std::string err{};
 };
 
 /// Throws std::runtime_error if the program cannot be started at all.
 Outcome run_program(const std::string& program, const Command& command);
+
+/// One line on stderr that begins with the program's name, and nothing on stdout.
+void expect_error(const Outcome& outcome, int exit_code, const std::string& words);
 
 }  // namespace griffin::test

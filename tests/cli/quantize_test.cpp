@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "embedded_model.h"
-#include "program.h"
-#include "scratch_folder.h"
+#include "cli/embedded_model.h"
+#include "cli/program.h"
+#include "support/temp_folder.h"
 
 namespace griffin::test {
 namespace {
@@ -25,7 +25,7 @@ std::string greedy_text(std::vector<std::string> arguments) {
 
 TEST(QuantizeProgram, WritesAFolderThatDecodesLikeTheTypeAtLoad) {
   for (const std::string type : {"int8", "int4", "bf16"}) {
-    const ScratchFolder scratch;
+    const TempFolder scratch;
     const std::string folder = (scratch.path() / "model").string();
     const Outcome outcome = quantize({"-o", folder, "--dtype", type});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -36,13 +36,8 @@ TEST(QuantizeProgram, WritesAFolderThatDecodesLikeTheTypeAtLoad) {
 }
 
 TEST(QuantizeProgram, AnswersErrorsInOneLine) {
-  const ScratchFolder scratch;
+  const TempFolder scratch;
   const std::string folder = (scratch.path() / "model").string();
-  const auto expect_error = [](const Outcome& outcome, int code, const std::string& words) {
-    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
-    EXPECT_EQ(outcome.err.rfind("quantize: error: ", 0), 0u) << outcome.err;
-    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
-  };
   expect_error(quantize({"--dtype", "int8"}), 2, "--output");
   expect_error(quantize({"-o", folder, "--dtype", "int3"}), 2, "int3");
   expect_error(quantize({"-m", folder, "-o", folder}), 1, "no such model folder");

@@ -7,23 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "embedded_model.h"
-#include "program.h"
-#include "scratch_folder.h"
+#include "cli/embedded_model.h"
+#include "cli/program.h"
+#include "support/temp_folder.h"
 
 namespace griffin::test {
 namespace {
 
 Outcome score(std::vector<std::string> arguments, const std::string& input = "") {
   return run_program(GRIFFIN_SCORE, {.arguments = std::move(arguments), .input = input});
-}
-
-void expect_error(const Outcome& outcome, int exit_code, const std::string& words) {
-  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err.rfind("score: error: ", 0), 0u) << outcome.err;
-  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
-  EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
 }
 
 const Evaluation& evaluation() {
@@ -93,7 +85,7 @@ TEST(Score, DoesNotDependOnChunkOrThreads) {
 }
 
 TEST(Score, WritesLogProbabilities) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const std::string path = (folder.path() / "p.npy").string();
   const Outcome outcome =
       score({"--tokens", "-", "--logprobs", path, "--dtype", "f32"}, spaced(evaluation().ids));
@@ -107,7 +99,7 @@ TEST(Score, WritesLogProbabilities) {
 }
 
 TEST(Score, WritesLogits) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const std::string path = (folder.path() / "l.npy").string();
   // Without the last id: the last row is then what eval.json has in full.
   std::vector<std::int32_t> ids = evaluation().ids;
@@ -129,7 +121,7 @@ TEST(Score, WritesLogits) {
 }
 
 TEST(Score, LeavesNoFileBehindWhenItFails) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const std::string ids = spaced(first_ids(10));
   expect_error(score({"--tokens", "-", "--logits", (folder.path() / "no/such.npy").string()}, ids),
                1, "no/such.npy");
@@ -142,7 +134,7 @@ TEST(Score, LeavesNoFileBehindWhenItFails) {
 }
 
 TEST(Score, GivesTextItsBos) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   const Greedy& greedy = evaluation().greedy.front();
   const std::vector<std::int32_t> without(greedy.prompt_ids.begin() + 1, greedy.prompt_ids.end());
   const auto nll = [](const Outcome& outcome) {

@@ -1,33 +1,90 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh find_package|add_subdirectory SOURCE_FOLDER BUILD_FOLDER [CMAKE_ARGUMENT...]
+# check.sh find_package|components|pkg_config|add_subdirectory SOURCE_FOLDER BUILD_FOLDER \
+#   [CMAKE_ARGUMENT...]
 # Builds outside/ against an installation of BUILD_FOLDER, or with the sources (as a shared library)
-# in it, and compares what it prints with what the evaluation of the embedded model says.
+# in it and then against an installation of that, and compares what it prints with what the evaluation
+# of the embedded model says. With `components` only what needs no SentencePiece is built, where none
+# can be found.
 set -euo pipefail
 way=$1 source=$2 build=$3
 shift 3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
+# Moved, so that nothing in it can depend on where it was first.
+install_and_move() {
+  cmake --install "$build" --prefix "$folder/prefix" >/dev/null
+  mv "$folder/prefix" "$folder/moved"
+}
+
+build_outside() {
+  local target=$1
+  shift
+  cmake -G Ninja -S "$source/tests/install/outside" -B "$folder/build" "$@" \
+    --log-level=WARNING >/dev/null
+  cmake --build "$folder/build" --target "$target" -- --quiet
+}
+
+expect() {
+  if [[ $2 != "$1"* ]]; then
+    echo "expected \"$1...\", found \"$2\"" >&2
+    exit 1
+  fi
+}
+
+layers_work() {
+  expect "1 2 4" "$("$folder/build/outside_layers")"
+}
+
+all_works() {
+  local found
+  found=$("$folder/build/outside" "$source/examples/models/griffin" "1 The LORD is my shepherd;")
+  expect " the LORD is my refuge." "$found"
+}
+
 case $way in
   find_package)
-    cmake --install "$build" --prefix "$folder/prefix" >/dev/null
-    # Moved, so that nothing in it can depend on where it was first.
-    mv "$folder/prefix" "$folder/moved"
-    options=(-DCMAKE_PREFIX_PATH="$folder/moved")
+    install_and_move
+    build_outside all -DCMAKE_PREFIX_PATH="$folder/moved" "$@"
+    layers_work
+    all_works
+    ;;
+  components)
+    install_and_move
+    export PKG_CONFIG_LIBDIR=$folder
+    build_outside outside_layers -DCMAKE_PREFIX_PATH="$folder/moved" -DGRIFFIN_COMPONENTS=layers "$@"
+    layers_work
+    ;;
+  pkg_config)
+    install_and_move
+    pc=$(find "$folder/moved" -name griffin.pc -printf %h)
+    export PKG_CONFIG_PATH=$pc${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+    mkdir "$folder/build"
+    # The flags that the library was built with, by their names in CMake.
+    for argument in "$@"; do
+      case $argument in
+        -DCMAKE_CXX_COMPILER=*) compiler=${argument#*=} ;;
+        -DCMAKE_CXX_FLAGS=*) flags=${argument#*=} ;;
+      esac
+    done
+    # shellcheck disable=SC2046,SC2086
+    "$compiler" $flags -std=c++20 "$source/tests/install/outside/main.cpp" -o "$folder/build/outside" \
+      $(pkg-config --cflags --libs griffin)
+    all_works
     ;;
   add_subdirectory)
-    options=(-DGRIFFIN_FOLDER="$source" -DBUILD_SHARED_LIBS=ON)
+    build_outside all -DGRIFFIN_FOLDER="$source" -DBUILD_SHARED_LIBS=ON -DGRIFFIN_INSTALL=ON "$@"
+    layers_work
+    all_works
+    cmake --install "$folder/build" --prefix "$folder/shared" >/dev/null
+    rm -r "$folder/build"
+    build_outside all -DCMAKE_PREFIX_PATH="$folder/shared" "$@"
+    all_works
     ;;
 esac
-cmake -G Ninja -S "$source/tests/install/outside" -B "$folder/build" "${options[@]}" "$@" \
-  --log-level=WARNING >/dev/null
-cmake --build "$folder/build" --target outside -- --quiet
 
-found=$("$folder/build/outside" "$source/examples/models/griffin" "1 The LORD is my shepherd;")
-expected=" the LORD is my refuge."
-if [[ $found != "$expected"* ]]; then
-  echo "expected \"$expected...\", found \"$found\"" >&2
-  exit 1
+if [[ -d $folder/moved && -x $build/examples/greedy_decode ]]; then
+  expect "greedy_decode " "$("$folder/moved/bin/greedy_decode" --version)"
 fi
 echo "$way: ok"
