@@ -10,7 +10,7 @@ namespace griffin {
 /// they are in the second-level cache still, and packed as a whole; of few rows all, for the
 /// longest streams of weights.
 constexpr std::int64_t strip_of(std::int64_t rows, std::int64_t columns) noexcept {
-  return rows > 8 ? kernels::operand_columns : columns;
+  return rows > 8 ? 3 * kernels::operand_columns : columns;
 }
 
 /// y = W x + b on every row.
