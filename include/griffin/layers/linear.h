@@ -7,8 +7,8 @@
 namespace griffin {
 
 /// How many columns of a product to compute before going on with them: of many rows so many that
-/// they are in the second-level cache still, and packed as a whole; of few rows all, for the
-/// longest streams of weights.
+/// they are in a cache still, and whole for packing as for tiles of 48 columns; of few rows all, for
+/// the longest streams of weights.
 constexpr std::int64_t strip_of(std::int64_t rows, std::int64_t columns) noexcept {
   return rows > 8 ? 3 * kernels::operand_columns : columns;
 }
