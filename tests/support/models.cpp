@@ -50,7 +50,7 @@ ModelConfig wide_griffin() {
   config.lru_width = 320;
   config.head_dim = 64;
   config.rotary_dim = 32;
-  config.mlp_width = 384;
+  config.mlp_width = 900;  // strips of 384: more than one for each of two threads, and a part
   config.window = 16;
   return config;
 }
