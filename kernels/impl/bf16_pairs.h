@@ -160,8 +160,9 @@ inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, co
   for (; row + A <= p.rows; row += A) {
     alignas(64) float c[A][W * 16];
     const char* tile = static_cast<const char*>(p.x) + row * blocks * 64;
+    ask_for_output<A, W * 16>(p, row, o);
     pair_tile<A, W>(tile, w, blocks, ahead, c);
-    for (int a = 0; a < A; ++a) finish_row(p, row + a, o, W * 16, c[a]);
+    finish_tile(p, row, o, c);
   }
   if constexpr (A > 1) {
     if (row < p.rows) pair_tiles<W, A - 1>(p, row, o, w, ahead);

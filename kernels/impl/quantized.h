@@ -223,8 +223,9 @@ inline void int8_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t ro
                       const char* w, Ahead& ahead) {
   for (; row + A <= p.rows; row += A) {
     alignas(64) float c[A][W * panel_rows];
+    ask_for_output<A, W * panel_rows>(p, row, o);
     int8_tile<A, W>(x, row, w, x.groups * int8_block, ahead, c);
-    for (int a = 0; a < A; ++a) finish_row(p, row + a, o, W * panel_rows, c[a]);
+    finish_tile(p, row, o, c);
   }
   if constexpr (A > 1) {
     if (row < p.rows) int8_rows<W, A - 1>(p, x, row, o, w, ahead);
@@ -283,7 +284,7 @@ inline void int4_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t ro
   for (; row + A <= p.rows; row += A) {
     alignas(64) float c[A][panel_rows];
     int4_tile<A>(x, row, w, c);
-    for (int a = 0; a < A; ++a) finish_row(p, row + a, o, panel_rows, c[a]);
+    finish_tile(p, row, o, c);
   }
   if constexpr (A > 1) {
     if (row < p.rows) int4_rows<A - 1>(p, x, row, o, w);
