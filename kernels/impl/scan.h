@@ -67,52 +67,54 @@ inline void rg_lru_first(const RgLruArgs& p) {
   });
 }
 
-/// Channels that one step takes together. Each channel is a long chain of dependent operations: cut
-/// in three, with what lies between in the first-level cache, more channels are under way at once.
-constexpr std::int64_t channels_in_step = 256;
+/// A channel is a long chain of dependent operations, the gates and then the decay. The decay is
+/// taken up this many vectors after their gates, so that both chains are under way side by side;
+/// and memory is asked for evenly, where long stages of either would ask in bursts.
+constexpr int gates_ahead = 3;
 
 template <bool Streamed>
-inline void rg_lru_step(const RgLruArgs& p, std::int64_t t, std::int64_t begin, std::int64_t end) {
+inline void rg_lru_row(const RgLruArgs& p, std::int64_t t) {
   const float* x = p.x + t * p.x_stride;
   const float* input_gate = p.input_gate + t * p.gate_stride;
   const float* recurrence_gate = p.recurrence_gate + t * p.gate_stride;
   float* y = p.y + t * p.y_stride;
-  alignas(64) float input[channels_in_step];
-  alignas(64) float log_a[channels_in_step];
-  // The same channels of the next row are too far away to be foreseen.
-  for_each_vec(begin, end, [&](std::int64_t c, auto count) {
-    __builtin_prefetch(input_gate + p.gate_stride + c);
+  constexpr std::int64_t room = (gates_ahead + 1) * lanes;  // a power of two
+  alignas(64) float inputs[room];
+  alignas(64) float decays[room];
+  const auto place = [&](std::int64_t c) { return (c - p.begin) & (room - 1); };
+  const auto gate = [&](std::int64_t c, auto count) {
+    // The same channels of the next row are too far away to be foreseen.
     __builtin_prefetch(x + p.x_stride + c);
-    const Vec i_x = times_sigmoid(load(x + c, count), load(input_gate + c, count));
-    store(input + (c - begin), i_x, count);
-  });
-  for_each_vec(begin, end, [&](std::int64_t c, auto count) {
+    __builtin_prefetch(input_gate + p.gate_stride + c);
     __builtin_prefetch(recurrence_gate + p.gate_stride + c);
-    const Vec decay_r =
-        times_sigmoid(load(p.log_decay + c, count), load(recurrence_gate + c, count));
-    store(log_a + (c - begin), decay_r, count);
-  });
-  for_each_vec(begin, end, [&](std::int64_t c, auto count) {
+    const Vec i_x = times_sigmoid(load(x + c, count), load(input_gate + c, count));
+    store(inputs + place(c), i_x, count);
+    const Vec log_a = times_sigmoid(load(p.log_decay + c, count), load(recurrence_gate + c, count));
+    store(decays + place(c), log_a, count);
+  };
+  const auto recur = [&](std::int64_t c, auto count) {
     if constexpr (!Streamed) __builtin_prefetch(y + p.y_stride + c, 1);
-    const Decay z = decay(load(log_a + (c - begin), count));
+    const Decay z = decay(load(decays + place(c), count));
     // 1 - a^2 = (1 - a) (2 - (1 - a)), where 1 - a a would keep no digit for a near 1
     const Vec one_minus_a2 = z.one_minus_a * (broadcast(2.0F) - z.one_minus_a);
-    const Vec b = sqrt(one_minus_a2) * load(input + (c - begin), count);
+    const Vec b = sqrt(one_minus_a2) * load(inputs + place(c), count);
     const Vec h = multiply_add(z.a, load(p.h + c, count), b);
     store(p.h + c, h, count);
     store_output<Streamed>(y + c, h, count);
+  };
+  std::int64_t done = p.begin;
+  for_each_vec(p.begin, p.end, [&](std::int64_t c, auto count) {
+    gate(c, count);
+    if (c - done < gates_ahead * lanes) return;
+    recur(done, All{});
+    done += lanes;
   });
+  for_each_vec(done, p.end, recur);
 }
 
 template <bool Streamed>
-inline void rg_lru_rows(const RgLruArgs& p, std::int64_t t) {
-  for (; t < p.rows; ++t) {
-    for (std::int64_t begin = p.begin; begin < p.end; begin += channels_in_step) {
-      const std::int64_t left = p.end - begin;
-      rg_lru_step<Streamed>(p, t, begin,
-                            begin + (left < channels_in_step ? left : channels_in_step));
-    }
-  }
+[[gnu::flatten]] inline void rg_lru_rows(const RgLruArgs& p, std::int64_t t) {
+  for (; t < p.rows; ++t) rg_lru_row<Streamed>(p, t);
 }
 
 void rg_lru(const RgLruArgs& p) noexcept {
