@@ -87,6 +87,11 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2.0;
 }
 
+Speeds mean(const Speeds& a, const Speeds& b) {
+  return {(a.bytes_per_second + b.bytes_per_second) / 2.0,
+          (a.flops_per_second + b.flops_per_second) / 2.0};
+}
+
 Speeds median(std::span<const Speeds> speeds) {
   std::vector<double> bytes;
   std::vector<double> flops;

@@ -67,6 +67,7 @@ double mean(std::span<const double> values);
 /// Of a sample: 0 for a single value.
 double standard_deviation(std::span<const double> values);
 double median(std::vector<double> values);
+Speeds mean(const Speeds& a, const Speeds& b);
 /// The median of each of the speeds.
 Speeds median(std::span<const Speeds> speeds);
 

@@ -196,9 +196,14 @@ class Bench {
             .weight_bytes = model_.weight_bytes(),
             .state_bytes = runner_.state_bytes(),
             .load_seconds = model_.load_seconds()};
-    for (const double s : seconds) row.rates.push_back(static_cast<double>(test.all_tokens()) / s);
     const std::vector<Work> passes = test.work(work_);
     row.ceiling = ceiling(passes, test.all_tokens(), row.speeds);
+    for (std::size_t r = 0; r < seconds.size(); ++r) {
+      row.rates.push_back(static_cast<double>(test.all_tokens()) / seconds[r]);
+      const Speeds around = mean(speeds.at(2 * r), speeds.at(2 * r + 1));
+      row.shares.push_back(row.rates.back() /
+                           ceiling(passes, test.all_tokens(), around).tokens_per_second);
+    }
     for (const Work& pass : passes) {
       row.work.bytes += pass.bytes;
       row.work.flops += pass.flops;

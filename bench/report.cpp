@@ -30,7 +30,7 @@ Fields fields(const Row& row) {
       {"stddev_ts", standard_deviation(row.rates)},
       {"median_ts", median(row.rates)},
       {"ceiling", row.ceiling.tokens_per_second},
-      {"share", row.share()},
+      {"share", median(row.shares)},
       {"bound", name_of(row.ceiling.bound)},
       {"peak", name_of(row.arithmetic)},
       {"bandwidth_gbs", row.speeds.bytes_per_second / 1e9},
@@ -98,7 +98,7 @@ std::vector<Column> columns(const Row& row) {
           {"+-", number("%.2f", standard_deviation(row.rates)), 8},
           {"median", number("%.2f", median(row.rates)), 9},
           {"ceiling", number("%.2f", row.ceiling.tokens_per_second), 9},
-          {"share", number("%.3f", row.share()), 5},
+          {"share", number("%.3f", median(row.shares)), 5},
           {"bound", name_of(row.ceiling.bound), 7, true}};
 }
 

@@ -19,18 +19,16 @@ struct Row {
   std::string isa;
   std::string kv_dtype;
   Test test;
-  std::vector<double> rates = {};  // tokens/s of every repetition
-  Ceiling ceiling = {};
-  Work work = {};  // of one repetition
+  std::vector<double> rates = {};   // tokens/s of every repetition
+  std::vector<double> shares = {};  // of its own ceiling that every repetition reached
+  Ceiling ceiling = {};             // of the median speeds
+  Work work = {};                   // of one repetition
   Speeds speeds = {};
   Arithmetic arithmetic = Arithmetic::f32_fma;
   std::uint64_t peak_rss_bytes = 0;
   std::uint64_t weight_bytes = 0;
   std::uint64_t state_bytes = 0;  // of one sequence
   double load_seconds = 0.0;
-
-  /// How much of the ceiling was reached.
-  double share() const { return median(rates) / ceiling.tokens_per_second; }
 };
 
 enum class Format { md, csv, json };
