@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <span>
+#include <utility>
 
 #include "support/program.h"
 #include "support/progress_bar.h"
@@ -102,19 +104,24 @@ std::uint64_t Runner::state_bytes() const {
 }
 
 const Sequence& Runner::warmed(const Test& test) {
-  if (!warmed_ || warmed_->position() > test.depth) warmed_ = model_.sequence(options_);
-  const std::int64_t missing = test.depth - warmed_->position();
-  if (missing > 0) {
-    ProgressBar bar("reading " + std::to_string(test.depth) + " tokens");
-    ForwardPass pass(model_, {.threads = test.threads, .max_rows = test.chunk});
-    while (warmed_->position() < test.depth) {
-      const std::int64_t left = test.depth - warmed_->position();
-      bar.update(static_cast<std::uint64_t>(missing - left), static_cast<std::uint64_t>(missing));
-      prefill(model_, pass, *warmed_, std::min<std::int64_t>(left, test.chunk), test.chunk,
-              Logits::none);
-    }
+  const auto after = warmed_.upper_bound(test.depth);
+  const bool any = after != warmed_.begin();
+  if (any && std::prev(after)->first == test.depth) return std::prev(after)->second;
+  Sequence sequence = any ? std::prev(after)->second.fork() : model_.sequence(options_);
+  if (sequence.position() < test.depth) read(sequence, test);
+  return warmed_.emplace(test.depth, std::move(sequence)).first->second;
+}
+
+void Runner::read(Sequence& sequence, const Test& test) {
+  const std::int64_t missing = test.depth - sequence.position();
+  ProgressBar bar("reading " + std::to_string(test.depth) + " tokens");
+  ForwardPass pass(model_, {.threads = test.threads, .max_rows = test.chunk});
+  while (sequence.position() < test.depth) {
+    const std::int64_t left = test.depth - sequence.position();
+    bar.update(static_cast<std::uint64_t>(missing - left), static_cast<std::uint64_t>(missing));
+    prefill(model_, pass, sequence, std::min<std::int64_t>(left, test.chunk), test.chunk,
+            Logits::none);
   }
-  return *warmed_;
 }
 
 double Runner::repeat(const Test& test, ForwardPass& pass, std::vector<Sequence>& sequences) {

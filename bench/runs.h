@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,13 +47,16 @@ class Runner {
   std::uint64_t state_bytes() const;
 
  private:
-  /// A sequence of `depth` tokens; the last one is kept and continued if it is shorter.
+  /// A sequence of `depth` tokens. All are kept: tests may return to a depth, and what is deeper
+  /// goes on from the deepest before it.
   const Sequence& warmed(const Test& test);
+  /// On to the depth of the test.
+  void read(Sequence& sequence, const Test& test);
   double repeat(const Test& test, ForwardPass& pass, std::vector<Sequence>& sequences);
 
   Model model_;
   SequenceOptions options_;
-  std::optional<Sequence> warmed_;
+  std::map<std::int64_t, Sequence> warmed_;  // by depth
 };
 
 }  // namespace griffin::bench
