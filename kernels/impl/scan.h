@@ -67,6 +67,13 @@ inline void rg_lru_first(const RgLruArgs& p) {
   });
 }
 
+/// The same channels of the next row, and of that after it from farther away: too far apart to be
+/// foreseen.
+inline void ask_for_rows(const float* x, std::int64_t stride) {
+  __builtin_prefetch(x + stride);
+  __builtin_prefetch(x + 2 * stride, 0, 2);
+}
+
 /// A channel is a long chain of dependent operations, the gates and then the decay. The decay is
 /// taken up this many vectors after their gates, so that both chains are under way side by side;
 /// and memory is asked for evenly, where long stages of either would ask in bursts.
@@ -83,10 +90,9 @@ inline void rg_lru_row(const RgLruArgs& p, std::int64_t t) {
   alignas(64) float decays[room];
   const auto place = [&](std::int64_t c) { return (c - p.begin) & (room - 1); };
   const auto gate = [&](std::int64_t c, auto count) {
-    // The same channels of the next row are too far away to be foreseen.
-    __builtin_prefetch(x + p.x_stride + c);
-    __builtin_prefetch(input_gate + p.gate_stride + c);
-    __builtin_prefetch(recurrence_gate + p.gate_stride + c);
+    ask_for_rows(x + c, p.x_stride);
+    ask_for_rows(input_gate + c, p.gate_stride);
+    ask_for_rows(recurrence_gate + c, p.gate_stride);
     const Vec i_x = times_sigmoid(load(x + c, count), load(input_gate + c, count));
     store(inputs + place(c), i_x, count);
     const Vec log_a = times_sigmoid(load(p.log_decay + c, count), load(recurrence_gate + c, count));
