@@ -186,7 +186,7 @@ StreamProbe::StreamProbe(std::size_t bytes) : buffer_(std::max(bytes, most_array
   auto* floats = reinterpret_cast<float*>(buffer_.data());
   constexpr std::size_t of_page = small_page / sizeof(float);
   for (std::size_t i = 0; i < buffer_.size() / sizeof(float); ++i) {
-    floats[i] = i % of_page == 0 ? static_cast<float>(i / of_page) : 0.5F;  // no two pages alike
+    floats[i] = i % of_page == 0 ? static_cast<float>(i / of_page) : 0.5F;  // see above
   }
 }
 

@@ -59,7 +59,7 @@ inline void finish_tile(const MatmulArgs& p, std::int64_t row, std::int64_t o,
   const bool whole = p.out_begin <= o && o + Width <= p.out_end;
   for (int a = 0; a < A; ++a) {
     const auto finish = [&](std::int64_t column, auto count) {
-      finish_columns(p, row + a, column, load(c[a] + column - o, count), count);
+      finish_columns(p, row + a, column, load(c[a] + (column - o), count), count);
     };
     if (whole) {
       GRIFFIN_UNROLL for (int i = 0; i < Width; i += lanes) finish(o + i, All{});
@@ -74,10 +74,11 @@ inline void finish_tile(const MatmulArgs& p, std::int64_t row, std::int64_t o,
 /// behind them (3 % of a product of 512 rows).
 template <int A, int Width>
 inline void ask_for_output(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
+  const std::int64_t begin = o > p.out_begin ? o : p.out_begin;
   const std::int64_t end = o + Width < p.out_end ? o + Width : p.out_end;
   for (int a = 0; a < A; ++a) {
     const float* y = p.y + (row + a) * p.y_stride;
-    for (std::int64_t column = o; column < end; column += 16) __builtin_prefetch(y + column, 1);
+    for (std::int64_t column = begin; column < end; column += 16) __builtin_prefetch(y + column, 1);
   }
 }
 

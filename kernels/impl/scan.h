@@ -67,16 +67,16 @@ inline void rg_lru_first(const RgLruArgs& p) {
   });
 }
 
-/// The same channels of the next row, and of that after it from farther away: too far apart to be
-/// foreseen.
+/// The same channels of the next row, and into the second-level cache those of the row after it:
+/// they are too far apart to be foreseen.
 inline void ask_for_rows(const float* x, std::int64_t stride) {
   __builtin_prefetch(x + stride);
   __builtin_prefetch(x + 2 * stride, 0, 2);
 }
 
 /// A channel is a long chain of dependent operations, the gates and then the decay. The decay is
-/// taken up this many vectors after their gates, so that both chains are under way side by side;
-/// and memory is asked for evenly, where long stages of either would ask in bursts.
+/// taken up this many vectors after their gates, so that both chains are under way side by side,
+/// and memory is asked for evenly.
 constexpr int gates_ahead = 3;
 
 template <bool Streamed>
@@ -85,7 +85,8 @@ inline void rg_lru_row(const RgLruArgs& p, std::int64_t t) {
   const float* input_gate = p.input_gate + t * p.gate_stride;
   const float* recurrence_gate = p.recurrence_gate + t * p.gate_stride;
   float* y = p.y + t * p.y_stride;
-  constexpr std::int64_t room = (gates_ahead + 1) * lanes;  // a power of two
+  constexpr std::int64_t room = (gates_ahead + 1) * lanes;
+  static_assert((room & (room - 1)) == 0);
   alignas(64) float inputs[room];
   alignas(64) float decays[room];
   const auto place = [&](std::int64_t c) { return (c - p.begin) & (room - 1); };
@@ -118,6 +119,7 @@ inline void rg_lru_row(const RgLruArgs& p, std::int64_t t) {
   for_each_vec(done, p.end, recur);
 }
 
+/// Flattened: else the lambdas of a row stay functions, which keep nothing in registers.
 template <bool Streamed>
 [[gnu::flatten]] inline void rg_lru_rows(const RgLruArgs& p, std::int64_t t) {
   for (; t < p.rows; ++t) rg_lru_row<Streamed>(p, t);

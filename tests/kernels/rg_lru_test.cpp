@@ -104,7 +104,7 @@ TEST_P(RgLru, GivesTheSameBitsForAnyChannels) {
 }
 
 TEST_P(RgLru, MayWriteOverItsInputs) {
-  for (const std::int64_t width : {1, 16, 33}) {
+  for (const std::int64_t width : {1, 16, 33, 65, 100}) {
     const RgLruCase lru = random_rg_lru(7, width, 0);
     const GuardedMatrix expected = lru.whole(table());
     for (GuardedMatrix RgLruCase::*input :
