@@ -10,7 +10,7 @@ case $preset in
   *) packages=() ;;
 esac
 packages+=(doxygen)  # for checks.docs, which is left out where it is not
-# For aarch64.kernels, which is skipped where they are not.
+# For aarch64.*, which are skipped where they are not.
 [ "$(uname -m)" != x86_64 ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 examples/support/install_packages.sh "${packages[@]}"
 

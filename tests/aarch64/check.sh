@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: check.sh SOURCE_FOLDER BUILD_FOLDER
+# usage: check.sh build|kernels|engine SOURCE_FOLDER BUILD_FOLDER
 #
-# Builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler, looks for weak symbols in
-# the archives of one file per instruction set, and runs the tests in an emulator. What is built stays there, so that
-# the next time only what has changed is built again.
+# build: builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler and looks for weak
+# symbols in the archives of one file per instruction set. What is built stays there, so that the
+# next time only what has changed is built again.
+# kernels, engine: runs the tests of that name in an emulator.
 set -euo pipefail
-source=$1 build=$2
+part=$1 source=$2 build=$3
 
 skip() {
   echo "SKIP: $1 is not there; Debian has it in $2"
@@ -16,21 +17,26 @@ command -v aarch64-linux-gnu-g++ >/dev/null || skip aarch64-linux-gnu-g++ g++-aa
 command -v qemu-aarch64 >/dev/null || skip qemu-aarch64 qemu-user
 [[ -f /usr/src/googletest/googletest/src/gtest-all.cc ]] || skip /usr/src/googletest googletest
 
-cmake -G Ninja -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux \
-  -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
-  --log-level=WARNING >/dev/null
-cmake --build "$build" -- --quiet
-
-"$source/../../checks/check_weak_symbols.sh" "$build/kernels/libgriffin_kernels.a"
-"$source/../../checks/check_weak_symbols.sh" "$build/math/libgriffin_math_functions.a"
+if [[ $part == build ]]; then
+  cmake -G Ninja -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux \
+    -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+    --log-level=WARNING >/dev/null
+  cmake --build "$build" -- --quiet
+  "$source/../../checks/check_weak_symbols.sh" "$build/kernels/libgriffin_kernels.a"
+  "$source/../../checks/check_weak_symbols.sh" "$build/math/libgriffin_math_functions.a"
+  exit
+fi
 
 unset GRIFFIN_ISA
-run_tests=(qemu-aarch64 -L /usr/aarch64-linux-gnu "$build/test_kernels")
+run_tests=(qemu-aarch64 -L /usr/aarch64-linux-gnu "$build/test_$part")
 tests=$("${run_tests[@]}" --gtest_list_tests)
 for table in neon neon_dotprod; do
-  if ! grep -Eq "/$table( |\$)" <<<"$tests"; then
+  if ! grep -Eq "[/_]$table( |\$)" <<<"$tests"; then
     echo "FAIL: no test runs with the $table table"
     exit 1
   fi
 done
-"${run_tests[@]}" --gtest_brief=1
+# The engine on the scalar table is tested where it was compiled for this machine.
+filter='*'
+[[ $part != engine ]] || filter='*neon*'
+"${run_tests[@]}" --gtest_brief=1 --gtest_filter="$filter"
