@@ -25,9 +25,6 @@ inline void add_scaled(float* y, const Vec (&sum)[panel_vecs], float x_scale,
   }
 }
 
-template <int A, int W>
-using GroupSums = Quads[A][W];
-
 /// The float32 scales of an int8 block.
 inline Sixteen int8_scale(const char* block) {
   Sixteen scale;
@@ -38,30 +35,30 @@ inline Sixteen int8_scale(const char* block) {
 }
 
 /// A rows of an operand tile times W panels of int8 blocks, `stride` bytes apart, group by group.
+///
+/// One chain of sums for every row and panel, also where there are few: with one row, 64 bytes of
+/// weights every five cycles are still more than memory gives. Chains that took turns would let
+/// loads run ahead of what was asked for, and memory give a tenth less.
 template <int A, int W>
 struct Int8Tile {
-  /// Few sums alone would wait for each other: then several of every element take turns.
-  static constexpr int chains = A * W >= 4 ? 1 : 4 / (A * W);
   /// The first quads of a group are done row by row, each after the row's sums of the group before
   /// were taken away: so the CPU has products to do beside, where it would else have all rows' sums
   /// to take away at once (8 x 3: 0.82 of the peak without, 0.94 with three).
-  static constexpr int quads_by_row = W > 1 && chains == 1 ? 3 : 0;
-  /// One row reads weights faster than any other product, and what is near comes first.
-  static constexpr std::int64_t ahead = W > 1 ? 1024 : A > 1 ? stream_ahead : 2048;
+  static constexpr int quads_by_row = W > 1 ? 3 : 0;
+  static constexpr std::int64_t ahead = W > 1 ? 1024 : stream_ahead;
+
+  using Row = Quads[W];  // handed over as such: else g++ 12 merges tiles of equal code, and warns
 
   std::int64_t stride;
-  GroupSums<A, W> sum[chains];
+  Row sum[A];
 
-  /// Quads [0, quads_by_row) of a group for one row.
-  void start_row(int a, std::int32_t offset, const char* tile, const char* w) {
-    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-      sum[0][a][v] = offset_start(offset);
-      GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) sum[n][a][v] = all(0);
-    }
+  /// Quads [0, quads_by_row) of a group for one row. `tile` is its first quad.
+  void start_row(Row& row, std::int32_t offset, const char* tile, const char* w) {
+    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) row[v] = offset_start(offset);
     GRIFFIN_UNROLL for (int q = 0; q < quads_by_row; ++q) {
-      const Quad value = load_quad(tile + 4 * (A * q + a));
+      const Quad value = load_quad(tile + 4 * A * q);
       GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-        add_offset_dot(sum[0][a][v], load_bytes(w + v * stride + q * 64), value);
+        add_offset_dot(row[v], load_bytes(w + v * stride + q * 64), value);
       }
     }
   }
@@ -69,31 +66,26 @@ struct Int8Tile {
   /// The other quads for all rows.
   void add_rest(const char* tile, const char* w) {
     tile += 4 * A * quads_by_row;
-    for (int q = quads_by_row; q < quads_per_group; q += chains) {
-      GRIFFIN_UNROLL for (int n = 0; n < chains; ++n) {
-        Bytes weight[W];
-        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-          const char* from = w + v * stride + (q + n) * 64;
-          __builtin_prefetch(from + ahead);
-          weight[v] = load_bytes(from);
-        }
-        GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-          const Quad value = load_quad(tile + 4 * a);
-          GRIFFIN_UNROLL for (int v = 0; v < W; ++v) add_offset_dot(sum[n][a][v], weight[v], value);
-        }
-        tile += 4 * A;
+    for (int q = quads_by_row; q < quads_per_group; ++q) {
+      Bytes weight[W];
+      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+        const char* from = w + v * stride + q * 64;
+        __builtin_prefetch(from + ahead);
+        weight[v] = load_bytes(from);
       }
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        const Quad value = load_quad(tile + 4 * a);
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) add_offset_dot(sum[a][v], weight[v], value);
+      }
+      tile += 4 * A;
     }
   }
 
   /// y [W panels] += the row's sums times the scales of the group.
-  void take_row(int a, float x_scale, const char* w, float* y) {
+  void take_row(const Row& row, float x_scale, const char* w, float* y) {
     GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-      GRIFFIN_UNROLL for (int n = 1; n < chains; ++n) {
-        sum[0][a][v] = sum[0][a][v] + sum[n][a][v];
-      }
       Vec value[panel_vecs];
-      to_float(sum[0][a][v], value);
+      to_float(row[v], value);
       add_scaled(y + v * panel_rows, value, x_scale, int8_scale(w + v * stride));
     }
   }
@@ -113,13 +105,11 @@ inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std
   const char* tile = x.tile(row);
   for (std::int64_t g = 0; g < x.groups; ++g) {
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      if (g > 0) group.take_row(a, scales[a - A], w - int8_block, c[a]);
-      group.start_row(a, offsets[a], tile, w);
+      if (g > 0) group.take_row(group.sum[a], scales[a - A], w - int8_block, c[a]);
+      group.start_row(group.sum[a], offsets[a], tile + 4 * a, w);
       asm volatile("" ::: "memory");  // else the compiler mixes the rows again
     }
     ahead.ask();
-    // Scales are asked for like weights: else one line in 33 of the stream comes late.
-    if constexpr (A == 1 && W == 1) __builtin_prefetch(w + int8_scales + group.ahead);
     group.add_rest(tile, w);
     tile += group_width * A;
     w += int8_block;
@@ -127,7 +117,7 @@ inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std
     scales += A;
   }
   GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-    if (x.groups > 0) group.take_row(a, scales[a - A], w - int8_block, c[a]);
+    if (x.groups > 0) group.take_row(group.sum[a], scales[a - A], w - int8_block, c[a]);
   }
 }
 
