@@ -104,10 +104,10 @@ std::uint64_t Runner::state_bytes() const {
 }
 
 const Sequence& Runner::warmed(const Test& test) {
-  const auto after = warmed_.upper_bound(test.depth);
-  const bool any = after != warmed_.begin();
-  if (any && std::prev(after)->first == test.depth) return std::prev(after)->second;
-  Sequence sequence = any ? std::prev(after)->second.fork() : model_.sequence(options_);
+  if (const auto kept = warmed_.find(test.depth); kept != warmed_.end()) return kept->second;
+  const auto deeper = warmed_.upper_bound(test.depth);
+  Sequence sequence =
+      deeper == warmed_.begin() ? model_.sequence(options_) : std::prev(deeper)->second.fork();
   if (sequence.position() < test.depth) read(sequence, test);
   return warmed_.emplace(test.depth, std::move(sequence)).first->second;
 }

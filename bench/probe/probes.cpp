@@ -184,9 +184,9 @@ constexpr std::int64_t stream_block = 1
 
 StreamProbe::StreamProbe(std::size_t bytes) : buffer_(std::max(bytes, most_arrays * huge_page)) {
   auto* floats = reinterpret_cast<float*>(buffer_.data());
-  constexpr std::size_t of_page = small_page / sizeof(float);
-  for (std::size_t i = 0; i < buffer_.size() / sizeof(float); ++i) {
-    floats[i] = i % of_page == 0 ? static_cast<float>(i / of_page) : 0.5F;  // see above
+  std::fill_n(floats, buffer_.size() / sizeof(float), 0.5F);
+  for (std::size_t page = 0; page < buffer_.size() / small_page; ++page) {
+    floats[page * small_page / sizeof(float)] = static_cast<float>(page);  // none like another
   }
 }
 

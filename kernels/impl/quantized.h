@@ -38,7 +38,7 @@ inline Sixteen int8_scale(const char* block) {
 ///
 /// One chain of sums for every row and panel, also where there are few: with one row, 64 bytes of
 /// weights every five cycles are still more than memory gives. Chains that took turns would let
-/// loads run ahead of what was asked for, and memory give a tenth less.
+/// loads run ahead of what was asked for, and memory give 7 % less.
 template <int A, int W>
 struct Int8Tile {
   /// The first quads of a group are done row by row, each after the row's sums of the group before

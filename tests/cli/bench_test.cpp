@@ -66,11 +66,11 @@ TEST(Bench, FillsEveryField) {
   }
 }
 
+/// From states that were kept, which a repetition must not use up.
 TEST(Bench, ReturnsToADepth) {
   std::vector<std::string> found;
   for (const auto& row : rows({"-p", "0", "-n", "2", "-d", "9,0,30,9", "-t", "1", "-r", "3"})) {
     found.push_back(row.at("test").get<std::string>());
-    EXPECT_GT(row.at("share").get<double>(), 0.0);
   }
   EXPECT_EQ(found, (std::vector<std::string>{"tg2 @ d9", "tg2", "tg2 @ d30", "tg2 @ d9"}));
 }
