@@ -48,19 +48,19 @@ struct Speeds {
 class Prober {
  public:
   /// `bytes` of memory to measure bandwidth with. Throws Error(capacity).
-  Prober(std::size_t bytes, Arithmetic wanted)
+  Prober(std::size_t bytes, Operand wanted)
       : bandwidth_(bytes), arithmetic_(best_arithmetic(wanted)) {}
 
   Speeds probe(int threads) const {
     return {bandwidth_.measure(threads), probe_peak(arithmetic_, threads)};
   }
 
-  Arithmetic arithmetic() const noexcept { return arithmetic_; }
+  Operand arithmetic() const noexcept { return arithmetic_; }
   std::size_t bytes() const noexcept { return bandwidth_.bytes(); }
 
  private:
   BandwidthProbe bandwidth_;
-  Arithmetic arithmetic_;
+  Operand arithmetic_;
 };
 
 double mean(std::span<const double> values);

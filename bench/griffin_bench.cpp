@@ -28,28 +28,14 @@ using examples::ExitCode;
 using examples::Interrupt;
 using examples::UsageError;
 
-/// What --dtype asks for.
-struct Weights {
-  Precision precision;  // of a model folder
-  Dtype dtype;          // of random weights
-};
-
-Weights parse_weights(const std::string& name) {
-  if (!examples::is_dtype(name)) {
-    throw UsageError("--dtype: expected auto, f32, bf16, int8 or int4, found '" + name + "'");
-  }
-  return {examples::precision_of(name), examples::random_dtype(name)};
+void check_dtype(const std::string& name) {
+  if (examples::is_dtype(name)) return;
+  throw UsageError("--dtype: expected auto, f32, bf16, int8 or int4, found '" + name + "'");
 }
 
 /// What weights are computed with, whatever they are stored as.
-std::string dtype_name(const Model& model, const Weights& weights) {
-  return weights.precision == Precision::f32 ? "f32" : name_of(model.dtype());
-}
-
-/// The fastest arithmetic that weights of such a type allow.
-Arithmetic arithmetic_for(std::string_view dtype) {
-  if (dtype == "int8" || dtype == "int4") return Arithmetic::int8_dot;
-  return dtype == "bf16" ? Arithmetic::bf16_dot : Arithmetic::f32_fma;
+Dtype computed_with(const Model& model, const std::string& dtype) {
+  return dtype == "f32" ? Dtype::f32 : model.dtype();
 }
 
 class Options {
@@ -89,14 +75,15 @@ class Options {
   Format format() const {
     return output_ == "md" ? Format::md : output_ == "csv" ? Format::csv : Format::json;
   }
-  Weights weights() const { return parse_weights(dtype_); }
+  const std::string& dtype() const { return dtype_; }
+  void check() const { check_dtype(dtype_); }
 
   /// The folder, or the preset.
   std::string model_name() const { return config_.empty() ? folder_ : config_; }
   Model load_model() const {
-    if (!config_.empty()) return Model::random(preset(config_), weights().dtype, 0);
+    if (!config_.empty()) return Model::random(preset(config_), examples::random_dtype(dtype_), 0);
     LoadOptions options;
-    options.precision = weights().precision;
+    examples::set_dtype(dtype_, options);
     return examples::load_folder(model_name(), options);
   }
 
@@ -175,18 +162,18 @@ class Bench {
   explicit Bench(const Options& options)
       : options_(options),
         model_(options.load_model()),
-        dtype_(dtype_name(model_, options.weights())),
+        dtype_(computed_with(model_, options.dtype())),
         work_(model_),
         runner_(model_, options.sequences(model_)),
         peak_before_probe_(examples::peak_memory()),
-        prober_(static_cast<std::size_t>(options.probe_mib) << 20U, arithmetic_for(dtype_)) {}
+        prober_(static_cast<std::size_t>(options.probe_mib) << 20U, operand_of(dtype_)) {}
 
   Row measure(const Test& test) {
     std::vector<Speeds> speeds;
     const auto probe = [&] { speeds.push_back(prober_.probe(test.threads)); };
     const std::vector<double> seconds = runner_.time(test, options_.repetitions, probe);
     Row row{.model = options_.model_name(),
-            .dtype = dtype_,
+            .dtype = name_of(dtype_),
             .isa = kernels::default_table()->name,  // or there would be no passes
             .kv_dtype = options_.kv_dtype,
             .test = test,
@@ -221,7 +208,7 @@ class Bench {
 
   const Options& options_;
   Model model_;
-  std::string dtype_;
+  Dtype dtype_;
   ModelWork work_;
   Runner runner_;
   std::uint64_t peak_before_probe_;
@@ -230,7 +217,7 @@ class Bench {
 
 ExitCode run(const Options& options) {
   const std::vector<Test> tests = options.tests();
-  static_cast<void>(options.weights());  // refuses before anything is loaded
+  options.check();  // refuses before anything is loaded
   Interrupt::listen();
   Bench bench(options);
   Report report(options.format());

@@ -35,8 +35,15 @@ struct MovingAverage {
       float* h = slice.journal ? slice.journal->h_of(state, 0, width) : state.h;
       if (slice.position == 0) std::memset(h, 0, static_cast<std::size_t>(width) * sizeof(float));
       const std::int64_t row = slice.first_row;
-      context.kernels->linear_scan(
-          {a.row(row), b.row(row), width, h, b.row(row), width, slice.count, 0, width});
+      context.kernels->linear_scan({.a = a.row(row),
+                                    .b = b.row(row),
+                                    .stride = width,
+                                    .h = h,
+                                    .y = b.row(row),
+                                    .y_stride = width,
+                                    .rows = slice.count,
+                                    .begin = 0,
+                                    .end = width});
       if (slice.journal) slice.journal->keep_h(slot, b.slice(row, slice.count), 0, width);
     }
     for (std::int64_t i = 0; i < batch.rows * width; ++i) residual.data[i] += b.data[i];

@@ -21,14 +21,15 @@ namespace {
 struct Tile {
   std::int64_t row, col;    // of its first weight
   std::int64_t rows, cols;  // within the matrix
-  float w[block_rows][block_cols] = {};
+  float w[kernels::panel_rows][kernels::group_width] = {};
 };
 
 /// Panels of blocks follow one another.
 std::size_t block_offset(const WeightView& matrix, const Tile& tile) {
-  const std::int64_t panel = tile.row / block_rows;
-  return static_cast<std::size_t>((panel * blocks_across(matrix.cols) + tile.col / block_cols) *
-                                  block_bytes(matrix.dtype));
+  const std::int64_t panel = tile.row / kernels::panel_rows;
+  return static_cast<std::size_t>(
+      (panel * blocks_across(matrix.cols) + tile.col / kernels::group_width) *
+      block_bytes(matrix.dtype));
 }
 
 std::size_t row_offset(const WeightView& matrix, const Tile& tile, std::int64_t row) {
@@ -41,14 +42,20 @@ void read_tile(const WeightView& from, Tile& tile) {
   const auto type = static_cast<std::size_t>(from.dtype);
   const auto* data = static_cast<const std::byte*>(from.data);
   if (is_quantized(from.dtype)) {  // a block is a matrix of one
-    std::int32_t rows[block_rows];
-    std::iota(rows, rows + block_rows, 0);
-    table.embed[type](
-        {data + block_offset(from, tile), rows, tile.w[0], block_cols, tile.rows, tile.cols, 1.0F});
+    std::int32_t rows[kernels::panel_rows];
+    std::iota(rows, rows + kernels::panel_rows, 0);
+    table.embed[type]({.table = data + block_offset(from, tile),
+                       .tokens = rows,
+                       .y = tile.w[0],
+                       .y_stride = kernels::group_width,
+                       .rows = tile.rows,
+                       .width = tile.cols,
+                       .scale = 1.0F});
     return;
   }
   for (std::int64_t r = 0; r < tile.rows; ++r) {
-    table.widen[type]({data + row_offset(from, tile, r), tile.w[r], tile.cols});
+    table.widen[type](
+        {.from = data + row_offset(from, tile, r), .to = tile.w[r], .count = tile.cols});
   }
 }
 
@@ -68,7 +75,7 @@ void write_tile(const Tile& tile, const WeightView& to, std::byte* data) {
     if (to.dtype == Dtype::f32) {
       std::memcpy(row, tile.w[r], static_cast<std::size_t>(tile.cols) * sizeof(float));
     } else {
-      kernels::table_at(0).narrow_bf16({tile.w[r], row, tile.cols});
+      kernels::table_at(0).narrow_bf16({.from = tile.w[r], .to = row, .count = tile.cols});
     }
   }
 }
@@ -76,10 +83,10 @@ void write_tile(const Tile& tile, const WeightView& to, std::byte* data) {
 /// Sixteen rows. False where they cannot be quantised.
 bool convert_panel(const WeightView& from, std::int64_t panel, const WeightView& to,
                    std::byte* data) {
-  const std::int64_t row = panel * block_rows;
-  const std::int64_t rows = std::min(block_rows, from.rows - row);
-  for (std::int64_t col = 0; col < from.cols; col += block_cols) {
-    Tile tile{row, col, rows, std::min(block_cols, from.cols - col)};
+  const std::int64_t row = panel * kernels::panel_rows;
+  const std::int64_t rows = std::min(kernels::panel_rows, from.rows - row);
+  for (std::int64_t col = 0; col < from.cols; col += kernels::group_width) {
+    Tile tile{row, col, rows, std::min(kernels::group_width, from.cols - col)};
     read_tile(from, tile);
     if (is_quantized(to.dtype) && !is_finite(tile)) return false;
     write_tile(tile, to, data);

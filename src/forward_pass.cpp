@@ -191,7 +191,8 @@ void ForwardPass::clear() noexcept {
 }
 
 std::int32_t ForwardPass::argmax(ConstMatrixView logits, std::int64_t row) const noexcept {
-  return static_cast<std::int32_t>(context_.kernels->argmax({logits.row(row), logits.cols}));
+  return static_cast<std::int32_t>(
+      context_.kernels->argmax({.x = logits.row(row), .count = logits.cols}));
 }
 
 }  // namespace griffin

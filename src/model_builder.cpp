@@ -22,13 +22,11 @@ struct ModelStorage {
 
 }  // namespace
 
-ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source, Precision precision)
-    : config_(config),
-      source_(source),
-      precision_(precision),
-      arithmetic_(precision == Precision::f32 ? Arithmetic::f32 : Arithmetic::of_weights) {
+ModelBuilder::ModelBuilder(const ModelConfig& config, WeightSource& source,
+                           std::optional<Dtype> weights, std::optional<Operand> activations)
+    : config_(config), source_(source), weights_(weights), activations_(activations) {
   fingerprint_.add(config);
-  fingerprint_.add(static_cast<std::int64_t>(arithmetic_));
+  fingerprint_.add(std::int64_t{activations == Operand::f32});
 }
 
 Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
@@ -43,7 +41,7 @@ Model ModelBuilder::build(std::vector<std::int32_t> stop_ids, double started) {
   parts->final_norm = norm("model.final_norm.weight");
   const WeightView head =
       config_.tied_head ? table : matrix("lm_head.weight", config_.vocab, config_.width);
-  parts->lm_head = {{head, nullptr, arithmetic_}, config_.soft_cap};
+  parts->lm_head = {{head, nullptr, operand_for(head.dtype)}, config_.soft_cap};
   parts->stop_ids = std::move(stop_ids);
   parts->weight_bytes = weight_bytes_;
   parts->storage = std::make_shared<const ModelStorage>(
@@ -112,7 +110,8 @@ RmsNorm ModelBuilder::norm(const std::string& name) {
 
 Linear ModelBuilder::linear_without_bias(const std::string& name, std::int64_t out,
                                          std::int64_t in) {
-  return {matrix(name + ".weight", out, in), nullptr, arithmetic_};
+  const WeightView weight = matrix(name + ".weight", out, in);
+  return {weight, nullptr, operand_for(weight.dtype)};
 }
 
 Linear ModelBuilder::linear(const std::string& name, std::int64_t out, std::int64_t in) {
@@ -141,7 +140,7 @@ BlockDiagonalLinear ModelBuilder::gate(const std::string& name) {
     convert(weight, from, held, data + block * view.bytes());
     fingerprint_.add_sample({data + block * view.bytes(), held, width, width});
   }
-  return {view, vector(name + "_bias", {blocks, width}), blocks, arithmetic_};
+  return {view, vector(name + "_bias", {blocks, width}), blocks, operand_for(held)};
 }
 
 WeightView ModelBuilder::transposed(const WeightView& stored, std::int64_t blocks) {
@@ -183,18 +182,12 @@ WeightView ModelBuilder::matrix(const std::string& name, std::int64_t rows, std:
 }
 
 Dtype ModelBuilder::held_as(Dtype stored) const {
-  switch (precision_) {
-    case Precision::stored:
-      return stored;
-    case Precision::f32:
-      return is_quantized(stored) ? Dtype::f32 : stored;
-    case Precision::bf16:
-      return Dtype::bf16;
-    case Precision::int8:
-      return Dtype::int8;
-    default:
-      return Dtype::int4;
-  }
+  if (weights_) return *weights_;
+  return activations_ == Operand::f32 && is_quantized(stored) ? Dtype::f32 : stored;
+}
+
+Operand ModelBuilder::operand_for(Dtype held) const {
+  return activations_.value_or(operand_of(held));
 }
 
 void ModelBuilder::convert(const std::string& name, const WeightView& from, Dtype to,
@@ -212,7 +205,8 @@ float* ModelBuilder::vector(const std::string& name, const Shape& shape) {
   const WeightView stored = source_.vector(name, shape);
   const std::int64_t count = stored.rows * stored.cols;
   auto* wide = reinterpret_cast<float*>(own(static_cast<std::size_t>(count) * sizeof(float)));
-  kernels::table_at(0).widen[storage_index(stored.dtype)]({stored.data, wide, count});
+  kernels::table_at(0).widen[kernels::index_of(stored.dtype)](
+      {.from = stored.data, .to = wide, .count = count});
   fingerprint_.add({reinterpret_cast<const std::byte*>(wide), static_cast<std::size_t>(count) * 4});
   return wide;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ namespace griffin {
 /// Assembles a model from a source. Used once.
 class ModelBuilder {
  public:
-  ModelBuilder(const ModelConfig& config, WeightSource& source,
-               Precision precision = Precision::stored);
+  ModelBuilder(const ModelConfig& config, WeightSource& source, std::optional<Dtype> weights = {},
+               std::optional<Operand> activations = {});
 
   Model build(std::vector<std::int32_t> stop_ids, double started);
 
@@ -34,6 +35,7 @@ class ModelBuilder {
 
   WeightView matrix(const std::string& name, std::int64_t rows, std::int64_t cols);
   Dtype held_as(Dtype stored) const;
+  Operand operand_for(Dtype held) const;
   void convert(const std::string& name, const WeightView& from, Dtype to, std::byte* data);
   WeightView transposed(const WeightView& stored, std::int64_t blocks);
   float* vector(const std::string& name, const Shape& shape);
@@ -43,8 +45,8 @@ class ModelBuilder {
 
   const ModelConfig& config_;
   WeightSource& source_;
-  Precision precision_;
-  Arithmetic arithmetic_;
+  std::optional<Dtype> weights_;
+  std::optional<Operand> activations_;
   Fingerprint fingerprint_;
   std::uint64_t weight_bytes_ = 0;
   std::vector<Buffer> owned_;

@@ -78,7 +78,7 @@ float best_step(const float* w) {
 
 float round_to_bf16(float x) {
   std::uint16_t bits;
-  kernels::table_at(0).narrow_bf16({&x, &bits, 1});
+  kernels::table_at(0).narrow_bf16({.from = &x, .to = &bits, .count = 1});
   const std::uint32_t wide = static_cast<std::uint32_t>(bits) << 16;
   std::memcpy(&x, &wide, sizeof x);
   return x;
@@ -148,15 +148,16 @@ void quantize_int4(const Group& from, std::int64_t output, std::byte* block) {
   write_int4(w, chosen, output, block);
   const float stored = std::ldexp(chosen.scale, exponent);
   std::uint16_t scale;
-  kernels::table_at(0).narrow_bf16({&stored, &scale, 1});
+  kernels::table_at(0).narrow_bf16({.from = &stored, .to = &scale, .count = 1});
   std::memcpy(block + kernels::int4_scales + output * 2, &scale, sizeof scale);
 }
 
 }  // namespace
 
-void quantize_block(Dtype dtype, const float (&w)[block_rows][block_cols], std::byte* block) {
+void quantize_block(Dtype dtype, const float (&w)[kernels::panel_rows][kernels::group_width],
+                    std::byte* block) {
   std::memset(block, 0, static_cast<std::size_t>(block_bytes(dtype)));
-  for (std::int64_t output = 0; output < block_rows; ++output) {
+  for (std::int64_t output = 0; output < kernels::panel_rows; ++output) {
     if (dtype == Dtype::int8) {
       quantize_int8(w[output], output, block);
     } else {

@@ -9,6 +9,7 @@
 namespace griffin {
 
 /// Finite weights, zero beyond the matrix -> block_bytes(dtype) bytes of int8 or int4.
-void quantize_block(Dtype dtype, const float (&w)[block_rows][block_cols], std::byte* block);
+void quantize_block(Dtype dtype, const float (&w)[kernels::panel_rows][kernels::group_width],
+                    std::byte* block);
 
 }  // namespace griffin

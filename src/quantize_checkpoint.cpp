@@ -35,7 +35,7 @@ constexpr std::int64_t bytes_at_once_per_core = 1 << 21;
 std::int64_t rows_at_once(const WeightView& matrix) {
   const auto row_bytes = matrix.cols * static_cast<std::int64_t>(size_of(matrix.dtype));
   const std::int64_t rows = available_cores() * bytes_at_once_per_core / row_bytes;
-  return std::max(std::int64_t{1}, rows / block_rows) * block_rows;
+  return std::max(std::int64_t{1}, rows / kernels::panel_rows) * kernels::panel_rows;
 }
 
 /// The matrices and gates of a model by their names: type and shape of the first of a stack, no

@@ -65,7 +65,7 @@ void fill_int4(std::uint64_t key, std::uint64_t block, float limit, std::byte* t
     const std::uint64_t bits = bits_of_output(key, block, kernels::int4_scales, o);
     const float wide = limit / int4_limit * spread(bits);
     std::uint16_t scale;
-    kernels::table_at(0).narrow_bf16({&wide, &scale, 1});
+    kernels::table_at(0).narrow_bf16({.from = &wide, .to = &scale, .count = 1});
     const auto factors = static_cast<std::uint16_t>(bits >> 16 | 0x8888U);  // each in 8 .. 15
     std::memcpy(to + kernels::int4_scales + o * 2, &scale, sizeof scale);
     std::memcpy(to + kernels::int4_factors + o * 2, &factors, sizeof factors);

@@ -41,7 +41,7 @@ std::uint16_t narrow_f16(float value) {
 
 void narrow(Dtype dtype, const float* from, std::int64_t count, std::byte* to) {
   if (dtype == Dtype::bf16) {
-    kernels::table_at(0).narrow_bf16({from, to, count});
+    kernels::table_at(0).narrow_bf16({.from = from, .to = to, .count = count});
   } else if (dtype == Dtype::f16) {
     for (std::int64_t i = 0; i < count; ++i) {
       const std::uint16_t half = narrow_f16(from[i]);

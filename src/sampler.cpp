@@ -254,7 +254,8 @@ std::int32_t Sampler::sample(std::span<float> logits, SamplerScratch& scratch) {
   for (const LogitBias& b : options_.logit_bias) logits[static_cast<std::size_t>(b.id)] += b.bias;
   penalize(logits, scratch.counts_);
   if (options_.on_logits) options_.on_logits(logits);
-  auto id = static_cast<std::int32_t>(scratch.table_->argmax({logits.data(), vocab_}));
+  auto id =
+      static_cast<std::int32_t>(scratch.table_->argmax({.x = logits.data(), .count = vocab_}));
   const float max = logits[static_cast<std::size_t>(id)];
   const bool greedy = options_.temperature == 0 || options_.top_k == 1;
   if (!greedy && max > -infinity) id = draw(logits, max, scratch);
@@ -321,8 +322,8 @@ Candidates Sampler::shortlist(std::span<const float> logits, float max,
 float log_probabilities(std::span<const float> logits, std::int32_t chosen,
                         std::span<TokenProbability> top, SamplerScratch& scratch) noexcept {
   const auto count = static_cast<std::int64_t>(logits.size());
-  const float max =
-      logits[static_cast<std::size_t>(scratch.table_->argmax({logits.data(), count}))];
+  const float max = logits[static_cast<std::size_t>(
+      scratch.table_->argmax({.x = logits.data(), .count = count}))];
   const double log_total = std::log(weigh(logits, Softmax{max}, scratch.weights_));
   const auto logprob_of = [&](std::int32_t id) {
     const float logit = logits[static_cast<std::size_t>(id)];

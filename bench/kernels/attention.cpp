@@ -6,7 +6,6 @@
 namespace griffin::bench {
 namespace {
 
-using kernels::Storage;
 using kernels::Table;
 
 /// Where the window has just been filled.
@@ -16,13 +15,12 @@ constexpr std::int64_t position = window;
 Work work_of(const Table& table, std::int64_t rows, std::int64_t row_bytes) {
   const std::int64_t seen = window + 1;
   return {static_cast<double>(2 * window * row_bytes),
-          4.0 * static_cast<double>(rows * heads * seen * head_dim), Arithmetic::f32_fma,
-          table.isa};
+          4.0 * static_cast<double>(rows * heads * seen * head_dim), Operand::f32, table.isa};
 }
 
-void run_attention(Lab& lab, benchmark::State& state, const Table& table, Storage storage,
+void run_attention(Lab& lab, benchmark::State& state, const Table& table, Dtype storage,
                    std::int64_t rows) {
-  const std::int64_t row_bytes = head_dim * (storage == Storage::f32 ? 4 : 2);
+  const std::int64_t row_bytes = head_dim * (storage == Dtype::f32 ? 4 : 2);
   const std::int64_t stride = heads * head_dim;
   Buffer q = random_floats(rows * stride);
   Buffer y(static_cast<std::size_t>(rows * stride) * sizeof(float));
@@ -33,10 +31,24 @@ void run_attention(Lab& lab, benchmark::State& state, const Table& table, Storag
     const std::byte* fresh = ring + 2 * window * row_bytes;
     const auto part = [&](std::int64_t row_begin, std::int64_t row_end, std::int64_t head_begin,
                           std::int64_t head_end, int worker) {
-      table.attention[static_cast<std::size_t>(storage)](
-          {floats(q), stride, fresh, fresh + rows * row_bytes, ring, ring + window * row_bytes,
-           window, position, window, 0.0625F, floats(y), stride, head_dim, row_begin, row_end,
-           head_begin, head_end, lab.scratch(worker)});
+      table.attention[static_cast<std::size_t>(storage)]({.q = floats(q),
+                                                          .q_stride = stride,
+                                                          .chunk_keys = fresh,
+                                                          .chunk_values = fresh + rows * row_bytes,
+                                                          .ring_keys = ring,
+                                                          .ring_values = ring + window * row_bytes,
+                                                          .ring_rows = window,
+                                                          .position = position,
+                                                          .window = window,
+                                                          .scale = 0.0625F,
+                                                          .y = floats(y),
+                                                          .y_stride = stride,
+                                                          .head_dim = head_dim,
+                                                          .row_begin = row_begin,
+                                                          .row_end = row_end,
+                                                          .head_begin = head_begin,
+                                                          .head_end = head_end,
+                                                          .scratch = lab.scratch(worker)});
     };
     if (rows == 1) {
       parallel_for(lab.threads(), heads, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -54,10 +66,10 @@ void run_attention(Lab& lab, benchmark::State& state, const Table& table, Storag
 
 void add_attention(Lab& lab) {
   for_each_table([&](const Table& table, const Table* below) {
-    for (int s = 0; s < kernels::float_types; ++s) {
+    for (int s = 0; s < kernels::float_dtypes; ++s) {
       if (below != nullptr && below->attention[s] == table.attention[s]) continue;
       for (const std::int64_t rows : {std::int64_t{1}, chunk}) {
-        const auto storage = static_cast<Storage>(s);
+        const auto storage = static_cast<Dtype>(s);
         add_benchmark(std::string("attention/") + name_of(storage) +
                           "/rows:" + std::to_string(rows) + "/window:" + std::to_string(window) +
                           "/heads:" + std::to_string(heads) + "/" + table.name,

@@ -6,7 +6,6 @@
 namespace griffin::bench {
 namespace {
 
-using kernels::Storage;
 using kernels::Table;
 
 /// What an element of a kernel costs: bytes of all arrays, and operations, where exp, tanh and the
@@ -19,7 +18,7 @@ struct PerElement {
 
 Work work_of(const Table& table, std::int64_t elements, const PerElement& one) {
   const auto n = static_cast<double>(elements);
-  return {one.bytes * n, one.flops * n, Arithmetic::f32_fma, table.isa, one.arrays_read, n};
+  return {one.bytes * n, one.flops * n, Operand::f32, table.isa, one.arrays_read, n};
 }
 
 void run_conv1d(Lab& lab, benchmark::State& state, const Table& table) {
@@ -28,8 +27,19 @@ void run_conv1d(Lab& lab, benchmark::State& state, const Table& table) {
   Buffer past = random_floats((taps - 1) * lru_width);
   lab.measure(state, work_of(table, chunk * lru_width, {8, 2.0 * taps, 1}), [&] {
     parallel_for(lab.threads(), lru_width, 16, [&](std::int64_t begin, std::int64_t end) {
-      table.conv1d({arrays[0], lru_width, floats(weight), floats(weight) + taps * lru_width,
-                    floats(past), lru_width, arrays[1], lru_width, chunk, chunk, taps, begin, end});
+      table.conv1d({.x = arrays[0],
+                    .x_stride = lru_width,
+                    .weight = floats(weight),
+                    .bias = floats(weight) + taps * lru_width,
+                    .state = floats(past),
+                    .width = lru_width,
+                    .y = arrays[1],
+                    .y_stride = lru_width,
+                    .position = chunk,
+                    .rows = chunk,
+                    .taps = taps,
+                    .begin = begin,
+                    .end = end});
     });
     arrays.next();
   });
@@ -40,8 +50,14 @@ void run_rms_norm(Lab& lab, benchmark::State& state, const Table& table) {
   Buffer weight = random_floats(width);
   lab.measure(state, work_of(table, chunk * width, {8, 4, 1}), [&] {
     parallel_for(lab.threads(), chunk, 1, [&](std::int64_t begin, std::int64_t end) {
-      table.rms_norm({arrays[0] + begin * width, width, floats(weight), arrays[1] + begin * width,
-                      width, end - begin, width, 1e-6F});
+      table.rms_norm({.x = arrays[0] + begin * width,
+                      .x_stride = width,
+                      .weight = floats(weight),
+                      .y = arrays[1] + begin * width,
+                      .y_stride = width,
+                      .rows = end - begin,
+                      .width = width,
+                      .eps = 1e-6F});
     });
     arrays.next();
   });
@@ -52,8 +68,14 @@ void run_gelu_gate(Lab& lab, benchmark::State& state, const Table& table) {
   Streams arrays(lab, count, 3);
   lab.measure(state, work_of(table, count, {12, 8, 2}), [&] {
     parallel_for(lab.threads(), count, 16, [&](std::int64_t begin, std::int64_t end) {
-      table.gelu_gate(
-          {arrays[0] + begin, 0, arrays[1] + begin, 0, arrays[2] + begin, 0, 1, end - begin});
+      table.gelu_gate({.gate = arrays[0] + begin,
+                       .gate_stride = 0,
+                       .value = arrays[1] + begin,
+                       .value_stride = 0,
+                       .y = arrays[2] + begin,
+                       .y_stride = 0,
+                       .rows = 1,
+                       .width = end - begin});
     });
     arrays.next();
   });
@@ -64,13 +86,22 @@ void run_rope(Lab& lab, benchmark::State& state, const Table& table) {
   Streams arrays(lab, chunk * row, 1);
   Buffer frequency = random_floats(rotated_pairs);
   Buffer cos_sin = random_floats(chunk * 2 * rotated_pairs);
-  table.rope_angles({0, floats(frequency), floats(cos_sin), chunk, rotated_pairs});
+  table.rope_angles({.position = 0,
+                     .frequency = floats(frequency),
+                     .cos_sin = floats(cos_sin),
+                     .rows = chunk,
+                     .pairs = rotated_pairs});
   // the other half of a head is not touched
   const std::int64_t rotated = chunk * heads * 2 * rotated_pairs;
   lab.measure(state, work_of(table, rotated, {8, 3, 1}), [&] {
     parallel_for(lab.threads(), chunk, 1, [&](std::int64_t begin, std::int64_t end) {
-      table.rope({arrays[0] + begin * row, row, floats(cos_sin) + begin * 2 * rotated_pairs,
-                  end - begin, heads, head_dim, rotated_pairs});
+      table.rope({.x = arrays[0] + begin * row,
+                  .x_stride = row,
+                  .cos_sin = floats(cos_sin) + begin * 2 * rotated_pairs,
+                  .rows = end - begin,
+                  .heads = heads,
+                  .head_dim = head_dim,
+                  .pairs = rotated_pairs});
     });
     arrays.next();
   });
@@ -80,15 +111,15 @@ void run_soft_cap(Lab& lab, benchmark::State& state, const Table& table) {
   Streams arrays(lab, vocab, 1);
   lab.measure(state, work_of(table, vocab, {8, 3, 1}), [&] {
     parallel_for(lab.threads(), vocab, 16, [&](std::int64_t begin, std::int64_t end) {
-      table.soft_cap({arrays[0] + begin, end - begin, 30.0F});
+      table.soft_cap({.x = arrays[0] + begin, .count = end - begin, .cap = 30.0F});
     });
     arrays.next();
   });
 }
 
-void run_widen(Lab& lab, benchmark::State& state, const Table& table, Storage storage) {
+void run_widen(Lab& lab, benchmark::State& state, const Table& table, Dtype storage) {
   const std::int64_t count = chunk * width;
-  const std::int64_t size = storage == Storage::f32 ? 4 : 2;
+  const std::int64_t size = storage == Dtype::f32 ? 4 : 2;
   Cycle from(lab, static_cast<std::size_t>(count * size));
   Streams to(lab, count, 1);
   const PerElement one = {static_cast<double>(size + 4), 0, 1};
@@ -96,7 +127,7 @@ void run_widen(Lab& lab, benchmark::State& state, const Table& table, Storage st
     const std::byte* source = from.next();
     parallel_for(lab.threads(), count, 16, [&](std::int64_t begin, std::int64_t end) {
       table.widen[static_cast<std::size_t>(storage)](
-          {source + begin * size, to[0] + begin, end - begin});
+          {.from = source + begin * size, .to = to[0] + begin, .count = end - begin});
     });
     to.next();
   });
@@ -108,7 +139,7 @@ void run_narrow_bf16(Lab& lab, benchmark::State& state, const Table& table) {
   lab.measure(state, work_of(table, count, {6, 0, 1}), [&] {
     auto* to = reinterpret_cast<std::byte*>(arrays[1]);
     parallel_for(lab.threads(), count, 32, [&](std::int64_t begin, std::int64_t end) {
-      table.narrow_bf16({arrays[0] + begin, to + 2 * begin, end - begin});
+      table.narrow_bf16({.from = arrays[0] + begin, .to = to + 2 * begin, .count = end - begin});
     });
     arrays.next();
   });
@@ -124,9 +155,9 @@ void add(Lab& lab, const std::string& name, Run run, const Table& table, bool sa
 }
 
 void add_widen(Lab& lab, const Table& table, const Table* below) {
-  for (int s = 0; s < kernels::float_types; ++s) {
+  for (int s = 0; s < kernels::float_dtypes; ++s) {
     if (below != nullptr && below->widen[s] == table.widen[s]) continue;
-    const auto storage = static_cast<Storage>(s);
+    const auto storage = static_cast<Dtype>(s);
     add_benchmark(std::string("widen/") + name_of(storage) + "/rows:512/width:2560/" + table.name,
                   [&lab, &table, storage](benchmark::State& state) {
                     run_widen(lab, state, table, storage);

@@ -77,7 +77,7 @@ double Lab::memory_seconds(const Work& work) {
 double Lab::floor_seconds(const Work& work) {
   const double reading = memory_seconds(work);
   const double multiplying = work.flops / probe_peak(work.arithmetic, work.isa, threads());
-  bound_ = reading > multiplying ? "memory" : bench::name_of(work.arithmetic);
+  bound_ = reading > multiplying ? "memory" : arithmetic_name(work.arithmetic);
   return std::max(reading, multiplying);
 }
 
@@ -126,16 +126,6 @@ void add_benchmark(const std::string& name, std::function<void(benchmark::State&
       state.SkipWithError(error.what());
     }
   })->Unit(benchmark::kMicrosecond);
-}
-
-const char* name_of(kernels::Product product) noexcept {
-  constexpr const char* names[] = {"f32", "bf16", "f16", "bf16_bf16", "int8", "int4"};
-  return names[static_cast<int>(product)];
-}
-
-const char* name_of(kernels::Storage storage) noexcept {
-  constexpr const char* names[] = {"f32", "bf16", "f16", "int8", "int4"};
-  return names[static_cast<int>(storage)];
 }
 
 }  // namespace griffin::bench

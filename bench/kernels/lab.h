@@ -15,6 +15,7 @@
 
 #include "griffin/core/buffer.h"
 #include "griffin/core/parallel.h"
+#include "griffin/core/weight.h"
 #include "griffin/kernels.h"
 #include "probe/probes.h"
 
@@ -29,7 +30,7 @@ struct Settings {
 struct Work {
   double bytes;
   double flops;
-  Arithmetic arithmetic;
+  Operand arithmetic;
   kernels::Isa isa;
   int streams = 0;        // arrays that are read, if one of the same length is written: StreamProbe
   double elements = 0.0;  // for ns/element, where that is worth saying
@@ -136,9 +137,6 @@ void for_each_table(const std::function<void(const kernels::Table&, const kernel
 
 /// Registers a benchmark. An Error in it ends it alone.
 void add_benchmark(const std::string& name, std::function<void(benchmark::State&)> run);
-
-const char* name_of(kernels::Product product) noexcept;
-const char* name_of(kernels::Storage storage) noexcept;
 
 // One file each.
 void add_matmul(Lab& lab);

@@ -1,39 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with matrices, and the packing of their operands.
+#include "griffin/core/weight.h"
 #include "kernels/lab.h"
 #include "kernels/shapes.h"
 
 namespace griffin::bench {
 namespace {
 
-using kernels::Operand;
-using kernels::Product;
+using kernels::index_of;
 using kernels::Table;
 
-constexpr std::size_t index(auto value) noexcept {
-  return static_cast<std::size_t>(value);
+struct Product {
+  Dtype weights;
+  Operand operand;
+};
+
+constexpr Product products[] = {{Dtype::f32, Operand::f32},   {Dtype::bf16, Operand::f32},
+                                {Dtype::f16, Operand::f32},   {Dtype::bf16, Operand::bf16},
+                                {Dtype::int8, Operand::int8}, {Dtype::int4, Operand::int8}};
+
+std::string name_of(const Product& product) {
+  const std::string name = griffin::name_of(product.weights);
+  return product.operand == Operand::bf16 ? name + "_bf16" : name;
+}
+
+auto matmul_of(const Table& table, const Product& product) {
+  return table.matmul[index_of(product.weights)][index_of(product.operand)];
+}
+auto block_diagonal_of(const Table& table, const Product& product) {
+  return table.block_diagonal[index_of(product.weights)][index_of(product.operand)];
 }
 
 std::int64_t weight_bytes(Product product, std::int64_t in, std::int64_t out) {
-  const std::int64_t panels = (out + kernels::panel_rows - 1) / kernels::panel_rows;
-  const std::int64_t blocks = panels * kernels::groups_of(in);
-  switch (product) {
-    case Product::f32:
-      return in * out * 4;
-    case Product::int8:
-      return blocks * kernels::int8_block;
-    case Product::int4:
-      return blocks * kernels::int4_block;
-    default:
-      return in * out * 2;
-  }
+  return static_cast<std::int64_t>(WeightView{nullptr, product.weights, out, in}.bytes());
 }
 
 /// The arithmetic of the product, if the instruction set has it.
-Arithmetic arithmetic_of(Product product, kernels::Isa isa) {
-  if (product == Product::bf16_bf16) return best_arithmetic(Arithmetic::bf16_dot, isa);
-  if (product < Product::bf16_bf16) return Arithmetic::f32_fma;
-  return best_arithmetic(Arithmetic::int8_dot, isa);
+Operand arithmetic_of(Product product, kernels::Isa isa) {
+  return best_arithmetic(product.operand, isa);
 }
 
 /// Activations of `blocks` blocks side by side, as the product takes them.
@@ -42,13 +46,18 @@ class Activations {
   Activations(const Table& table, Product product, std::int64_t rows, std::int64_t in,
               std::int64_t blocks = 1)
       : rows_(random_floats(rows * in * blocks)) {
-    const Operand operand = kernels::operand_of(product);
+    const Operand operand = product.operand;
     const std::int64_t bytes = kernels::operand_bytes(operand, rows, in);
     if (bytes == 0) return;
     packed_ = Buffer(static_cast<std::size_t>(bytes * blocks));
     for (std::int64_t n = 0; n < blocks; ++n) {
-      table.pack[index(operand)](
-          {floats(rows_) + n * in, in * blocks, packed_.data() + n * bytes, rows, in, 0, rows});
+      table.pack[index_of(operand)]({.x = floats(rows_) + n * in,
+                                     .x_stride = in * blocks,
+                                     .operand = packed_.data() + n * bytes,
+                                     .rows = rows,
+                                     .in = in,
+                                     .row_begin = 0,
+                                     .row_end = rows});
     }
   }
   const void* data() const noexcept { return packed_.size() > 0 ? packed_.data() : rows_.data(); }
@@ -74,8 +83,18 @@ void run_matmul(Lab& lab, benchmark::State& state, const Table& table, Product p
   lab.measure(state, work_of(table, product, bytes, rows * in * out), [&] {
     const std::byte* w = weights.next();
     parallel_for(lab.threads(), out, 16, [&](std::int64_t begin, std::int64_t end, int worker) {
-      table.matmul[index(product)]({x.data(), in, w, nullptr, floats(y), out, rows, in, begin, end,
-                                    kernels::Write::set, lab.scratch(worker)});
+      matmul_of(table, product)({.x = x.data(),
+                                 .x_stride = in,
+                                 .w = w,
+                                 .bias = nullptr,
+                                 .y = floats(y),
+                                 .y_stride = out,
+                                 .rows = rows,
+                                 .in = in,
+                                 .out_begin = begin,
+                                 .out_end = end,
+                                 .write = kernels::Write::set,
+                                 .scratch = lab.scratch(worker)});
     });
   });
 }
@@ -91,9 +110,17 @@ void run_block_diagonal(Lab& lab, benchmark::State& state, const Table& table, P
     const std::byte* w = weights.next();
     parallel_for(lab.threads(), lru_width, 16,
                  [&](std::int64_t begin, std::int64_t end, int worker) {
-                   table.block_diagonal[index(product)]({x.data(), lru_width, w, floats(bias),
-                                                         floats(y), lru_width, rows, block_width,
-                                                         begin, end, lab.scratch(worker)});
+                   block_diagonal_of(table, product)({.x = x.data(),
+                                                      .x_stride = lru_width,
+                                                      .w = w,
+                                                      .bias = floats(bias),
+                                                      .y = floats(y),
+                                                      .y_stride = lru_width,
+                                                      .rows = rows,
+                                                      .block_width = block_width,
+                                                      .begin = begin,
+                                                      .end = end,
+                                                      .scratch = lab.scratch(worker)});
                  });
   });
 }
@@ -105,12 +132,18 @@ void run_pack(Lab& lab, benchmark::State& state, const Table& table, Operand ope
   const std::int64_t bytes = kernels::operand_bytes(operand, rows, in);
   Buffer packed(static_cast<std::size_t>(bytes));
   const auto elements = static_cast<double>(rows * in);
-  const Work work = {4.0 * elements + static_cast<double>(bytes), elements, Arithmetic::f32_fma,
-                     table.isa, 1};
+  const Work work = {4.0 * elements + static_cast<double>(bytes), elements, Operand::f32, table.isa,
+                     1};
   lab.measure(state, work, [&] {
     parallel_for(lab.threads(), rows, kernels::operand_rows,
                  [&](std::int64_t begin, std::int64_t end) {
-                   table.pack[index(operand)]({floats(x), in, packed.data(), rows, in, begin, end});
+                   table.pack[index_of(operand)]({.x = floats(x),
+                                                  .x_stride = in,
+                                                  .operand = packed.data(),
+                                                  .rows = rows,
+                                                  .in = in,
+                                                  .row_begin = begin,
+                                                  .row_end = end});
                  });
   });
 }
@@ -121,23 +154,22 @@ std::string with_shape(const std::string& start, std::int64_t rows, const Shape&
 }
 
 void add_products(Lab& lab, const Table& table, const Table* below, Product product) {
-  const std::size_t p = index(product);
-  if (below == nullptr || below->matmul[p] != table.matmul[p]) {
+  if (below == nullptr || matmul_of(*below, product) != matmul_of(table, product)) {
     for (const Shape& shape : matrices) {
       for (const std::int64_t rows : batches) {
         if (!is_of_interest(shape, rows)) continue;
-        add_benchmark(
-            with_shape(std::string("matmul/") + name_of(product), rows, shape) + table.name,
-            [&lab, &table, product, shape, rows](benchmark::State& state) {
-              run_matmul(lab, state, table, product, shape, rows);
-            });
+        add_benchmark(with_shape("matmul/" + name_of(product), rows, shape) + table.name,
+                      [&lab, &table, product, shape, rows](benchmark::State& state) {
+                        run_matmul(lab, state, table, product, shape, rows);
+                      });
       }
     }
   }
-  if (below != nullptr && below->block_diagonal[p] == table.block_diagonal[p]) return;
+  if (below != nullptr && block_diagonal_of(*below, product) == block_diagonal_of(table, product))
+    return;
   for (const std::int64_t rows : batches) {
-    add_benchmark(std::string("block_diagonal/") + name_of(product) +
-                      "/rows:" + std::to_string(rows) + "/blocks:" + std::to_string(gate_blocks) +
+    add_benchmark("block_diagonal/" + name_of(product) + "/rows:" + std::to_string(rows) +
+                      "/blocks:" + std::to_string(gate_blocks) +
                       "/in:" + std::to_string(block_width) + "/" + table.name,
                   [&lab, &table, product, rows](benchmark::State& state) {
                     run_block_diagonal(lab, state, table, product, rows);
@@ -146,7 +178,7 @@ void add_products(Lab& lab, const Table& table, const Table* below, Product prod
 }
 
 void add_pack(Lab& lab, const Table& table, const Table* below, Operand operand) {
-  const std::size_t o = index(operand);
+  const std::size_t o = index_of(operand);
   if (below != nullptr && below->pack[o] == table.pack[o]) return;
   for (const std::int64_t in : {width, mlp_width}) {
     for (const std::int64_t rows : batches) {
@@ -163,9 +195,7 @@ void add_pack(Lab& lab, const Table& table, const Table* below, Operand operand)
 
 void add_matmul(Lab& lab) {
   for_each_table([&](const Table& table, const Table* below) {
-    for (int p = 0; p < kernels::product_types; ++p) {
-      add_products(lab, table, below, static_cast<Product>(p));
-    }
+    for (const Product& product : products) add_products(lab, table, below, product);
     add_pack(lab, table, below, Operand::bf16);
     add_pack(lab, table, below, Operand::int8);
   });

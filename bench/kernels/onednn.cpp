@@ -20,18 +20,17 @@ struct Types {
   memory::data_type source;
   memory::data_type weights;
   memory::data_type result;
-  Arithmetic arithmetic;
+  Operand arithmetic;
 };
 
 constexpr Types all_types[] = {
-    {"f32", memory::data_type::f32, memory::data_type::f32, memory::data_type::f32,
-     Arithmetic::f32_fma},
+    {"f32", memory::data_type::f32, memory::data_type::f32, memory::data_type::f32, Operand::f32},
     {"bf16", memory::data_type::bf16, memory::data_type::bf16, memory::data_type::f32,
-     Arithmetic::bf16_dot},
+     Operand::bf16},
     {"u8s8_s32", memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
-     Arithmetic::int8_dot},
+     Operand::int8},
     {"s8s8_f32", memory::data_type::s8, memory::data_type::s8, memory::data_type::f32,
-     Arithmetic::int8_dot},
+     Operand::int8},
 };
 
 /// Of the best kernels here: oneDNN chooses for itself.

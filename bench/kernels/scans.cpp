@@ -27,7 +27,7 @@ LinearScanArgs linear_scan_args(const Streams& arrays, Buffer& h, std::int64_t r
 /// Two arrays in, one out, a multiply-add: every way to compute it is credited with the same work.
 Work linear_scan_work(kernels::Isa isa, std::int64_t rows) {
   const auto n = static_cast<double>(rows * lru_width);
-  return {12 * n, 2 * n, Arithmetic::f32_fma, isa, 2, n};
+  return {12 * n, 2 * n, Operand::f32, isa, 2, n};
 }
 
 void run_linear_scan(Lab& lab, benchmark::State& state, const Table& table, std::int64_t rows) {
@@ -120,8 +120,19 @@ class RgLruCase {
   template <class Kernel>
   void run(int threads, const Kernel& kernel) {
     parallel_for(threads, lru_width, 16, [&](std::int64_t begin, std::int64_t end) {
-      kernel(RgLruArgs{arrays_[0], lru_width, arrays_[1], arrays_[2], lru_width, floats(log_decay_),
-                       floats(h_), arrays_[3], lru_width, position, rows_, begin, end});
+      kernel(RgLruArgs{.x = arrays_[0],
+                       .x_stride = lru_width,
+                       .input_gate = arrays_[1],
+                       .recurrence_gate = arrays_[2],
+                       .gate_stride = lru_width,
+                       .log_decay = floats(log_decay_),
+                       .h = floats(h_),
+                       .y = arrays_[3],
+                       .y_stride = lru_width,
+                       .position = position,
+                       .rows = rows_,
+                       .begin = begin,
+                       .end = end});
     });
     arrays_.next();
   }
@@ -139,7 +150,7 @@ class RgLruCase {
 /// more; a function counts as one.
 Work rg_lru_work(kernels::Isa isa, std::int64_t rows) {
   const auto n = static_cast<double>(rows * lru_width);
-  return {16 * n, 16 * n, Arithmetic::f32_fma, isa, 3, n};
+  return {16 * n, 16 * n, Operand::f32, isa, 3, n};
 }
 
 void run_rg_lru(Lab& lab, benchmark::State& state, const Table& table) {

@@ -58,28 +58,26 @@ const Chosen& chosen() {
   return once;
 }
 
-const isa::MultiplyAdd& multiply_add(Arithmetic arithmetic) {
-  return arithmetic == Arithmetic::f32_fma    ? chosen().f32
-         : arithmetic == Arithmetic::bf16_dot ? chosen().bf16
-                                              : chosen().int8;
+const isa::MultiplyAdd& multiply_add(Operand arithmetic) {
+  return arithmetic == Operand::f32    ? chosen().f32
+         : arithmetic == Operand::bf16 ? chosen().bf16
+                                       : chosen().int8;
 }
 
 /// Of one instruction set; null if it has no such instruction.
-isa::MultiplyAdd multiply_add(Arithmetic arithmetic, kernels::Isa isa) {
+isa::MultiplyAdd multiply_add(Operand arithmetic, kernels::Isa isa) {
 #ifdef GRIFFIN_BENCH_X86
   if (isa == kernels::Isa::avx2) {
-    if (arithmetic == Arithmetic::int8_dot) return isa::int8_avx2;
-    if (arithmetic == Arithmetic::f32_fma) return isa::f32_avx2;
+    if (arithmetic == Operand::int8) return isa::int8_avx2;
+    if (arithmetic == Operand::f32) return isa::f32_avx2;
   } else if (isa >= kernels::Isa::avx512) {
-    if (arithmetic == Arithmetic::f32_fma) return isa::f32_avx512;
-    if (arithmetic == Arithmetic::int8_dot && isa >= kernels::Isa::avx512_vnni)
-      return chosen().int8;
-    if (arithmetic == Arithmetic::bf16_dot && isa == kernels::Isa::avx512_bf16)
-      return chosen().bf16;
+    if (arithmetic == Operand::f32) return isa::f32_avx512;
+    if (arithmetic == Operand::int8 && isa >= kernels::Isa::avx512_vnni) return chosen().int8;
+    if (arithmetic == Operand::bf16 && isa == kernels::Isa::avx512_bf16) return chosen().bf16;
   }
 #endif
   const bool baseline = isa < kernels::Isa::avx2;  // and NEON
-  if (baseline && arithmetic == Arithmetic::f32_fma) return isa::f32_portable;
+  if (baseline && arithmetic == Operand::f32) return isa::f32_portable;
   return {nullptr, 0};
 }
 
@@ -109,23 +107,23 @@ double peak_of(const isa::MultiplyAdd& probe, int threads) {
 
 }  // namespace
 
-Arithmetic best_arithmetic(Arithmetic wanted) noexcept {
-  if (wanted == Arithmetic::int8_dot && chosen().int8.run == nullptr) {
-    wanted = Arithmetic::bf16_dot;
+Operand best_arithmetic(Operand wanted) noexcept {
+  if (wanted == Operand::int8 && chosen().int8.run == nullptr) {
+    wanted = Operand::bf16;
   }
-  if (wanted == Arithmetic::bf16_dot && chosen().bf16.run == nullptr) wanted = Arithmetic::f32_fma;
+  if (wanted == Operand::bf16 && chosen().bf16.run == nullptr) wanted = Operand::f32;
   return wanted;
 }
 
-Arithmetic best_arithmetic(Arithmetic wanted, kernels::Isa isa) noexcept {
-  return multiply_add(wanted, isa).run != nullptr ? wanted : Arithmetic::f32_fma;
+Operand best_arithmetic(Operand wanted, kernels::Isa isa) noexcept {
+  return multiply_add(wanted, isa).run != nullptr ? wanted : Operand::f32;
 }
 
-double probe_peak(Arithmetic arithmetic, int threads) {
+double probe_peak(Operand arithmetic, int threads) {
   return peak_of(multiply_add(arithmetic), threads);
 }
 
-double probe_peak(Arithmetic arithmetic, kernels::Isa isa, int threads) {
+double probe_peak(Operand arithmetic, kernels::Isa isa, int threads) {
   return peak_of(multiply_add(arithmetic, isa), threads);
 }
 

@@ -12,26 +12,22 @@
 
 namespace griffin::bench {
 
-/// The instruction that multiplies and adds, each twice as fast as the one before it.
-enum class Arithmetic { f32_fma, bf16_dot, int8_dot };
-
-constexpr const char* name_of(Arithmetic arithmetic) noexcept {
-  return arithmetic == Arithmetic::f32_fma    ? "f32 fma"
-         : arithmetic == Arithmetic::bf16_dot ? "bf16 dot"
-                                              : "int8 dot";
+/// The instruction that multiplies and adds such operands, each twice as fast as the one before it.
+constexpr const char* arithmetic_name(Operand operand) noexcept {
+  return operand == Operand::f32 ? "f32 fma" : operand == Operand::bf16 ? "bf16 dot" : "int8 dot";
 }
 
 /// The wanted arithmetic, or the next lower one that this CPU has.
-Arithmetic best_arithmetic(Arithmetic wanted) noexcept;
+Operand best_arithmetic(Operand wanted) noexcept;
 
 /// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add. Takes about
 /// 30 ms. The arithmetic must be one that best_arithmetic() gave.
-double probe_peak(Arithmetic arithmetic, int threads);
+double probe_peak(Operand arithmetic, int threads);
 
 /// The same with the vectors of one instruction set, which this CPU must have: what its kernels
 /// could make of it, where the functions above say what the CPU could.
-Arithmetic best_arithmetic(Arithmetic wanted, kernels::Isa isa) noexcept;
-double probe_peak(Arithmetic arithmetic, kernels::Isa isa, int threads);
+Operand best_arithmetic(Operand wanted, kernels::Isa isa) noexcept;
+double probe_peak(Operand arithmetic, kernels::Isa isa, int threads);
 
 /// Reads a buffer much larger than any cache as fast as we know how. It is kept, because filling
 /// it takes longer than reading it.

@@ -46,11 +46,11 @@ inline const std::vector<std::string> dtypes = {"auto", "f32", "bf16", "int8", "
 inline bool is_dtype(const std::string& name) {
   return std::find(dtypes.begin(), dtypes.end(), name) != dtypes.end();
 }
-inline Precision precision_of(const std::string& dtype) {
-  if (dtype == "f32") return Precision::f32;
-  if (dtype == "bf16") return Precision::bf16;
-  if (dtype == "int8") return Precision::int8;
-  return dtype == "int4" ? Precision::int4 : Precision::stored;
+inline void set_dtype(const std::string& dtype, LoadOptions& options) {
+  if (dtype == "f32") options.activations = Operand::f32;
+  if (dtype == "bf16") options.weights = Dtype::bf16;
+  if (dtype == "int8") options.weights = Dtype::int8;
+  if (dtype == "int4") options.weights = Dtype::int4;
 }
 inline Dtype random_dtype(const std::string& dtype) {
   if (dtype == "f32") return Dtype::f32;
@@ -178,7 +178,7 @@ class ModelOptions {
   }
   LoadOptions load_options(const std::string& dtype) const {
     LoadOptions options;
-    options.precision = precision_of(dtype);
+    set_dtype(dtype, options);
     options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
     return options;
   }

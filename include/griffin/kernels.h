@@ -9,15 +9,40 @@
 // alignment. No two arguments may overlap unless said otherwise. R = rows of the activation matrix.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+namespace griffin {
+
+/// How weights are stored and, the first two, keys and values; widened to float32 exactly before
+/// use. int8 and int4 are for weights only, and lie in blocks (below).
+enum class Dtype : std::uint8_t { f32, bf16, f16, int8, int4 };
+
+/// The form that activations have when they are multiplied. With the weights' Dtype it says what a
+/// product is: the arithmetic is that of the wider of the two.
+///   f32   the rows as they are
+///   bf16  rounded to nearest even; products of two bf16 numbers are exact in float32, and so the
+///         sum is the only other rounding
+///   int8  round(x / scale), scale = max |x| / 127 of every row and group; where a value is not
+///         finite, the scale is not either; where all are below 2^-119, the integers are zero.
+///         A group is summed exactly: on every instruction set the same bits come out
+enum class Operand : std::uint8_t { f32, bf16, int8 };
+
+}  // namespace griffin
 
 namespace griffin::kernels {
 
-/// Storage type of weights and key/value rows; widened to float32 exactly before use. The last two
-/// are for weights only.
-enum class Storage : std::uint8_t { f32, bf16, f16, int8, int4 };
-inline constexpr int float_types = 3;    // the first three: arrays of numbers
-inline constexpr int storage_types = 5;  // the others: blocks, see below
+inline constexpr int dtypes = 5;
+inline constexpr int float_dtypes = 3;  // the first three: arrays of numbers
+inline constexpr int operands = 3;
+
+/// Places in the arrays of Table.
+constexpr std::size_t index_of(Dtype dtype) noexcept {
+  return static_cast<std::size_t>(dtype);
+}
+constexpr std::size_t index_of(Operand operand) noexcept {
+  return static_cast<std::size_t>(operand);
+}
 
 enum class Isa : std::uint8_t {
   scalar,
@@ -49,26 +74,6 @@ inline constexpr std::int64_t int4_block = int4_factors + panel_rows * 2;
 
 constexpr std::int64_t groups_of(std::int64_t in) noexcept {
   return (in + group_width - 1) / group_width;
-}
-
-/// The form in which a product takes its activations.
-///   f32   the rows as they are
-///   bf16  rounded to nearest even
-///   int8  round(x / scale), scale = max |x| / 127 of every row and group; where a value is not
-///         finite, the scale is not either; where all are below 2^-119, the integers are zero
-enum class Operand : std::uint8_t { f32, bf16, int8 };
-inline constexpr int operand_types = 3;
-
-/// How weights are stored and in what arithmetic they are multiplied. The first three widen the
-/// weights and work in float32. bf16_bf16 rounds the activations, too; products of two bf16 numbers
-/// are exact in float32, and so the sum is the only other rounding. int8 and int4 sum a group
-/// exactly in integers: on every instruction set they give the same bits.
-enum class Product : std::uint8_t { f32, bf16, f16, bf16_bf16, int8, int4 };
-inline constexpr int product_types = 6;
-
-constexpr Operand operand_of(Product product) noexcept {
-  if (product < Product::bf16_bf16) return Operand::f32;
-  return product == Product::bf16_bf16 ? Operand::bf16 : Operand::int8;
 }
 
 /// Room for the packed operand of `rows` rows. Cache lines, whatever the instruction set.
@@ -107,7 +112,7 @@ enum class Write : std::uint8_t { set, add };
 
 /// y[r, o] = sum_i x[r, i] w[o, i] + bias[o]   for o in [out_begin, out_end)
 /// In float arithmetic each element is summed along `in` in its own vector accumulator, lane j
-/// taking i (or pair i, for bf16_bf16) = j mod lanes, and the lanes by halves. Quantised, the
+/// taking i (or pair i, with a bf16 operand) = j mod lanes, and the lanes by halves. Quantised, the
 /// groups are summed one after the other: y += float(sum in group) * (scale of x * scale of w).
 /// Cost: 2 R in flops and `in` weights read per output column.
 struct MatmulArgs {
@@ -308,14 +313,15 @@ struct ArgmaxArgs {
 };
 
 /// The kernels of one instruction set. What a set does not improve is that of the next lower one.
-/// Arrays are indexed by Product, Operand and Storage.
+/// Products are f32, bf16 and f16 weights by f32, bf16 by bf16, int8 and int4 by int8; the others
+/// are null.
 struct Table {
   Isa isa;
   const char* name;  // what GRIFFIN_ISA calls it
 
-  void (*pack[operand_types])(const PackArgs&) noexcept;  // null for Operand::f32
-  void (*matmul[product_types])(const MatmulArgs&) noexcept;
-  void (*block_diagonal[product_types])(const BlockDiagonalArgs&) noexcept;
+  void (*pack[operands])(const PackArgs&) noexcept;  // null for Operand::f32
+  void (*matmul[dtypes][operands])(const MatmulArgs&) noexcept;
+  void (*block_diagonal[dtypes][operands])(const BlockDiagonalArgs&) noexcept;
   void (*linear_scan)(const LinearScanArgs&) noexcept;
   void (*rg_lru)(const RgLruArgs&) noexcept;
   void (*conv1d)(const Conv1dArgs&) noexcept;
@@ -323,11 +329,11 @@ struct Table {
   void (*gelu_gate)(const GeluGateArgs&) noexcept;
   void (*rope_angles)(const RopeAnglesArgs&) noexcept;
   void (*rope)(const RopeArgs&) noexcept;
-  void (*attention[float_types])(const AttentionArgs&) noexcept;
+  void (*attention[float_dtypes])(const AttentionArgs&) noexcept;
   void (*soft_cap)(const SoftCapArgs&) noexcept;
-  void (*embed[storage_types])(const EmbedArgs&) noexcept;
-  void (*widen[float_types])(const ConvertArgs&) noexcept;  // storage type -> float32
-  void (*narrow_bf16)(const ConvertArgs&) noexcept;         // float32 -> bf16
+  void (*embed[dtypes])(const EmbedArgs&) noexcept;
+  void (*widen[float_dtypes])(const ConvertArgs&) noexcept;  // storage type -> float32
+  void (*narrow_bf16)(const ConvertArgs&) noexcept;          // float32 -> bf16
   std::int64_t (*argmax)(const ArgmaxArgs&) noexcept;
 };
 

@@ -19,9 +19,9 @@ struct KeyRun {
 };
 
 /// The longest run from `position` that does not go beyond `end`.
-template <Storage S>
+template <Dtype D>
 inline KeyRun key_run(const AttentionArgs& p, std::int64_t position, std::int64_t end) {
-  const std::int64_t row_bytes = p.head_dim * (S == Storage::f32 ? 4 : 2);
+  const std::int64_t row_bytes = p.head_dim * (D == Dtype::f32 ? 4 : 2);
   const bool in_ring = position < p.position;
   const std::int64_t row = in_ring ? position % p.ring_rows : position - p.position;
   std::int64_t count = end - position;
@@ -66,7 +66,7 @@ struct Softmax {
 };
 
 /// y[h] += sum_k weights[h][k] values[k] for H heads of one row; columns [c, c + C vectors).
-template <Storage S, int H, int C, class Count>
+template <Dtype D, int H, int C, class Count>
 inline void add_values(const float* weights, const KeyRun& run, std::int64_t head_dim,
                        std::int64_t c, float* y, Count lane_count) {
   Vec sum[H][C];
@@ -78,7 +78,7 @@ inline void add_values(const float* weights, const KeyRun& run, std::int64_t hea
   for (std::int64_t k = 0; k < run.count; ++k) {
     Vec value[C];
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
-      value[v] = load_as<S>(run.values, k * head_dim + c + v * lanes, lane_count);
+      value[v] = load_as<D>(run.values, k * head_dim + c + v * lanes, lane_count);
     }
     GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
       const Vec weight = broadcast(weights[h * key_block + k]);
@@ -95,14 +95,14 @@ inline void add_values(const float* weights, const KeyRun& run, std::int64_t hea
 }
 
 /// All columns: two vectors at a time, then one by one.
-template <Storage S, int H>
+template <Dtype D, int H>
 inline void add_run(const float* weights, const KeyRun& run, std::int64_t head_dim, float* y) {
   std::int64_t c = 0;
   for (; c + 2 * lanes <= head_dim; c += 2 * lanes) {
-    add_values<S, H, 2>(weights, run, head_dim, c, y, All{});
+    add_values<D, H, 2>(weights, run, head_dim, c, y, All{});
   }
   for_each_vec(c, head_dim, [&](std::int64_t column, auto count) {
-    add_values<S, H, 1>(weights, run, head_dim, column, y, count);
+    add_values<D, H, 1>(weights, run, head_dim, column, y, count);
   });
 }
 
@@ -117,10 +117,10 @@ inline void multiply(float* y, std::int64_t width, float factor) {
 }
 
 /// Calls body(run, offset in the block) for the runs that keys [begin, end) of a block consist of.
-template <Storage S, class Body>
+template <Dtype D, class Body>
 inline void for_each_run(const AttentionArgs& p, std::int64_t begin, std::int64_t end, Body body) {
   for (std::int64_t at = begin; at < end;) {
-    const KeyRun run = key_run<S>(p, at, end);
+    const KeyRun run = key_run<D>(p, at, end);
     body(run, at % key_block);
     at += run.count;
   }
@@ -132,7 +132,7 @@ inline std::int64_t first_visible(const AttentionArgs& p, std::int64_t position)
 }
 
 /// One block of keys for H heads of one row.
-template <Storage S, int H>
+template <Dtype D, int H>
 inline void attend_block(const AttentionArgs& p, std::int64_t row, std::int64_t head,
                          std::int64_t block, Softmax* softmax) {
   const std::int64_t position = p.position + row;
@@ -145,26 +145,36 @@ inline void attend_block(const AttentionArgs& p, std::int64_t row, std::int64_t 
   for (auto& of_head : weights) {
     for (float& weight : of_head) weight = -__builtin_inff();
   }
-  for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
-    matmul<S>({q, p.head_dim, run.keys, nullptr, &weights[0][offset], key_block, H, p.head_dim, 0,
-               run.count, Write::set, nullptr});
+  for_each_run<D>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+    matmul<D>({.x = q,
+               .x_stride = p.head_dim,
+               .w = run.keys,
+               .bias = nullptr,
+               .y = &weights[0][offset],
+               .y_stride = key_block,
+               .rows = H,
+               .in = p.head_dim,
+               .out_begin = 0,
+               .out_end = run.count,
+               .write = Write::set,
+               .scratch = nullptr});
   });
   for (int h = 0; h < H; ++h) {
     multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));
   }
-  for_each_run<S>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
-    add_run<S, H>(&weights[0][offset], run, p.head_dim, y);
+  for_each_run<D>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+    add_run<D, H>(&weights[0][offset], run, p.head_dim, y);
   });
 }
 
 /// One block of keys for `heads` heads of one row: as many at a time as share a pass over the keys.
-template <Storage S, int H = head_group>
+template <Dtype D, int H = head_group>
 inline void attend_row(const AttentionArgs& p, std::int64_t row, std::int64_t head,
                        std::int64_t heads, std::int64_t block, Softmax* softmax) {
   std::int64_t h = 0;
-  for (; h + H <= heads; h += H) attend_block<S, H>(p, row, head + h, block, softmax + h);
+  for (; h + H <= heads; h += H) attend_block<D, H>(p, row, head + h, block, softmax + h);
   if constexpr (H > 1) {
-    if (h < heads) attend_row<S, H - 1>(p, row, head + h, heads - h, block, softmax + h);
+    if (h < heads) attend_row<D, H - 1>(p, row, head + h, heads - h, block, softmax + h);
   }
 }
 

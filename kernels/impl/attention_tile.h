@@ -76,27 +76,27 @@ inline void pack_queries(const AttentionArgs& p, const QueryTile& tile, float* t
 
 /// A block of keys, and one of values unless they lie behind one another as float32 already.
 /// Returns where the values are.
-template <Storage S>
+template <Dtype D>
 inline const float* pack_block(const AttentionArgs& p, std::int64_t block,
                                const AttentionScratch& scratch) {
   const std::int64_t steps = steps_of(p.head_dim);
-  const KeyRun whole = key_run<S>(p, block, block + key_block);
+  const KeyRun whole = key_run<D>(p, block, block + key_block);
   const bool aligned = reinterpret_cast<std::uintptr_t>(whole.values) % sizeof(float) == 0;
-  const bool in_place = S == Storage::f32 && whole.count == key_block && aligned;
-  for_each_run<S>(p, block, block + key_block, [&](const KeyRun& run, std::int64_t offset) {
+  const bool in_place = D == Dtype::f32 && whole.count == key_block && aligned;
+  for_each_run<D>(p, block, block + key_block, [&](const KeyRun& run, std::int64_t offset) {
     for (std::int64_t k = 0; k < run.count && !in_place; ++k) {
       for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
         store(scratch.values + (offset + k) * p.head_dim + c,
-              load_as<S>(run.values, k * p.head_dim + c, count), count);
+              load_as<D>(run.values, k * p.head_dim + c, count), count);
       });
     }
   });
   for (std::int64_t k = 0; k < key_block; k += lanes) {
     const char* rows[lanes];
-    for (int i = 0; i < lanes; ++i) rows[i] = key_run<S>(p, block + k + i, block + k + i + 1).keys;
+    for (int i = 0; i < lanes; ++i) rows[i] = key_run<D>(p, block + k + i, block + k + i + 1).keys;
     for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
       Vec r[lanes];
-      for (int i = 0; i < lanes; ++i) r[i] = load_as<S>(rows[i], c, count);
+      for (int i = 0; i < lanes; ++i) r[i] = load_as<D>(rows[i], c, count);
       transpose(r);
       float* to = scratch.keys + c / lanes * key_block + k;
       for (int n = 0; n < lanes; ++n) {
@@ -210,10 +210,10 @@ inline void add_block(const AttentionArgs& p, const QueryTile& tile, std::int64_
 }
 
 /// A block that every row of the tile sees in full.
-template <Storage S>
+template <Dtype D>
 inline void attend_tile_block(const AttentionArgs& p, const QueryTile& tile, std::int64_t block,
                               const AttentionScratch& scratch, Softmax* softmax) {
-  const float* values = pack_block<S>(p, block, scratch);
+  const float* values = pack_block<D>(p, block, scratch);
   score_queries(scratch.queries, 0, tile.queries(), steps_of(p.head_dim), scratch);
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
     const float correction = softmax[n].absorb(scratch.scores + n * key_block, p.scale);
@@ -222,7 +222,7 @@ inline void attend_tile_block(const AttentionArgs& p, const QueryTile& tile, std
   add_block(p, tile, 0, scratch.scores, values);
 }
 
-template <Storage S>
+template <Dtype D>
 inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
   Softmax softmax[query_tile];
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
@@ -237,13 +237,13 @@ inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
   for (std::int64_t block = first_visible(p, first_position) / key_block * key_block;
        block <= last_position; block += key_block) {
     if (together && block >= all_see && block + key_block - 1 <= first_position) {
-      attend_tile_block<S>(p, tile, block, scratch, softmax);
+      attend_tile_block<D>(p, tile, block, scratch, softmax);
       continue;
     }
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       const std::int64_t position = first_position + r;
       if (block > position || block + key_block <= first_visible(p, position)) continue;
-      attend_row<S>(p, tile.row + r, tile.head, tile.heads, block, softmax + r * tile.heads);
+      attend_row<D>(p, tile.row + r, tile.head, tile.heads, block, softmax + r * tile.heads);
     }
   }
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
@@ -251,7 +251,7 @@ inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
   }
 }
 
-template <Storage S>
+template <Dtype D>
 void attention(const AttentionArgs& p) noexcept {
   for (std::int64_t head = p.head_begin; head < p.head_end; head += query_tile) {
     const std::int64_t left = p.head_end - head;
@@ -259,7 +259,7 @@ void attention(const AttentionArgs& p) noexcept {
     const std::int64_t step = query_tile / heads;
     for (std::int64_t row = p.row_begin; row < p.row_end; row += step) {
       const std::int64_t rows = p.row_end - row < step ? p.row_end - row : step;
-      attend_tile<S>(p, {row, rows, head, heads});
+      attend_tile<D>(p, {row, rows, head, heads});
     }
   }
 }

@@ -334,8 +334,8 @@ void matmul_pairs(const MatmulArgs& p) noexcept {
 }
 
 inline void fill_bf16_pairs(Table& table) {
-  table.pack[static_cast<int>(Operand::bf16)] = pack_pairs;
-  set_product<Product::bf16_bf16, matmul_pairs>(table);
+  table.pack[index_of(Operand::bf16)] = pack_pairs;
+  set_product<Dtype::bf16, Operand::bf16, matmul_pairs>(table);
 }
 
 }  // namespace

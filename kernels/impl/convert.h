@@ -5,11 +5,11 @@
 namespace griffin::kernels {
 namespace {
 
-template <Storage S>
+template <Dtype D>
 void widen(const ConvertArgs& p) noexcept {
   float* to = static_cast<float*>(p.to);
   for_each_vec(0, p.count, [&](std::int64_t i, auto count) {
-    store(to + i, load_as<S>(p.from, i, count), count);
+    store(to + i, load_as<D>(p.from, i, count), count);
   });
 }
 

@@ -6,9 +6,9 @@ namespace griffin::kernels {
 namespace {
 
 /// y = scale widen(row of a quantised table), output by output as embed.
-template <Storage S>
+template <Dtype D>
 void embed_quantized(const EmbedArgs& p) noexcept {
-  constexpr std::int64_t block_bytes = S == Storage::int8 ? int8_block : int4_block;
+  constexpr std::int64_t block_bytes = D == Dtype::int8 ? int8_block : int4_block;
   for (std::int64_t r = 0; r < p.rows; ++r) {
     const std::int64_t o = p.tokens[r] % panel_rows;
     const char* panel = static_cast<const char*>(p.table) +
@@ -18,7 +18,7 @@ void embed_quantized(const EmbedArgs& p) noexcept {
       const std::int64_t within = i % group_width;
       float weight;
       float scale;
-      if constexpr (S == Storage::int8) {
+      if constexpr (D == Dtype::int8) {
         const auto byte = static_cast<unsigned char>(block[within / 4 * 64 + o * 4 + within % 4]);
         weight = static_cast<float>(byte - 128);
         __builtin_memcpy(&scale, block + int8_scales + o * 4, sizeof scale);

@@ -12,16 +12,16 @@ namespace {
 /// asks for the rows of the next one, which the hardware does not foresee beyond a page.
 constexpr int prefetch_rows = 2;
 
-template <Storage S>
-constexpr std::int64_t element_bytes = S == Storage::f32 ? 4 : 2;
+template <Dtype D>
+constexpr std::int64_t element_bytes = D == Dtype::f32 ? 4 : 2;
 
-template <Storage S>
+template <Dtype D>
 inline void prefetch(const void* weights, std::int64_t element) {
-  __builtin_prefetch(static_cast<const char*>(weights) + element * element_bytes<S>);
+  __builtin_prefetch(static_cast<const char*>(weights) + element * element_bytes<D>);
 }
 
 /// sums[a][w] = sum_i x[a, i] weights[w, i], with activations of type X from row `row` on.
-template <Storage X, Storage S, int W, int A>
+template <Dtype X, Dtype D, int W, int A>
 inline void inner_products(const void* x, std::int64_t row, std::int64_t x_stride,
                            const void* weights, std::int64_t first_weight_row, std::int64_t in,
                            float (&sums)[A][W]) {
@@ -33,8 +33,8 @@ inline void inner_products(const void* x, std::int64_t row, std::int64_t x_strid
     Vec weight[W];
     GRIFFIN_UNROLL for (int w = 0; w < W; ++w) {
       const std::int64_t element = (first_weight_row + w) * in + i;
-      if constexpr (lanes > 1 && A <= prefetch_rows) prefetch<S>(weights, element + W * in);
-      weight[w] = load_as<S>(weights, element, count);
+      if constexpr (lanes > 1 && A <= prefetch_rows) prefetch<D>(weights, element + W * in);
+      weight[w] = load_as<D>(weights, element, count);
     }
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
       const Vec activation = load_as<X>(x, (row + a) * x_stride + i, count);
@@ -49,22 +49,22 @@ inline void inner_products(const void* x, std::int64_t row, std::int64_t x_strid
 }
 
 /// Outputs [o, o + W) of rows [row, row + A).
-template <Storage X, Storage S, int W, int A>
+template <Dtype X, Dtype D, int W, int A>
 inline void matmul_tile(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
   float sums[A][W];
-  inner_products<X, S, W, A>(p.x, row, p.x_stride, p.w, o, p.in, sums);
+  inner_products<X, D, W, A>(p.x, row, p.x_stride, p.w, o, p.in, sums);
   for (int a = 0; a < A; ++a) {
     for (int w = 0; w < W; ++w) finish_element(p, row + a, o + w, sums[a][w]);
   }
 }
 
 /// Outputs [o, o + W) of rows [row, row_end): tiles of tile_rows rows, then one of the rest.
-template <Storage X, Storage S, int W, int A = tile_rows>
+template <Dtype X, Dtype D, int W, int A = tile_rows>
 inline void matmul_rows(const MatmulArgs& p, std::int64_t row, std::int64_t row_end,
                         std::int64_t o) {
-  for (; row + A <= row_end; row += A) matmul_tile<X, S, W, A>(p, row, o);
+  for (; row + A <= row_end; row += A) matmul_tile<X, D, W, A>(p, row, o);
   if constexpr (A > 1) {
-    if (row < row_end) matmul_rows<X, S, W, A - 1>(p, row, row_end, o);
+    if (row < row_end) matmul_rows<X, D, W, A - 1>(p, row, row_end, o);
   }
 }
 
@@ -76,22 +76,22 @@ inline std::int64_t rows_in_cache(std::int64_t in, std::int64_t bytes) {
 }
 
 /// Weights of type S by activations of type X.
-template <Storage X, Storage S>
+template <Dtype X, Dtype D>
 inline void multiply_rows(const MatmulArgs& p) {
   const std::int64_t step = rows_in_cache(p.in > 0 ? p.in : 1, element_bytes<X>);
   for (std::int64_t row = 0; row < p.rows; row += step) {
     const std::int64_t row_end = row + step < p.rows ? row + step : p.rows;
     std::int64_t o = p.out_begin;
     for (; o + tile_weights <= p.out_end; o += tile_weights) {
-      matmul_rows<X, S, tile_weights>(p, row, row_end, o);
+      matmul_rows<X, D, tile_weights>(p, row, row_end, o);
     }
-    for (; o < p.out_end; ++o) matmul_rows<X, S, 1>(p, row, row_end, o);
+    for (; o < p.out_end; ++o) matmul_rows<X, D, 1>(p, row, row_end, o);
   }
 }
 
-template <Storage S>
+template <Dtype D>
 void matmul(const MatmulArgs& p) noexcept {
-  multiply_rows<Storage::f32, S>(p);
+  multiply_rows<Dtype::f32, D>(p);
 }
 
 /// Elements of a row of a bf16 operand that lies in rows.
@@ -102,13 +102,13 @@ inline std::int64_t bf16_stride(std::int64_t in) {
 void matmul_bf16_bf16(const MatmulArgs& p) noexcept {
   MatmulArgs q = p;
   q.x_stride = bf16_stride(p.in);
-  multiply_rows<Storage::bf16, Storage::bf16>(q);
+  multiply_rows<Dtype::bf16, Dtype::bf16>(q);
 }
 
 void pack_bf16(const PackArgs& p) noexcept {
   for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
     char* to = static_cast<char*>(p.operand) + (r * bf16_stride(p.in) + p.in_begin) * 2;
-    narrow_bf16({p.x + r * p.x_stride, to, p.in_end - p.in_begin});
+    narrow_bf16({.from = p.x + r * p.x_stride, .to = to, .count = p.in_end - p.in_begin});
   }
 }
 

@@ -81,7 +81,7 @@ inline void interleave(const PackedGroup* rows, std::int64_t count, char* to) {
     for (std::int64_t first = 0; first < count; first += lanes) {
       Vec r[lanes];  // of quads: only moved, never computed with
       for (int i = 0; i < lanes; ++i) {
-        r[i] = first + i < count ? load_as<Storage::f32>(rows[first + i].values, q, All{})
+        r[i] = first + i < count ? load_as<Dtype::f32>(rows[first + i].values, q, All{})
                                  : broadcast(0.0F);
       }
       transpose(r);

@@ -83,39 +83,45 @@ inline void ask_for_output(const MatmulArgs& p, std::int64_t row, std::int64_t o
 }
 
 /// Bytes of `outputs` weight rows.
-template <Product P>
+template <Dtype D>
 inline std::int64_t weight_bytes(std::int64_t outputs, std::int64_t in) {
-  if constexpr (P == Product::int8 || P == Product::int4) {
+  if constexpr (D == Dtype::int8 || D == Dtype::int4) {
     const std::int64_t panels = (outputs + panel_rows - 1) / panel_rows;
-    return panels * groups_of(in) * (P == Product::int8 ? int8_block : int4_block);
+    return panels * groups_of(in) * (D == Dtype::int8 ? int8_block : int4_block);
   } else {
-    return outputs * in * (P == Product::f32 ? 4 : 2);
+    return outputs * in * (D == Dtype::f32 ? 4 : 2);
   }
 }
 
 /// Block n takes its columns of float32 rows, or the n-th of the operands.
-template <Product P, void (*Matmul)(const MatmulArgs&) noexcept>
+template <Dtype D, Operand X, void (*Matmul)(const MatmulArgs&) noexcept>
 void block_diagonal(const BlockDiagonalArgs& p) noexcept {
-  constexpr Operand operand = operand_of(P);
   const std::int64_t width = p.block_width;
-  const std::int64_t step =
-      operand == Operand::f32 ? width * 4 : operand_bytes(operand, p.rows, width);
+  const std::int64_t step = X == Operand::f32 ? width * 4 : operand_bytes(X, p.rows, width);
   for (std::int64_t n = p.begin / width; n * width < p.end; ++n) {
     const std::int64_t start = n * width;
     const std::int64_t begin = p.begin > start ? p.begin - start : 0;
     const std::int64_t end = p.end - start < width ? p.end - start : width;
-    Matmul({static_cast<const char*>(p.x) + n * step, p.x_stride,
-            static_cast<const char*>(p.w) + n * weight_bytes<P>(width, width),
-            p.bias != nullptr ? p.bias + start : nullptr, p.y + start, p.y_stride, p.rows, width,
-            begin, end, Write::set, p.scratch});
+    Matmul({.x = static_cast<const char*>(p.x) + n * step,
+            .x_stride = p.x_stride,
+            .w = static_cast<const char*>(p.w) + n * weight_bytes<D>(width, width),
+            .bias = p.bias != nullptr ? p.bias + start : nullptr,
+            .y = p.y + start,
+            .y_stride = p.y_stride,
+            .rows = p.rows,
+            .in = width,
+            .out_begin = begin,
+            .out_end = end,
+            .write = Write::set,
+            .scratch = p.scratch});
   }
 }
 
 /// Sets both products in a table.
-template <Product P, void (*Matmul)(const MatmulArgs&) noexcept>
+template <Dtype D, Operand X, void (*Matmul)(const MatmulArgs&) noexcept>
 inline void set_product(Table& table) {
-  table.matmul[static_cast<int>(P)] = Matmul;
-  table.block_diagonal[static_cast<int>(P)] = block_diagonal<P, Matmul>;
+  table.matmul[index_of(D)][index_of(X)] = Matmul;
+  table.block_diagonal[index_of(D)][index_of(X)] = block_diagonal<D, X, Matmul>;
 }
 
 }  // namespace

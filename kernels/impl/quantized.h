@@ -29,7 +29,7 @@ inline void add_scaled(float* y, const Vec (&sum)[panel_vecs], float x_scale,
 inline Sixteen int8_scale(const char* block) {
   Sixteen scale;
   for (int i = 0; i < panel_vecs; ++i) {
-    scale.v[i] = load_as<Storage::f32>(block + int8_scales, i * lanes, All{});
+    scale.v[i] = load_as<Dtype::f32>(block + int8_scales, i * lanes, All{});
   }
   return scale;
 }
@@ -125,7 +125,7 @@ inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std
 inline Sixteen int4_scale(const char* block) {
   Sixteen scale;
   for (int i = 0; i < panel_vecs; ++i) {
-    scale.v[i] = load_as<Storage::bf16>(block + int4_scales, i * lanes, All{});
+    scale.v[i] = load_as<Dtype::bf16>(block + int4_scales, i * lanes, All{});
   }
   return scale;
 }
@@ -313,11 +313,11 @@ void matmul_int4(const MatmulArgs& p) noexcept {
 }
 
 inline void fill_quantized(Table& table) {
-  table.pack[static_cast<int>(Operand::int8)] = pack_int8;
-  set_product<Product::int8, matmul_int8>(table);
-  set_product<Product::int4, matmul_int4>(table);
-  table.embed[static_cast<int>(Storage::int8)] = embed_quantized<Storage::int8>;
-  table.embed[static_cast<int>(Storage::int4)] = embed_quantized<Storage::int4>;
+  table.pack[index_of(Operand::int8)] = pack_int8;
+  set_product<Dtype::int8, Operand::int8, matmul_int8>(table);
+  set_product<Dtype::int4, Operand::int8, matmul_int4>(table);
+  table.embed[index_of(Dtype::int8)] = embed_quantized<Dtype::int8>;
+  table.embed[index_of(Dtype::int4)] = embed_quantized<Dtype::int4>;
 }
 
 }  // namespace

@@ -45,14 +45,14 @@ void soft_cap(const SoftCapArgs& p) noexcept {
   });
 }
 
-template <Storage S>
+template <Dtype D>
 void embed(const EmbedArgs& p) noexcept {
   const Vec scale = broadcast(p.scale);
   for (std::int64_t r = 0; r < p.rows; ++r) {
     const std::int64_t first = p.tokens[r] * p.width;
     float* y = p.y + r * p.y_stride;
     for_each_vec(0, p.width, [&](std::int64_t c, auto count) {
-      store(y + c, load_as<S>(p.table, first + c, count) * scale, count);
+      store(y + c, load_as<D>(p.table, first + c, count) * scale, count);
     });
   }
 }

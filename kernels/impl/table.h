@@ -21,21 +21,21 @@
 namespace griffin::kernels {
 namespace {
 
-template <Storage S>
-inline void fill_for_storage(Table& table) {
-  constexpr int index = static_cast<int>(S);
-  set_product<static_cast<Product>(S), matmul<S>>(table);
-  table.attention[index] = attention<S>;
-  table.embed[index] = embed<S>;
-  table.widen[index] = widen<S>;
+template <Dtype D>
+inline void fill_for_dtype(Table& table) {
+  constexpr std::size_t index = index_of(D);
+  set_product<D, Operand::f32, matmul<D>>(table);
+  table.attention[index] = attention<D>;
+  table.embed[index] = embed<D>;
+  table.widen[index] = widen<D>;
 }
 
 inline void fill_all(Table& table) {
-  fill_for_storage<Storage::f32>(table);
-  fill_for_storage<Storage::bf16>(table);
-  fill_for_storage<Storage::f16>(table);
-  set_product<Product::bf16_bf16, matmul_bf16_bf16>(table);
-  table.pack[static_cast<int>(Operand::bf16)] = pack_bf16;
+  fill_for_dtype<Dtype::f32>(table);
+  fill_for_dtype<Dtype::bf16>(table);
+  fill_for_dtype<Dtype::f16>(table);
+  set_product<Dtype::bf16, Operand::bf16, matmul_bf16_bf16>(table);
+  table.pack[index_of(Operand::bf16)] = pack_bf16;
   table.linear_scan = linear_scan;
   table.rg_lru = rg_lru;
   table.conv1d = conv1d;

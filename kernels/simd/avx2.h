@@ -138,13 +138,13 @@ inline __m128i load_16bit(const void* p, First first) {
   return _mm_load_si128(reinterpret_cast<const __m128i*>(bits));
 }
 
-template <Storage S, class Count>
+template <Dtype D, class Count>
 inline Vec load_as(const void* base, std::int64_t i, Count count) {
-  if constexpr (S == Storage::f32) {
+  if constexpr (D == Dtype::f32) {
     return load(reinterpret_cast<const float*>(static_cast<const char*>(base) + i * 4), count);
   } else {
     const __m128i bits = load_16bit(static_cast<const char*>(base) + i * 2, count);
-    if constexpr (S == Storage::f16) return {_mm256_cvtph_ps(bits)};
+    if constexpr (D == Dtype::f16) return {_mm256_cvtph_ps(bits)};
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
   }
 }

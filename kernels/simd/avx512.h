@@ -144,13 +144,13 @@ inline __m256i load_16bit(const void* p, First first) {
   return _mm256_maskz_loadu_epi16(mask_of(first), p);
 }
 
-template <Storage S, class Count>
+template <Dtype D, class Count>
 inline Vec load_as(const void* base, std::int64_t i, Count count) {
-  if constexpr (S == Storage::f32) {
+  if constexpr (D == Dtype::f32) {
     return load(reinterpret_cast<const float*>(static_cast<const char*>(base) + i * 4), count);
   } else {
     const __m256i bits = load_16bit(static_cast<const char*>(base) + i * 2, count);
-    if constexpr (S == Storage::f16) return {_mm512_cvtph_ps(bits)};
+    if constexpr (D == Dtype::f16) return {_mm512_cvtph_ps(bits)};
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
 }

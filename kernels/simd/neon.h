@@ -139,13 +139,13 @@ inline uint16x4_t load_16bit(const void* p, First first) {
   return v;
 }
 
-template <Storage S, class Count>
+template <Dtype D, class Count>
 inline Vec load_as(const void* base, std::int64_t i, Count count) {
-  if constexpr (S == Storage::f32) {
+  if constexpr (D == Dtype::f32) {
     return {load_32bit(static_cast<const char*>(base) + i * 4, count)};
   } else {
     const uint16x4_t bits = load_16bit(static_cast<const char*>(base) + i * 2, count);
-    if constexpr (S == Storage::f16) return {vcvt_f32_f16(vreinterpret_f16_u16(bits))};
+    if constexpr (D == Dtype::f16) return {vcvt_f32_f16(vreinterpret_f16_u16(bits))};
     return {vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(bits), 16))};
   }
 }

@@ -106,8 +106,8 @@ inline void store(float* p, Vec a, All) {
   *p = a.v;
 }
 
-/// A store that goes around the caches, to an address that is a multiple of a vector's size; and what
-/// must come before others may see it.
+/// A store that goes around the caches, to an address that is a multiple of a vector's size; and
+/// what must come before others may see it.
 inline void stream(float* p, Vec a) {
   *p = a.v;
 }
@@ -137,16 +137,16 @@ inline float widen_f16(std::uint16_t bits) {
 }
 
 /// Elements [i, i + count) of an array of that storage type at any address, widened.
-template <Storage S>
+template <Dtype D>
 inline Vec load_as(const void* base, std::int64_t i, All) {
-  if constexpr (S == Storage::f32) {
+  if constexpr (D == Dtype::f32) {
     float value;
     __builtin_memcpy(&value, static_cast<const char*>(base) + i * 4, sizeof value);
     return {value};
   } else {
     std::uint16_t bits;
     __builtin_memcpy(&bits, static_cast<const char*>(base) + i * 2, sizeof bits);
-    return {S == Storage::bf16 ? widen_bf16(bits) : widen_f16(bits)};
+    return {D == Dtype::bf16 ? widen_bf16(bits) : widen_f16(bits)};
   }
 }
 

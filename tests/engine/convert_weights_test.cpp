@@ -160,8 +160,9 @@ double error_with(const Source& from, const std::vector<float>& steps, std::int6
 std::vector<float> stored_steps(std::vector<float> steps) {
   float scale = *std::max_element(steps.begin(), steps.end()) / 15;
   std::uint16_t bf16;
-  kernels::table_at(0).narrow_bf16({&scale, &bf16, 1});
-  kernels::table_at(0).widen[static_cast<std::size_t>(Dtype::bf16)]({&bf16, &scale, 1});
+  kernels::table_at(0).narrow_bf16({.from = &scale, .to = &bf16, .count = 1});
+  kernels::table_at(0).widen[static_cast<std::size_t>(Dtype::bf16)](
+      {.from = &bf16, .to = &scale, .count = 1});
   for (float& step : steps) step = scale * std::clamp(std::nearbyint(step / scale), 1.0F, 15.0F);
   return steps;
 }
@@ -290,8 +291,9 @@ TEST(ConvertWeights, WidensBeforeItQuantises) {
     std::vector<std::byte> small(from.w.size() * 2 + 1);
     const kernels::Table& table = kernels::table_at(0);
     const auto count = static_cast<std::int64_t>(from.w.size());
-    table.narrow_bf16({from.w.data(), small.data() + 1, count});
-    table.widen[static_cast<std::size_t>(Dtype::bf16)]({small.data() + 1, from.w.data(), count});
+    table.narrow_bf16({.from = from.w.data(), .to = small.data() + 1, .count = count});
+    table.widen[static_cast<std::size_t>(Dtype::bf16)](
+        {.from = small.data() + 1, .to = from.w.data(), .count = count});
     const Blocks expected = convert(from, dtype);
     std::vector<std::byte> to(expected.bytes.size());
     EXPECT_TRUE(convert_weights({small.data() + 1, Dtype::bf16, 17, 300}, dtype, to.data()));
@@ -304,10 +306,6 @@ TEST(ConvertWeights, WidensBeforeItQuantises) {
 class ScaledWeights : public IsaTest {
  protected:
   static constexpr std::int64_t width = 130;
-
-  static kernels::Product product_of(Dtype dtype) {
-    return dtype == Dtype::int8 ? kernels::Product::int8 : kernels::Product::int4;
-  }
 
   template <class Values>
   static void expect_multiples(const Values& values_of) {
@@ -332,10 +330,15 @@ class ScaledWeights : public IsaTest {
   static void pack(std::int64_t rows, std::int64_t copies, std::byte* to) {
     Random random(2);
     const std::vector<float> x = random.normals(rows * width);
-    const std::int64_t step = kernels::operand_bytes(kernels::Operand::int8, rows, width);
+    const std::int64_t step = kernels::operand_bytes(Operand::int8, rows, width);
     for (std::int64_t n = 0; n < copies; ++n) {
-      table().pack[static_cast<std::size_t>(kernels::Operand::int8)](
-          {x.data(), width, to + n * step, rows, width, 0, rows});
+      table().pack[static_cast<std::size_t>(Operand::int8)]({.x = x.data(),
+                                                             .x_stride = width,
+                                                             .operand = to + n * step,
+                                                             .rows = rows,
+                                                             .in = width,
+                                                             .row_begin = 0,
+                                                             .row_end = rows});
     }
   }
 
@@ -348,9 +351,19 @@ TEST_P(ScaledWeights, ScaleAProduct) {
   expect_multiples([](const Blocks& w, std::int64_t rows) {
     pack(rows, 1, operand);
     std::vector<float> y(static_cast<std::size_t>(rows * w.rows));
-    table().matmul[static_cast<std::size_t>(product_of(w.dtype))](
-        {operand, 0, w.bytes.data(), nullptr, y.data(), w.rows, rows, w.cols, 0, w.rows,
-         kernels::Write::set, scratch});
+    table().matmul[kernels::index_of(w.dtype)][kernels::index_of(Operand::int8)](
+        {.x = operand,
+         .x_stride = 0,
+         .w = w.bytes.data(),
+         .bias = nullptr,
+         .y = y.data(),
+         .y_stride = w.rows,
+         .rows = rows,
+         .in = w.cols,
+         .out_begin = 0,
+         .out_end = w.rows,
+         .write = kernels::Write::set,
+         .scratch = scratch});
     return y;
   });
 }
@@ -366,9 +379,18 @@ TEST_P(ScaledWeights, ScaleABlockDiagonalProduct) {
     pack(rows, 2, operand);
     const std::vector<float> bias(2 * width);
     std::vector<float> y(static_cast<std::size_t>(rows * 2 * width));
-    table().block_diagonal[static_cast<std::size_t>(product_of(w.dtype))](
-        {operand, 0, gates.data(), bias.data(), y.data(), 2 * width, rows, width, 0, 2 * width,
-         scratch});
+    table().block_diagonal[kernels::index_of(w.dtype)][kernels::index_of(Operand::int8)](
+        {.x = operand,
+         .x_stride = 0,
+         .w = gates.data(),
+         .bias = bias.data(),
+         .y = y.data(),
+         .y_stride = 2 * width,
+         .rows = rows,
+         .block_width = width,
+         .begin = 0,
+         .end = 2 * width,
+         .scratch = scratch});
     return y;
   });
 }
@@ -378,8 +400,13 @@ TEST_P(ScaledWeights, ScaleAnEmbedding) {
     std::vector<std::int32_t> tokens(static_cast<std::size_t>(rows));
     std::iota(tokens.begin(), tokens.end(), 14);
     std::vector<float> y(static_cast<std::size_t>(rows * width));
-    table().embed[static_cast<std::size_t>(w.dtype)](
-        {w.bytes.data(), tokens.data(), y.data(), width, rows, width, 1.0F});
+    table().embed[static_cast<std::size_t>(w.dtype)]({.table = w.bytes.data(),
+                                                      .tokens = tokens.data(),
+                                                      .y = y.data(),
+                                                      .y_stride = width,
+                                                      .rows = rows,
+                                                      .width = width,
+                                                      .scale = 1.0F});
     return y;
   });
 }

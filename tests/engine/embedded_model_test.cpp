@@ -26,7 +26,7 @@ class EmbeddedModel : public IsaTest {
  protected:
   static Model load() {
     LoadOptions options;
-    options.precision = Precision::f32;
+    options.activations = Operand::f32;
     return Model::load(model_folder(), options);
   }
 

@@ -36,7 +36,7 @@ class GoldenModelTest
 
   static Model load() {
     LoadOptions options;
-    options.precision = Precision::f32;
+    options.activations = Operand::f32;
     return Model::load(folder(), options);
   }
 

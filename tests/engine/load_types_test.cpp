@@ -45,14 +45,15 @@ TEST(LoadTypes, FilesThatWereReadStayAsLongAsTheyAreNeeded) {
   random_checkpoint(wide_griffin(), Dtype::f32, 1).write(folder.path());
   const auto file =
       static_cast<std::int64_t>(std::filesystem::file_size(folder.path() / "model.safetensors"));
-  const auto held_by = [&](Precision precision) {
+  const auto held_by = [&](LoadOptions options) {
+    options.access = FileAccess::read;
     const std::int64_t before = live_bytes();
-    const Model model = Model::load(folder.path(), {precision, FileAccess::read, {}});
+    const Model model = Model::load(folder.path(), options);
     return live_bytes() - before;
   };
-  EXPECT_GT(held_by(Precision::stored), file);
-  EXPECT_LT(held_by(Precision::bf16), file * 3 / 4);
-  EXPECT_LT(held_by(Precision::int8), file / 2);
+  EXPECT_GT(held_by(LoadOptions{}), file);
+  EXPECT_LT(held_by(LoadOptions{.weights = Dtype::bf16}), file * 3 / 4);
+  EXPECT_LT(held_by(LoadOptions{.weights = Dtype::int8}), file / 2);
 }
 #endif
 
@@ -67,9 +68,9 @@ TEST(LoadTypes, ShardsGiveTheSameBits) {
 TEST(LoadTypes, UnalignedDataGivesTheSameBits) {
   for (const Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::f16}) {
     CheckpointToWrite written = checkpoint(dtype);
-    const std::vector<float> expected = logits_of(CheckedModel(written, Precision::stored).model());
+    const std::vector<float> expected = logits_of(CheckedModel(written, LoadOptions{}).model());
     written.header_space = 1;
-    const CheckedModel unaligned(written, Precision::stored);
+    const CheckedModel unaligned(written, LoadOptions{});
     const auto address = reinterpret_cast<std::uintptr_t>(unaligned.model().embedding().table.data);
     EXPECT_EQ(address % 2, 1U);
     EXPECT_EQ(logits_of(unaligned.model()), expected);
@@ -96,7 +97,7 @@ TEST(LoadTypes, PrecisionBf16RoundsTheMatrices) {
   const TempFolder folder;
   written.write(folder.path());
   LoadOptions options;
-  options.precision = Precision::bf16;
+  options.weights = Dtype::bf16;
   const Model rounded = Model::load(folder.path(), options);
   EXPECT_EQ(rounded.dtype(), Dtype::bf16);
   for (auto& [name, tensor] : written.tensors) {
@@ -104,7 +105,7 @@ TEST(LoadTypes, PrecisionBf16RoundsTheMatrices) {
     const bool matrix = tensor.shape.size() == 2 && name.ends_with(".weight");
     if (gate || matrix) tensor = tensor_of(tensor.shape, values_of(tensor), Dtype::bf16);
   }
-  const CheckedModel reference(written, Precision::stored);
+  const CheckedModel reference(written, LoadOptions{});
   const std::vector<float> found = logits_of(rounded);
   EXPECT_EQ(found, logits_of(reference.model()));
   EXPECT_NE(found, logits_of(Model::load(folder.path())));
@@ -117,7 +118,7 @@ TEST(LoadTypes, PrecisionF32WidensExactly) {
     const TempFolder folder;
     written.write(folder.path());
     LoadOptions options;
-    options.precision = Precision::f32;
+    options.activations = Operand::f32;
     const Model model = Model::load(folder.path(), options);
     const Oracle oracle(folder.path());
     EXPECT_LE(max_abs_difference(logits_of(model), oracle.logits(random_tokens(config, 20, 80))),

@@ -34,9 +34,7 @@ std::vector<float> logits_of(const Model& model) {
   return run_at_once(pass, sequence, tokens);
 }
 
-Model load(const std::filesystem::path& folder, Precision precision = Precision::stored) {
-  LoadOptions options;
-  options.precision = precision;
+Model load(const std::filesystem::path& folder, const LoadOptions& options = LoadOptions{}) {
   return Model::load(folder, options);
 }
 
@@ -48,10 +46,11 @@ QuantizeOptions to(Dtype dtype) {
 
 struct Target {
   Dtype dtype;
-  Precision precision;
+  LoadOptions options;
 };
-constexpr Target targets[] = {
-    {Dtype::int8, Precision::int8}, {Dtype::int4, Precision::int4}, {Dtype::bf16, Precision::bf16}};
+const Target targets[] = {{Dtype::int8, {.weights = Dtype::int8}},
+                              {Dtype::int4, {.weights = Dtype::int4}},
+                              {Dtype::bf16, {.weights = Dtype::bf16}}};
 
 /// A checkpoint, quantised.
 struct Quantized {
@@ -76,7 +75,7 @@ TEST(Quantize, GivesTheBitsOfQuantisingAtLoad) {
         const Model written = load(quantized.to());
         EXPECT_EQ(written.dtype(), target.dtype);
         const std::vector<float> found = logits_of(written);
-        EXPECT_EQ(found, logits_of(load(quantized.from(), target.precision)));
+        EXPECT_EQ(found, logits_of(load(quantized.from(), target.options)));
         if (stored != target.dtype) {
           EXPECT_NE(found, logits_of(load(quantized.from())));
         }
@@ -94,7 +93,7 @@ TEST(Quantize, WritesShardsAndAnUntiedHead) {
   for (const Target& target : targets) {
     const Quantized quantized(checkpoint, target.dtype);
     EXPECT_TRUE(std::filesystem::exists(quantized.to() / "model.safetensors.index.json"));
-    EXPECT_EQ(logits_of(load(quantized.to())), logits_of(load(quantized.from(), target.precision)));
+    EXPECT_EQ(logits_of(load(quantized.to())), logits_of(load(quantized.from(), target.options)));
   }
 }
 
@@ -140,7 +139,7 @@ TEST(Quantize, CopiesTensorsThatTheModelDoesNotUse) {
       EXPECT_EQ(found.shape, expected.shape) << name;
       EXPECT_EQ(bytes_of(found), expected.data) << name;
     }
-    EXPECT_EQ(logits_of(load(quantized.to())), logits_of(load(quantized.from(), target.precision)));
+    EXPECT_EQ(logits_of(load(quantized.to())), logits_of(load(quantized.from(), target.options)));
   }
 }
 
@@ -209,7 +208,7 @@ TEST(Quantize, WeightsAreUsedWhereTheyAreMapped) {
     EXPECT_EQ(address % 64, 0U);
     const auto file = std::filesystem::canonical(quantized.to() / "model.safetensors");
     EXPECT_TRUE(is_mapped_from(file, address));
-    const LoadOptions read{Precision::stored, FileAccess::read, {}};
+    const LoadOptions read{.access = FileAccess::read};
     EXPECT_EQ(logits_of(model), logits_of(Model::load(quantized.to(), read)));
     EXPECT_LT(quantized.result.bytes_written, quantized.result.bytes_read / 3);
   }
@@ -254,7 +253,7 @@ TEST(Quantize, AQuantisedFolderCanBeWidened) {
       }
     }
     const Quantized quantized(original, dtype);
-    const Model widened = load(quantized.to(), Precision::f32);
+    const Model widened = load(quantized.to(), LoadOptions{.activations = Operand::f32});
     EXPECT_EQ(widened.dtype(), Dtype::f32);
     const std::vector<float> found = logits_of(widened);
     EXPECT_EQ(found, logits_of(CheckedModel(expected).model()));
@@ -356,7 +355,7 @@ TEST(Quantize, RefusesNumbersThatAreNotFinite) {
     const TempFolder folder;
     checkpoint.write(folder.path());
     expect_refused(ErrorCode::format, {name, "finite"},
-                   [&] { load(folder.path(), Precision::int8); });
+                   [&] { load(folder.path(), LoadOptions{.weights = Dtype::int8}); });
   }
 }
 

@@ -15,11 +15,9 @@
 namespace griffin::test {
 namespace {
 
-std::vector<float> logits_of(const CheckpointToWrite& checkpoint, Precision precision) {
+std::vector<float> logits_of(const CheckpointToWrite& checkpoint, const LoadOptions& options) {
   const TempFolder folder;
   checkpoint.write(folder.path());
-  LoadOptions options;
-  options.precision = precision;
   const Model model = Model::load(folder.path(), options);
   ForwardPass pass = pass_for(model, kernels::table_at(0), 12);
   Sequence sequence = model.sequence();
@@ -64,15 +62,17 @@ CheckpointToWrite with_multiple(CheckpointToWrite checkpoint, const std::string&
 /// small move. Had a matrix lost its scales, they would not move, and the distance would be one.
 TEST(QuantizedScales, EveryMatrixIsMultipliedByItsOwn) {
   const CheckpointToWrite plain = random_checkpoint(tiny_griffin(8), Dtype::f32, 1);
-  const std::vector<float> exact = logits_of(plain, Precision::f32);
-  for (const Precision precision : {Precision::int8, Precision::int4}) {
-    const std::vector<float> quantized = logits_of(plain, precision);
+  const std::vector<float> exact = logits_of(plain, LoadOptions{.activations = Operand::f32});
+  for (const LoadOptions& options :
+       {LoadOptions{.weights = Dtype::int8}, LoadOptions{.weights = Dtype::int4}}) {
+    const std::vector<float> quantized = logits_of(plain, options);
     for (const auto& [name, tensor] : plain.tensors) {
       if (!is_matrix(name, tensor)) continue;
       for (const float factor : {8.0F, 0x1p-5F}) {
         const CheckpointToWrite scaled = with_multiple(plain, name, factor);
-        const auto expected = change(exact, logits_of(scaled, Precision::f32));
-        const auto found = change(quantized, logits_of(scaled, precision));
+        const auto expected =
+            change(exact, logits_of(scaled, LoadOptions{.activations = Operand::f32}));
+        const auto found = change(quantized, logits_of(scaled, options));
         EXPECT_LE(relative_distance(found, expected), 0.75) << name << " times " << factor;
       }
     }

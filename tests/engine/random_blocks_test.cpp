@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t rows = 48;
 constexpr std::int64_t cols = 512;
-constexpr std::int64_t groups = rows * cols / block_cols;
+constexpr std::int64_t groups = rows * cols / kernels::group_width;
 
 std::vector<std::byte> random_blocks(Dtype dtype, float limit) {
   const WeightView view{nullptr, dtype, rows, cols};
@@ -34,7 +34,7 @@ std::set<std::uint32_t> numbers(const std::vector<std::byte>& blocks, Dtype dtyp
   std::set<std::uint32_t> found;
   const auto bytes = static_cast<std::size_t>(block_bytes(dtype));
   for (std::size_t block = 0; block < blocks.size(); block += bytes) {
-    for (std::size_t o = 0; o < static_cast<std::size_t>(block_rows); ++o) {
+    for (std::size_t o = 0; o < static_cast<std::size_t>(kernels::panel_rows); ++o) {
       std::uint32_t number = 0;
       std::memcpy(&number, blocks.data() + block + static_cast<std::size_t>(offset) + o * size,
                   size);

@@ -29,16 +29,16 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t token_count = 70;
 
-struct NamedPrecision {
+struct NamedOptions {
   const char* name;
-  Precision precision;
+  LoadOptions options;
 };
 
-constexpr NamedPrecision precisions[] = {{"stored", Precision::stored},
-                                         {"f32", Precision::f32},
-                                         {"bf16", Precision::bf16},
-                                         {"int8", Precision::int8},
-                                         {"int4", Precision::int4}};
+const NamedOptions precisions[] = {{"stored", {}},
+                                   {"f32", {.activations = Operand::f32}},
+                                   {"bf16", {.weights = Dtype::bf16}},
+                                   {"int8", {.weights = Dtype::int8}},
+                                   {"int4", {.weights = Dtype::int4}}};
 
 std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
@@ -82,13 +82,13 @@ TEST_P(RecordedBits, AreThoseOfTheLogits) {
   const auto& [folder, table] = GetParam();
   const Recorded expected = recorded();
   const char* record = std::getenv("GRIFFIN_RECORD_BITS");
-  for (const auto& [name, precision] : precisions) {
-    const Model model = Model::load(folder, {.precision = precision});
+  for (const auto& [name, options] : precisions) {
+    const Model model = Model::load(folder, options);
     const auto tokens = random_tokens(model.config(), token_count, 5);
     ForwardPass pass = pass_for(model, *table, token_count);
     for (const Dtype kv : {Dtype::f32, Dtype::bf16}) {
-      const std::string key = folder.filename().string() + " " + name + " " + name_of(kv) + " " +
-                              table->name;
+      const std::string key =
+          folder.filename().string() + " " + name + " " + name_of(kv) + " " + table->name;
       std::string found;
       for (const std::int64_t chunk : {token_count, std::int64_t{9}, std::int64_t{1}}) {
         Sequence sequence = model.sequence({token_count, kv});

@@ -116,7 +116,8 @@ TEST_P(SamplerGreedy, IsTheArgmaxKernel) {
       Sampler sampler({}, vocab);
       SamplerScratch scratch(vocab, table());
       Logits changed = logits;
-      EXPECT_EQ(sampler.sample(changed, scratch), table().argmax({logits.data(), vocab}));
+      EXPECT_EQ(sampler.sample(changed, scratch),
+                table().argmax({.x = logits.data(), .count = vocab}));
       EXPECT_TRUE(std::equal(logits.begin(), logits.end(), changed.begin(), [](float a, float b) {
         return a == b || (std::isnan(a) && std::isnan(b));
       }));

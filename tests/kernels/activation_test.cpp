@@ -48,8 +48,14 @@ std::vector<float> sweep(double largest) {
 class GeluGate : public IsaTest {
  protected:
   static void run(const GuardedMatrix& gate, const GuardedMatrix& value, GuardedMatrix& y) {
-    table().gelu_gate({gate.row(0), gate.stride(), value.row(0), value.stride(), y.row(0),
-                       y.stride(), y.rows(), y.cols()});
+    table().gelu_gate({.gate = gate.row(0),
+                       .gate_stride = gate.stride(),
+                       .value = value.row(0),
+                       .value_stride = value.stride(),
+                       .y = y.row(0),
+                       .y_stride = y.stride(),
+                       .rows = y.rows(),
+                       .width = y.cols()});
   }
 };
 class SoftCap : public IsaTest {
@@ -57,7 +63,7 @@ class SoftCap : public IsaTest {
   static GuardedMatrix run(const std::vector<float>& x, float cap) {
     const auto count = static_cast<std::int64_t>(x.size());
     GuardedMatrix y(1, count, x);
-    table().soft_cap({y.row(0), count, cap});
+    table().soft_cap({.x = y.row(0), .count = count, .cap = cap});
     return y;
   }
 };
@@ -109,8 +115,14 @@ TEST_P(GeluGate, SplitsAnywhereAndWorksInPlace) {
   GuardedMatrix parts(1, width);
   std::int64_t begin = 0;
   for (const std::int64_t count : random.partition(width, 20)) {
-    table().gelu_gate(
-        {gate.row(0) + begin, 0, value.row(0) + begin, 0, parts.row(0) + begin, 0, 1, count});
+    table().gelu_gate({.gate = gate.row(0) + begin,
+                       .gate_stride = 0,
+                       .value = value.row(0) + begin,
+                       .value_stride = 0,
+                       .y = parts.row(0) + begin,
+                       .y_stride = 0,
+                       .rows = 1,
+                       .width = count});
     begin += count;
     ASSERT_TRUE(parts.only_written(0, begin));
   }

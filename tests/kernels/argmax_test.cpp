@@ -21,7 +21,7 @@ class Argmax : public IsaTest {
     // what lies behind the end must not win
     std::vector<float> longer = x;
     longer.insert(longer.end(), 32, infinity);
-    return table().argmax({longer.data(), count});
+    return table().argmax({.x = longer.data(), .count = count});
   }
 };
 INSTANTIATE_TEST_SUITE_P(Isa, Argmax, ::testing::ValuesIn(all_tables()), table_name);

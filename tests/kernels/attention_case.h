@@ -18,7 +18,7 @@ namespace griffin::test {
 inline constexpr std::int64_t global = INT64_MAX;
 
 struct AttentionShape {
-  kernels::Storage storage;
+  Dtype storage;
   std::int64_t length;  // positions 0 .. length - 1
   std::int64_t heads;
   std::int64_t head_dim;
@@ -47,11 +47,24 @@ struct AttentionCase {
     const StoredArray chunk_keys = copy(keys, chunk, y.rows() * shape.head_dim);
     const StoredArray chunk_values = copy(values, chunk, y.rows() * shape.head_dim);
     Buffer scratch(static_cast<std::size_t>(kernels::attention_scratch(shape.head_dim)));
-    table.attention[index_of(shape.storage)](
-        {q.row(position), q.stride(), chunk_keys.data(), chunk_values.data(), ring_keys.data(),
-         ring_values.data(), shape.ring_rows, position, shape.window, scale, y.row(0), y.stride(),
-         shape.head_dim, part.row_begin, part.row_end, part.head_begin, part.head_end,
-         scratch.data()});
+    table.attention[index_of(shape.storage)]({.q = q.row(position),
+                                              .q_stride = q.stride(),
+                                              .chunk_keys = chunk_keys.data(),
+                                              .chunk_values = chunk_values.data(),
+                                              .ring_keys = ring_keys.data(),
+                                              .ring_values = ring_values.data(),
+                                              .ring_rows = shape.ring_rows,
+                                              .position = position,
+                                              .window = shape.window,
+                                              .scale = scale,
+                                              .y = y.row(0),
+                                              .y_stride = y.stride(),
+                                              .head_dim = shape.head_dim,
+                                              .row_begin = part.row_begin,
+                                              .row_end = part.row_end,
+                                              .head_begin = part.head_begin,
+                                              .head_end = part.head_end,
+                                              .scratch = scratch.data()});
   }
 
   /// All rows and heads of a chunk.

@@ -8,13 +8,11 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Storage;
-
 class Attention : public IsaTest {};
 INSTANTIATE_TEST_SUITE_P(Isa, Attention, ::testing::ValuesIn(all_tables()), table_name);
 
 TEST_P(Attention, AgreesWithDoublePrecision) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t head_dim :
          {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 80, 256}) {
       for (const std::int64_t heads : {1, 2, 3, 4, 5, 9, 10}) {
@@ -32,7 +30,7 @@ TEST_P(Attention, AgreesWithDoublePrecision) {
 }
 
 TEST_P(Attention, AgreesWithDoublePrecisionOnAWindow) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t window : {0, 1, 3, 4, 8, 63, 64, 65, 100}) {
       const AttentionCase attention =
           random_attention({storage, 3 * window + 5, 3, 20, window, window});
@@ -45,7 +43,7 @@ TEST_P(Attention, AgreesWithDoublePrecisionOnAWindow) {
 
 /// Scores of hundreds, so that all weight falls on one key and the running maximum jumps.
 TEST_P(Attention, SurvivesLargeScores) {
-  AttentionCase attention = random_attention({Storage::f32, 200, 2, 16, 150, 150});
+  AttentionCase attention = random_attention({Dtype::f32, 200, 2, 16, 150, 150});
   for (const float scale : {20.0F, 200.0F}) {
     attention.scale = scale;
     const reference::Recurrence expected = attention.expected();
@@ -54,7 +52,7 @@ TEST_P(Attention, SurvivesLargeScores) {
 }
 
 TEST_P(Attention, WritesOnlyThePartItWasAskedFor) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     const AttentionCase attention = random_attention({storage, 30, 7, 20, 8, 8});
     for (const std::int64_t position : {0, 13}) {
       const std::int64_t count = attention.shape.length - position;
@@ -77,7 +75,7 @@ TEST_P(Attention, WritesOnlyThePartItWasAskedFor) {
 
 /// A row's answer may not depend on keys it does not see, be they NaN.
 TEST_P(Attention, IgnoresTheFuture) {
-  const AttentionCase clean = random_attention({Storage::f32, 40, 2, 16, 10, 10});
+  const AttentionCase clean = random_attention({Dtype::f32, 40, 2, 16, 10, 10});
   const GuardedMatrix expected = clean.whole(table());
   AttentionCase spoilt = clean;
   for (std::size_t i = 25 * 16; i < 40 * 16; ++i) {

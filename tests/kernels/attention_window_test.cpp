@@ -10,8 +10,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Storage;
-
 class AttentionWindow : public IsaTest {
  protected:
   static void expect_chunks_like_whole(const AttentionCase& attention, const GuardedMatrix& whole,
@@ -41,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Isa, AttentionWindow, ::testing::ValuesIn(all_tables())
 /// With queries of zero a row is the mean of the values it sees. Let one value be 1, all others 0:
 /// a row is 1 / (keys it sees) if it sees that one, and 0 if not.
 TEST_P(AttentionWindow, IsTheTokenItselfAndTheWindowBeforeIt) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t window : {0, 1, 3, 4, 8, 64, 100}) {
       const std::int64_t length = 3 * window + 5;
       AttentionCase attention = random_attention({storage, length, 1, 4, window, window});
@@ -67,7 +65,7 @@ TEST_P(AttentionWindow, IsTheTokenItselfAndTheWindowBeforeIt) {
 }
 
 TEST_P(AttentionWindow, OfNoTokensIsTheTokenItself) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     const AttentionCase attention = random_attention({storage, 9, 2, 8, 0, 0});
     for (const std::int64_t count : {1, 4, 9}) {
       const GuardedMatrix y = attention.chunk(table(), 0, count);
@@ -84,7 +82,7 @@ TEST_P(AttentionWindow, GivesTheSameBitsForAnyChunks) {
   Random random(40);
   for (const std::int64_t window : {1, 3, 4, 8, 64, 100}) {
     const std::int64_t length = 3 * window + 5;
-    for (const Storage storage : all_storages) {
+    for (const Dtype storage : all_storages) {
       for (const std::int64_t ring_rows : {window, window + 3, length}) {
         const AttentionCase attention =
             random_attention({storage, length, 5, 20, window, ring_rows});
@@ -103,7 +101,7 @@ TEST_P(AttentionWindow, GivesTheSameBitsForAnyChunks) {
 
 TEST_P(AttentionWindow, GivesTheSameBitsForAnyChunksWithoutAWindow) {
   Random random(41);
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t length : {5, 64, 65, 150}) {
       const AttentionCase attention =
           random_attention({storage, length, 6, 16, global, length + 2});
@@ -120,7 +118,7 @@ TEST_P(AttentionWindow, GivesTheSameBitsForAnyChunksWithoutAWindow) {
 /// A ring need not hold more than there is before the chunk.
 TEST_P(AttentionWindow, TakesARingAsShortAsThePast) {
   for (const std::int64_t position : {0, 1, 5, 12}) {
-    AttentionCase attention = random_attention({Storage::f32, 20, 2, 16, 12, 20});
+    AttentionCase attention = random_attention({Dtype::f32, 20, 2, 16, 12, 20});
     const GuardedMatrix whole = attention.whole(table());
     attention.shape.ring_rows = position;
     const GuardedMatrix part = attention.chunk(table(), position, 20 - position);
@@ -133,13 +131,13 @@ TEST_P(AttentionWindow, TakesARingAsShortAsThePast) {
 /// A later position in the same place of the window is other blocks, but the same mathematics.
 TEST_P(AttentionWindow, WorksFarFromTheStart) {
   constexpr std::int64_t window = 40;
-  const AttentionCase near = random_attention({Storage::f32, 60, 2, 16, window, window});
+  const AttentionCase near = random_attention({Dtype::f32, 60, 2, 16, window, window});
   const reference::Recurrence expected = near.expected();
   for (const std::int64_t offset :
        {std::int64_t{40}, std::int64_t{1000000}, std::int64_t{1} << 40}) {
     // the last 20 rows after `window` keys, moved by `offset`
-    StoredArray ring_keys(Storage::f32, window * 16);
-    StoredArray ring_values(Storage::f32, window * 16);
+    StoredArray ring_keys(Dtype::f32, window * 16);
+    StoredArray ring_values(Dtype::f32, window * 16);
     for (std::int64_t p = 0; p < window * 16; ++p) {
       const std::int64_t row = (p / 16 + offset) % window;
       const auto to = static_cast<std::size_t>(row * 16 + p % 16);
@@ -148,10 +146,24 @@ TEST_P(AttentionWindow, WorksFarFromTheStart) {
     }
     GuardedMatrix y(20, 32);
     Buffer scratch(static_cast<std::size_t>(kernels::attention_scratch(16)));
-    table().attention[index_of(Storage::f32)](
-        {near.q.row(window), near.q.stride(), near.keys.at(window * 16),
-         near.values.at(window * 16), ring_keys.data(), ring_values.data(), window, window + offset,
-         window, near.scale, y.row(0), y.stride(), 16, 0, 20, 0, 2, scratch.data()});
+    table().attention[index_of(Dtype::f32)]({.q = near.q.row(window),
+                                             .q_stride = near.q.stride(),
+                                             .chunk_keys = near.keys.at(window * 16),
+                                             .chunk_values = near.values.at(window * 16),
+                                             .ring_keys = ring_keys.data(),
+                                             .ring_values = ring_values.data(),
+                                             .ring_rows = window,
+                                             .position = window + offset,
+                                             .window = window,
+                                             .scale = near.scale,
+                                             .y = y.row(0),
+                                             .y_stride = y.stride(),
+                                             .head_dim = 16,
+                                             .row_begin = 0,
+                                             .row_end = 20,
+                                             .head_begin = 0,
+                                             .head_end = 2,
+                                             .scratch = scratch.data()});
     EXPECT_TRUE(close(y, expected.y.bottomRows(20), expected.budget.bottomRows(20))) << offset;
   }
 }

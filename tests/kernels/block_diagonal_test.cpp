@@ -11,8 +11,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Storage;
-
 /// Everything a block-diagonal product reads.
 struct Gate {
   std::int64_t rows, blocks, block_width;
@@ -25,9 +23,17 @@ struct Gate {
   /// Columns [begin, end) of rows [first, first + y.rows()) into y.
   void run(const kernels::Table& table, std::int64_t first, std::int64_t begin, std::int64_t end,
            GuardedMatrix& y) const {
-    table.block_diagonal[index_of(w.storage())]({x.row(first), x.stride(), w.data(), bias.data(),
-                                                 y.row(0), y.stride(), y.rows(), block_width, begin,
-                                                 end, nullptr});
+    table.block_diagonal[index_of(w.storage())][index_of(Operand::f32)]({.x = x.row(first),
+                                                                         .x_stride = x.stride(),
+                                                                         .w = w.data(),
+                                                                         .bias = bias.data(),
+                                                                         .y = y.row(0),
+                                                                         .y_stride = y.stride(),
+                                                                         .rows = y.rows(),
+                                                                         .block_width = block_width,
+                                                                         .begin = begin,
+                                                                         .end = end,
+                                                                         .scratch = nullptr});
   }
 
   GuardedMatrix whole(const kernels::Table& table) const {
@@ -49,8 +55,7 @@ struct Gate {
   }
 };
 
-Gate random_gate(Storage storage, std::int64_t rows, std::int64_t blocks,
-                 std::int64_t block_width) {
+Gate random_gate(Dtype storage, std::int64_t rows, std::int64_t blocks, std::int64_t block_width) {
   Random random(static_cast<std::uint32_t>(rows * 1000003 + blocks * 1009 + block_width));
   const std::int64_t width = blocks * block_width;
   return {rows,
@@ -61,7 +66,7 @@ Gate random_gate(Storage storage, std::int64_t rows, std::int64_t blocks,
           random.normals(width)};
 }
 
-Gate exact_gate(Storage storage, std::int64_t rows, std::int64_t blocks, std::int64_t block_width) {
+Gate exact_gate(Dtype storage, std::int64_t rows, std::int64_t blocks, std::int64_t block_width) {
   Random random(static_cast<std::uint32_t>(rows * 1000003 + blocks * 1009 + block_width));
   const std::int64_t width = blocks * block_width;
   return {rows,
@@ -76,7 +81,7 @@ class BlockDiagonal : public IsaTest {
  protected:
   template <class Test>
   static void for_shapes(const Test& test) {
-    for (const Storage storage : all_storages) {
+    for (const Dtype storage : all_storages) {
       for (const std::int64_t block_width : widths()) {
         if (block_width == 0 || block_width > 256) continue;
         for (const std::int64_t blocks : {1, 2, 3, 10}) {
@@ -97,7 +102,7 @@ class BlockDiagonal : public IsaTest {
 INSTANTIATE_TEST_SUITE_P(Isa, BlockDiagonal, ::testing::ValuesIn(all_tables()), table_name);
 
 TEST_P(BlockDiagonal, IsExactOnSmallWholeNumbers) {
-  for_shapes([](Storage storage, std::int64_t rows, std::int64_t blocks, std::int64_t width) {
+  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t blocks, std::int64_t width) {
     const Gate gate = exact_gate(storage, rows, blocks, width);
     const GuardedMatrix y = gate.whole(table());
     EXPECT_TRUE(close(y, gate.expected(), reference::Matrix::Zero(rows, gate.width())));
@@ -106,14 +111,14 @@ TEST_P(BlockDiagonal, IsExactOnSmallWholeNumbers) {
 }
 
 TEST_P(BlockDiagonal, AgreesWithDoublePrecision) {
-  for_shapes([](Storage storage, std::int64_t rows, std::int64_t blocks, std::int64_t width) {
+  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t blocks, std::int64_t width) {
     const Gate gate = random_gate(storage, rows, blocks, width);
     EXPECT_TRUE(close(gate.whole(table()), gate.expected(), gate.budget()));
   });
 }
 
 TEST_P(BlockDiagonal, GivesTheSameBitsForAnyGroupOfRows) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t block_width : {1, 3, 8, 16, 20, 33, 64}) {
       const Gate gate = random_gate(storage, 13, 3, block_width);
       const GuardedMatrix whole = gate.whole(table());
@@ -133,7 +138,7 @@ TEST_P(BlockDiagonal, GivesTheSameBitsForAnyGroupOfRows) {
 
 TEST_P(BlockDiagonal, GivesTheSameBitsForAnyColumns) {
   Random random(11);
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t block_width : {1, 3, 8, 16, 20, 33, 64}) {
       const Gate gate = random_gate(storage, 6, 4, block_width);
       const GuardedMatrix whole = gate.whole(table());

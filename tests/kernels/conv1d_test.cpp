@@ -29,8 +29,19 @@ struct Convolution {
   /// row 0 of x.
   void run(const kernels::Table& table, std::int64_t start, std::int64_t first, std::int64_t begin,
            std::int64_t end, State& moving, GuardedMatrix& y) const {
-    table.conv1d({x.row(first), x.stride(), weight.data(), bias.data(), moving.values.data(), width,
-                  y.row(0), y.stride(), start + first, y.rows(), taps, begin, end});
+    table.conv1d({.x = x.row(first),
+                  .x_stride = x.stride(),
+                  .weight = weight.data(),
+                  .bias = bias.data(),
+                  .state = moving.values.data(),
+                  .width = width,
+                  .y = y.row(0),
+                  .y_stride = y.stride(),
+                  .position = start + first,
+                  .rows = y.rows(),
+                  .taps = taps,
+                  .begin = begin,
+                  .end = end});
   }
 
   reference::Recurrence expected() const {

@@ -14,8 +14,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Storage;
-
 /// All 65536 patterns of 16 bits, one byte off any alignment.
 std::vector<std::byte> all_patterns() {
   std::vector<std::byte> bytes(1 + 2 * 65536);
@@ -45,7 +43,8 @@ class Convert : public IsaTest {
   static std::vector<std::uint16_t> narrow(const std::vector<float>& x) {
     constexpr std::uint16_t canary = 0xbeef;
     std::vector<std::uint16_t> y(x.size() + 1, canary);
-    table().narrow_bf16({x.data(), y.data(), static_cast<std::int64_t>(x.size())});
+    table().narrow_bf16(
+        {.from = x.data(), .to = y.data(), .count = static_cast<std::int64_t>(x.size())});
     EXPECT_EQ(y.back(), canary) << "written past the end";
     y.pop_back();
     return y;
@@ -55,9 +54,10 @@ INSTANTIATE_TEST_SUITE_P(Isa, Convert, ::testing::ValuesIn(all_tables()), table_
 
 TEST_P(Convert, WidensEveryPattern) {
   const std::vector<std::byte> patterns = all_patterns();
-  const auto check = [&](Storage storage, double (*exact)(std::uint16_t)) {
+  const auto check = [&](Dtype storage, double (*exact)(std::uint16_t)) {
     std::vector<float> wide(65536);
-    table().widen[index_of(storage)]({patterns.data() + 1, wide.data(), 65536});
+    table().widen[index_of(storage)](
+        {.from = patterns.data() + 1, .to = wide.data(), .count = 65536});
     for (std::uint32_t bits = 0; bits < 65536; ++bits) {
       const double expected = exact(static_cast<std::uint16_t>(bits));
       ASSERT_EQ(std::isnan(wide[bits]), std::isnan(expected)) << bits;
@@ -66,17 +66,17 @@ TEST_P(Convert, WidensEveryPattern) {
       ASSERT_EQ(std::signbit(wide[bits]), bits >> 15 == 1) << bits;
     }
   };
-  check(Storage::bf16, reference::widen_bf16);
-  check(Storage::f16, reference::widen_f16);
+  check(Dtype::bf16, reference::widen_bf16);
+  check(Dtype::f16, reference::widen_f16);
 }
 
 TEST_P(Convert, WidensAnyCount) {
   Random random(20);
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (std::int64_t count = 0; count <= 70; ++count) {
       const StoredArray from(storage, random.normals(count));
       GuardedMatrix to(1, count);
-      table().widen[index_of(storage)]({from.data(), to.row(0), count});
+      table().widen[index_of(storage)]({.from = from.data(), .to = to.row(0), .count = count});
       ASSERT_TRUE(to.only_written(0, count)) << name_of(storage);
       for (std::int64_t i = 0; i < count; ++i) {
         ASSERT_EQ(to(0, i), from.values()[static_cast<std::size_t>(i)]) << name_of(storage);
@@ -88,7 +88,8 @@ TEST_P(Convert, WidensAnyCount) {
 TEST_P(Convert, NarrowingUndoesWidening) {
   const std::vector<std::byte> patterns = all_patterns();
   std::vector<float> wide(65536);
-  table().widen[index_of(Storage::bf16)]({patterns.data() + 1, wide.data(), 65536});
+  table().widen[index_of(Dtype::bf16)](
+      {.from = patterns.data() + 1, .to = wide.data(), .count = 65536});
   const std::vector<std::uint16_t> narrowed = narrow(wide);
   for (std::uint32_t bits = 0; bits < 65536; ++bits) {
     if (std::isnan(wide[bits])) {
@@ -151,7 +152,7 @@ TEST_P(Convert, NarrowsAnyCountAtAnyAddress) {
   for (std::int64_t count = 0; count <= 70; ++count) {
     const std::vector<float> x = random.normals(count);
     std::vector<std::byte> y(static_cast<std::size_t>(1 + 2 * count));
-    table().narrow_bf16({x.data(), y.data() + 1, count});
+    table().narrow_bf16({.from = x.data(), .to = y.data() + 1, .count = count});
     for (std::size_t i = 0; i < x.size(); ++i) {
       std::uint16_t bits;
       std::memcpy(&bits, y.data() + 1 + 2 * i, 2);
@@ -163,14 +164,19 @@ TEST_P(Convert, NarrowsAnyCountAtAnyAddress) {
 /// One product, so one rounding: exact.
 TEST_P(Convert, EmbedsExactly) {
   constexpr std::int32_t tokens[] = {3, 0, 6, 6, 1};
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t width : widths()) {
       for (const float scale : {1.0F, 50.5F, 8.9375F}) {
         Random random(static_cast<std::uint32_t>(width));
         const StoredArray embeddings(storage, random.normals(7 * width));
         GuardedMatrix y(5, width);
-        table().embed[index_of(storage)](
-            {embeddings.data(), tokens, y.row(0), y.stride(), 5, width, scale});
+        table().embed[index_of(storage)]({.table = embeddings.data(),
+                                          .tokens = tokens,
+                                          .y = y.row(0),
+                                          .y_stride = y.stride(),
+                                          .rows = 5,
+                                          .width = width,
+                                          .scale = scale});
         ASSERT_TRUE(y.only_written(0, width));
         for (std::int64_t r = 0; r < 5; ++r) {
           for (std::int64_t c = 0; c < width; ++c) {

@@ -93,7 +93,7 @@ TEST_P(Tables, AreComplete) {
   for (const auto attention : table().attention) EXPECT_NE(attention, nullptr);
   for (const auto embed : table().embed) EXPECT_NE(embed, nullptr);
   for (const auto widen : table().widen) EXPECT_NE(widen, nullptr);
-  for (const auto operand : {kernels::Operand::bf16, kernels::Operand::int8}) {
+  for (const auto operand : {Operand::bf16, Operand::int8}) {
     EXPECT_NE(table().pack[static_cast<std::size_t>(operand)], nullptr);
   }
   EXPECT_NE(table().linear_scan, nullptr);

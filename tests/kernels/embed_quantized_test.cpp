@@ -9,16 +9,17 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Product;
-
 class EmbedQuantized : public IsaTest {
  protected:
   static void embed(const ProductWeights& w, const std::vector<std::int32_t>& tokens, float scale,
                     GuardedMatrix& y) {
-    const auto storage =
-        w.product == Product::int8 ? kernels::Storage::int8 : kernels::Storage::int4;
-    table().embed[static_cast<std::size_t>(storage)](
-        {w.data(), tokens.data(), y.row(0), y.stride(), y.rows(), w.in, scale});
+    table().embed[kernels::index_of(w.product.weights)]({.table = w.data(),
+                                                         .tokens = tokens.data(),
+                                                         .y = y.row(0),
+                                                         .y_stride = y.stride(),
+                                                         .rows = y.rows(),
+                                                         .width = w.in,
+                                                         .scale = scale});
   }
 };
 INSTANTIATE_TEST_SUITE_P(Isa, EmbedQuantized, ::testing::ValuesIn(all_tables()), table_name);

@@ -15,7 +15,7 @@ namespace {
 using Floats = std::vector<float>;
 
 constexpr double limit = 5e-5;
-constexpr int f32 = static_cast<int>(kernels::Storage::f32);
+constexpr int f32 = static_cast<int>(Dtype::f32);
 
 const Goldens& goldens() {
   static const Goldens all(goldens_root() / "layers.safetensors");
@@ -33,8 +33,14 @@ TEST_P(GoldenLayers, RmsNorm) {
   const auto weight = goldens().floats("rmsnorm.weight");
   const std::int64_t width = weight.shape[0];
   Floats y(x.values.size());
-  table().rms_norm(
-      {x.values.data(), width, weight.values.data(), y.data(), width, x.shape[1], width, 1e-6F});
+  table().rms_norm({.x = x.values.data(),
+                    .x_stride = width,
+                    .weight = weight.values.data(),
+                    .y = y.data(),
+                    .y_stride = width,
+                    .rows = x.shape[1],
+                    .width = width,
+                    .eps = 1e-6F});
   EXPECT_LE(max_abs_difference(y, goldens().floats("rmsnorm.y").values), rowwise_limit);
 }
 
@@ -42,14 +48,20 @@ TEST_P(GoldenLayers, Gelu) {
   const Floats x = goldens().floats("gelu.x").values;
   const Floats ones(x.size(), 1.0F);
   Floats y(x.size());
-  table().gelu_gate(
-      {x.data(), 0, ones.data(), 0, y.data(), 0, 1, static_cast<std::int64_t>(x.size())});
+  table().gelu_gate({.gate = x.data(),
+                     .gate_stride = 0,
+                     .value = ones.data(),
+                     .value_stride = 0,
+                     .y = y.data(),
+                     .y_stride = 0,
+                     .rows = 1,
+                     .width = static_cast<std::int64_t>(x.size())});
   EXPECT_LE(max_abs_difference(y, goldens().floats("gelu.y").values), rowwise_limit);
 }
 
 TEST_P(GoldenLayers, SoftCap) {
   Floats x = goldens().floats("softcap.x").values;
-  table().soft_cap({x.data(), static_cast<std::int64_t>(x.size()), 30.0F});
+  table().soft_cap({.x = x.data(), .count = static_cast<std::int64_t>(x.size()), .cap = 30.0F});
   EXPECT_LE(max_abs_difference(x, goldens().floats("softcap.y").values), 30 * 5e-7);
 }
 
@@ -60,7 +72,13 @@ TEST_P(GoldenLayers, Embedding) {
     const Floats scale = goldens().floats(name + "scale").values;
     const std::int32_t tokens[] = {0, 1, 2};
     Floats y(weight.values.size());
-    table().embed[f32]({weight.values.data(), tokens, y.data(), width, 3, width, scale[0]});
+    table().embed[f32]({.table = weight.values.data(),
+                        .tokens = tokens,
+                        .y = y.data(),
+                        .y_stride = width,
+                        .rows = 3,
+                        .width = width,
+                        .scale = scale[0]});
     EXPECT_EQ(y, goldens().floats(name + "y").values) << name;
   }
 }
@@ -83,8 +101,18 @@ TEST_P(GoldenLayers, Rope) {
     for (std::int64_t r = 0; r < x.shape[1]; ++r) {
       const std::int32_t position = positions.values[static_cast<std::size_t>(r)];
       float* row = x.values.data() + r * heads * head_dim;
-      table().rope_angles({position, frequency.data(), cos_sin.data(), 1, pairs});
-      table().rope({row, heads * head_dim, cos_sin.data(), 1, heads, head_dim, pairs});
+      table().rope_angles({.position = position,
+                           .frequency = frequency.data(),
+                           .cos_sin = cos_sin.data(),
+                           .rows = 1,
+                           .pairs = pairs});
+      table().rope({.x = row,
+                    .x_stride = heads * head_dim,
+                    .cos_sin = cos_sin.data(),
+                    .rows = 1,
+                    .heads = heads,
+                    .head_dim = head_dim,
+                    .pairs = pairs});
       EXPECT_LE(max_abs_difference(x.at({0, r}), y.at({0, r})), 1e-6 + 3e-7 * position)
           << name << ", position " << position;
     }
@@ -105,8 +133,19 @@ struct GoldenConv {
     Floats y(x.size());
     for (const Segment& segment : segments) {
       const std::int64_t at = segment.first * width;
-      table.conv1d({x.data() + at, width, weight.data(), bias.data(), state.data(), width,
-                    y.data() + at, width, segment.position, segment.count, taps, 0, width});
+      table.conv1d({.x = x.data() + at,
+                    .x_stride = width,
+                    .weight = weight.data(),
+                    .bias = bias.data(),
+                    .state = state.data(),
+                    .width = width,
+                    .y = y.data() + at,
+                    .y_stride = width,
+                    .position = segment.position,
+                    .rows = segment.count,
+                    .taps = taps,
+                    .begin = 0,
+                    .end = width});
     }
     return y;
   }
@@ -170,9 +209,17 @@ struct GoldenRgLru {
   Floats gate(const kernels::Table& table, std::span<const float> x, const Floats& weight,
               const Floats& bias) const {
     Floats y(x.size());
-    table.block_diagonal[f32]({x.data(), width(), weight.data(), bias.data(), y.data(), width(),
-                               static_cast<std::int64_t>(x.size()) / width(), block_width, 0,
-                               width(), nullptr});
+    table.block_diagonal[f32][f32]({.x = x.data(),
+                                    .x_stride = width(),
+                                    .w = weight.data(),
+                                    .bias = bias.data(),
+                                    .y = y.data(),
+                                    .y_stride = width(),
+                                    .rows = static_cast<std::int64_t>(x.size()) / width(),
+                                    .block_width = block_width,
+                                    .begin = 0,
+                                    .end = width(),
+                                    .scratch = nullptr});
     return y;
   }
 
@@ -184,8 +231,19 @@ struct GoldenRgLru {
     Floats y(x.size());
     for (const Segment& segment : segments) {
       const std::int64_t at = segment.first * width();
-      table.rg_lru({x.data() + at, width(), i.data() + at, r.data() + at, width(), log_decay.data(),
-                    h.data(), y.data() + at, width(), segment.position, segment.count, 0, width()});
+      table.rg_lru({.x = x.data() + at,
+                    .x_stride = width(),
+                    .input_gate = i.data() + at,
+                    .recurrence_gate = r.data() + at,
+                    .gate_stride = width(),
+                    .log_decay = log_decay.data(),
+                    .h = h.data(),
+                    .y = y.data() + at,
+                    .y_stride = width(),
+                    .position = segment.position,
+                    .rows = segment.count,
+                    .begin = 0,
+                    .end = width()});
     }
     return y;
   }
@@ -252,8 +310,19 @@ TEST_P(GoldenLayers, RgLruGates) {
       const Floats decay(gates.size(), -1.0F);
       Floats h(gates.size());
       Floats y(gates.size());
-      table().rg_lru({ones.data(), 0, gates.data(), gates.data(), 0, decay.data(), h.data(),
-                      y.data(), 0, 0, 1, 0, count});
+      table().rg_lru({.x = ones.data(),
+                      .x_stride = 0,
+                      .input_gate = gates.data(),
+                      .recurrence_gate = gates.data(),
+                      .gate_stride = 0,
+                      .log_decay = decay.data(),
+                      .h = h.data(),
+                      .y = y.data(),
+                      .y_stride = 0,
+                      .position = 0,
+                      .rows = 1,
+                      .begin = 0,
+                      .end = count});
       EXPECT_LE(max_abs_difference(y, goldens().floats(name + golden).values), rowwise_limit)
           << name << golden;
     };

@@ -14,8 +14,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Operand;
-using kernels::Product;
 using kernels::Write;
 
 /// Bytes whose end is followed by a page no one may touch. Where `count` is a multiple of 64, they
@@ -57,14 +55,25 @@ struct Edge {
   std::vector<float> x;     // [rows, in]
   std::vector<float> bias;  // [out]
 
-  Operand operand() const { return kernels::operand_of(w.product); }
+  Operand operand() const { return w.product.operand; }
   std::size_t operand_bytes() const {
     return static_cast<std::size_t>(kernels::operand_bytes(operand(), rows, w.in));
   }
 
   kernels::MatmulArgs args(const void* from, const void* weights, const float* b, float* y,
                            void* room) const {
-    return {from, w.in, weights, b, y, w.out, rows, w.in, 0, w.out, Write::set, room};
+    return {.x = from,
+            .x_stride = w.in,
+            .w = weights,
+            .bias = b,
+            .y = y,
+            .y_stride = w.out,
+            .rows = rows,
+            .in = w.in,
+            .out_begin = 0,
+            .out_end = w.out,
+            .write = Write::set,
+            .scratch = room};
   }
 
   std::vector<float> expected(const kernels::Table& table) const {
@@ -73,7 +82,7 @@ struct Edge {
     const AlignedBytes bytes =
         packs ? packed(table, operand(), x.data(), w.in, rows, w.in) : AlignedBytes(0);
     const void* from = packs ? static_cast<const void*>(bytes.data()) : x.data();
-    table.matmul[index_of(w.product)](args(from, w.data(), bias.data(), y.data(), scratch(w.in)));
+    matmul_of(table, w.product)(args(from, w.data(), bias.data(), y.data(), scratch(w.in)));
     return y;
   }
 };
@@ -107,12 +116,17 @@ TEST_P(GuardPages, ProductsStayWithinTheirMatrices) {
     std::vector<float> y(static_cast<std::size_t>(edge.rows * edge.w.out));
     const GuardedBytes to(y);
     if (edge.operand() != Operand::f32) {
-      table().pack[index_of(edge.operand())](
-          {x.floats(), edge.w.in, operand.data(), edge.rows, edge.w.in, 0, edge.rows});
+      table().pack[index_of(edge.operand())]({.x = x.floats(),
+                                              .x_stride = edge.w.in,
+                                              .operand = operand.data(),
+                                              .rows = edge.rows,
+                                              .in = edge.w.in,
+                                              .row_begin = 0,
+                                              .row_end = edge.rows});
     }
     const void* from = edge.operand() == Operand::f32 ? x.data() : operand.data();
-    table().matmul[index_of(edge.w.product)](
-        edge.args(from, w.data(), bias.floats(), to.floats(), room.data()));
+    matmul_of(table(),
+              edge.w.product)(edge.args(from, w.data(), bias.floats(), to.floats(), room.data()));
     std::memcpy(y.data(), to.data(), y.size() * sizeof(float));
     ASSERT_EQ(y, edge.expected(table())) << name_of(edge.w.product) << " [" << edge.rows << ", "
                                          << edge.w.in << "] -> " << edge.w.out;
@@ -134,7 +148,7 @@ TEST_P(GuardPages, TheLastColumnsStayWithinTheirMatrices) {
     kernels::MatmulArgs args =
         edge.args(from.data(), w.data(), bias.floats(), to.floats(), room.data());
     args.out_begin = edge.w.out - 1;
-    table().matmul[index_of(edge.w.product)](args);
+    matmul_of(table(), edge.w.product)(args);
     ASSERT_EQ(std::memcmp(to.data(), expected.data(), expected.size() * sizeof(float)), 0);
   });
 }
@@ -153,31 +167,48 @@ TEST_P(GuardPages, BlockDiagonalProductsStayWithinTheirMatrices) {
     const GuardedBytes bias(square.bias);
     const GuardedBytes to(static_cast<std::size_t>(edge.rows * width) * sizeof(float));
     if (square.operand() != Operand::f32) {
-      table().pack[index_of(square.operand())](
-          {x.floats(), width, operand.data(), edge.rows, width, 0, edge.rows});
+      table().pack[index_of(square.operand())]({.x = x.floats(),
+                                                .x_stride = width,
+                                                .operand = operand.data(),
+                                                .rows = edge.rows,
+                                                .in = width,
+                                                .row_begin = 0,
+                                                .row_end = edge.rows});
     }
     const void* from = square.operand() == Operand::f32 ? x.data() : operand.data();
-    table().block_diagonal[index_of(block.product)]({from, width, w.data(), bias.floats(),
-                                                     to.floats(), width, edge.rows, width, 0, width,
-                                                     room.data()});
+    block_diagonal_of(table(), block.product)({.x = from,
+                                               .x_stride = width,
+                                               .w = w.data(),
+                                               .bias = bias.floats(),
+                                               .y = to.floats(),
+                                               .y_stride = width,
+                                               .rows = edge.rows,
+                                               .block_width = width,
+                                               .begin = 0,
+                                               .end = width,
+                                               .scratch = room.data()});
     const std::vector<float> expected = square.expected(table());
     ASSERT_EQ(std::memcmp(to.data(), expected.data(), expected.size() * sizeof(float)), 0);
   });
 }
 
 TEST_P(GuardPages, EmbeddingsStayWithinTheirTables) {
-  for (int storage = 0; storage < kernels::storage_types; ++storage) {
-    const auto product = storage < kernels::float_types    ? static_cast<Product>(storage)
-                         : storage == kernels::float_types ? Product::int8
-                                                           : Product::int4;
+  for (const Product product :
+       {Product{Dtype::f32, Operand::f32}, Product{Dtype::bf16, Operand::f32},
+        Product{Dtype::f16, Operand::f32}, int8_by_int8, int4_by_int8}) {
     for (const std::int64_t width : {1, 7, 31, 33, 130}) {
       Random random(static_cast<std::uint32_t>(width));
       const ProductWeights weights = random_weights(product, 17, width, random);
       const GuardedBytes w(weights.data(), weights.bytes());
       const GuardedBytes y(static_cast<std::size_t>(width) * sizeof(float));
       const std::int32_t last = 16;
-      table().embed[static_cast<std::size_t>(storage)](
-          {w.data(), &last, y.floats(), width, 1, width, 2.0F});
+      table().embed[index_of(product.weights)]({.table = w.data(),
+                                                .tokens = &last,
+                                                .y = y.floats(),
+                                                .y_stride = width,
+                                                .rows = 1,
+                                                .width = width,
+                                                .scale = 2.0F});
       for (std::int64_t i = 0; i < width; ++i) {
         ASSERT_EQ(y.floats()[i], 2.0F * static_cast<float>(weights.values(16, i)));
       }

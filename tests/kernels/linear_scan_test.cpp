@@ -15,8 +15,15 @@ struct Scan {
   /// Channels [begin, end) of rows [first, first + y.rows()) into y; `state` moves on.
   void run(const kernels::Table& table, std::int64_t first, std::int64_t begin, std::int64_t end,
            GuardedMatrix& state, GuardedMatrix& y) const {
-    table.linear_scan({a.row(first), b.row(first), a.stride(), state.row(0), y.row(0), y.stride(),
-                       y.rows(), begin, end});
+    table.linear_scan({.a = a.row(first),
+                       .b = b.row(first),
+                       .stride = a.stride(),
+                       .h = state.row(0),
+                       .y = y.row(0),
+                       .y_stride = y.stride(),
+                       .rows = y.rows(),
+                       .begin = begin,
+                       .end = end});
   }
 
   reference::Recurrence expected() const {

@@ -168,8 +168,19 @@ TEST_P(Elementary, InputScale) {
     const std::vector<float> x(width, 1.0F);
     const std::vector<float> gates(width, 1e4F);
     std::vector<float> h(width, 0.0F);
-    kernels::find_table(f().isa)->rg_lru(
-        {x.data(), n, gates.data(), gates.data(), n, log_a, h.data(), y, n, 1, 1, 0, n});
+    kernels::find_table(f().isa)->rg_lru({.x = x.data(),
+                                          .x_stride = n,
+                                          .input_gate = gates.data(),
+                                          .recurrence_gate = gates.data(),
+                                          .gate_stride = n,
+                                          .log_decay = log_a,
+                                          .h = h.data(),
+                                          .y = y,
+                                          .y_stride = n,
+                                          .position = 1,
+                                          .rows = 1,
+                                          .begin = 0,
+                                          .end = n});
   };
   EXPECT_TRUE(accurate(run, sweep(-HUGE_VAL, 0), input_scale, always(3)));
 }

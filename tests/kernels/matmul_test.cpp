@@ -11,7 +11,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Storage;
 using kernels::Write;
 
 struct Columns {
@@ -28,9 +27,19 @@ struct Product {
   /// Rows [first, first + y.rows()) of the product into y.
   void run(const kernels::Table& table, std::int64_t first, Columns columns, Write write,
            GuardedMatrix& y) const {
-    table.matmul[index_of(w.storage())]({x.row(first), x.stride(), w.data(),
-                                         bias.empty() ? nullptr : bias.data(), y.row(0), y.stride(),
-                                         y.rows(), in, columns.begin, columns.end, write, nullptr});
+    table.matmul[index_of(w.storage())][index_of(Operand::f32)](
+        {.x = x.row(first),
+         .x_stride = x.stride(),
+         .w = w.data(),
+         .bias = bias.empty() ? nullptr : bias.data(),
+         .y = y.row(0),
+         .y_stride = y.stride(),
+         .rows = y.rows(),
+         .in = in,
+         .out_begin = columns.begin,
+         .out_end = columns.end,
+         .write = write,
+         .scratch = nullptr});
   }
 
   GuardedMatrix whole(const kernels::Table& table) const {
@@ -57,7 +66,7 @@ struct Product {
   }
 };
 
-Product random_product(Storage storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
+Product random_product(Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
   Random random(static_cast<std::uint32_t>(rows * 1000003 + in * 1009 + out));
   return {rows,
           in,
@@ -68,7 +77,7 @@ Product random_product(Storage storage, std::int64_t rows, std::int64_t in, std:
 }
 
 /// Whole numbers, so small that no sum is rounded.
-Product exact_product(Storage storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
+Product exact_product(Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
   Random random(static_cast<std::uint32_t>(rows * 1000003 + in * 1009 + out));
   return {rows,
           in,
@@ -83,7 +92,7 @@ class Matmul : public IsaTest {
   /// Calls test(storage, rows, in, out) on every combination worth it.
   template <class Test>
   static void for_shapes(const Test& test) {
-    for (const Storage storage : all_storages) {
+    for (const Dtype storage : all_storages) {
       for (const std::int64_t in : widths()) {
         for (const std::int64_t out : {1, 2, 3, 4, 5, 7, 8, 9, 17, 33}) {
           for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13}) {
@@ -102,7 +111,7 @@ class Matmul : public IsaTest {
 INSTANTIATE_TEST_SUITE_P(Isa, Matmul, ::testing::ValuesIn(all_tables()), table_name);
 
 TEST_P(Matmul, IsExactOnSmallWholeNumbers) {
-  for_shapes([](Storage storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
+  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
     const Product product = exact_product(storage, rows, in, out);
     const GuardedMatrix y = product.whole(table());
     EXPECT_TRUE(close(y, product.expected(), reference::Matrix::Zero(rows, out)));
@@ -111,14 +120,14 @@ TEST_P(Matmul, IsExactOnSmallWholeNumbers) {
 }
 
 TEST_P(Matmul, AgreesWithDoublePrecision) {
-  for_shapes([](Storage storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
+  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
     const Product product = random_product(storage, rows, in, out);
     EXPECT_TRUE(close(product.whole(table()), product.expected(), product.budget()));
   });
 }
 
 TEST_P(Matmul, AgreesWithDoublePrecisionOnManyRows) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t in : {192, 200, 2560}) {
       const Product product = random_product(storage, 67, in, 65);
       EXPECT_TRUE(close(product.whole(table()), product.expected(), product.budget()));
@@ -127,7 +136,7 @@ TEST_P(Matmul, AgreesWithDoublePrecisionOnManyRows) {
 }
 
 TEST_P(Matmul, TakesNoBias) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t in : {5, 64, 65}) {
       Product product = random_product(storage, 5, in, 9);
       product.bias.clear();
@@ -137,7 +146,7 @@ TEST_P(Matmul, TakesNoBias) {
 }
 
 TEST_P(Matmul, AddsToWhatIsThere) {
-  for_shapes([](Storage storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
+  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
     if (in > 65) return;
     const Product product = random_product(storage, rows, in, out);
     const GuardedMatrix value = product.whole(table());
@@ -154,7 +163,7 @@ TEST_P(Matmul, AddsToWhatIsThere) {
 }
 
 TEST_P(Matmul, GivesTheSameBitsForAnyGroupOfRows) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t in : widths()) {
       const std::int64_t rows = 29;
       const std::int64_t out = 11;
@@ -176,7 +185,7 @@ TEST_P(Matmul, GivesTheSameBitsForAnyGroupOfRows) {
 
 TEST_P(Matmul, GivesTheSameBitsForAnyColumns) {
   Random random(7);
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     for (const std::int64_t in : widths()) {
       for (const std::int64_t rows : {1, 2, 5, 8, 13}) {
         const std::int64_t out = 45;
@@ -199,7 +208,7 @@ TEST_P(Matmul, GivesTheSameBitsForAnyColumns) {
 }
 
 TEST_P(Matmul, TakesEmptyRanges) {
-  for (const Storage storage : all_storages) {
+  for (const Dtype storage : all_storages) {
     const Product product = random_product(storage, 3, 8, 5);
     GuardedMatrix y(3, 5);
     product.run(table(), 0, {2, 2}, Write::set, y);

@@ -13,8 +13,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Operand;
-
 constexpr Operand packed_operands[] = {Operand::bf16, Operand::int8};
 
 class Pack : public IsaTest {
@@ -137,8 +135,13 @@ TEST_P(Pack, MaySplitTheRows) {
         for (const std::int64_t count : random.partition(tiles, 3)) {
           const std::int64_t begin =
               std::max<std::int64_t>(0, (end + 7) / 8 - count) * kernels::operand_rows;
-          table().pack[index_of(operand)](
-              {x.row(0), x.stride(), parts.data(), rows, in, begin, end});
+          table().pack[index_of(operand)]({.x = x.row(0),
+                                           .x_stride = x.stride(),
+                                           .operand = parts.data(),
+                                           .rows = rows,
+                                           .in = in,
+                                           .row_begin = begin,
+                                           .row_end = end});
           end = begin;
         }
         ASSERT_EQ(end, 0);
@@ -170,8 +173,15 @@ TEST_P(Pack, MaySplitTheColumns) {
             columns.insert(columns.end(), x.row(r) + begin, x.row(r) + end);
           }
           const GuardedMatrix strip(rows, end - begin, columns);
-          table().pack[index_of(operand)](
-              {strip.row(0), strip.stride(), parts.data(), rows, in, 0, rows, begin, end});
+          table().pack[index_of(operand)]({.x = strip.row(0),
+                                           .x_stride = strip.stride(),
+                                           .operand = parts.data(),
+                                           .rows = rows,
+                                           .in = in,
+                                           .row_begin = 0,
+                                           .row_end = rows,
+                                           .in_begin = begin,
+                                           .in_end = end});
           end = begin;
         }
         ASSERT_EQ(end, 0);
@@ -190,7 +200,13 @@ TEST_P(Pack, TakesEmptyRanges) {
     AlignedBytes bytes(kernels::operand_bytes(operand, 17, 40));
     const AlignedBytes untouched(kernels::operand_bytes(operand, 17, 40));
     for (const std::int64_t at : {0, 8, 16}) {
-      table().pack[index_of(operand)]({x.row(0), x.stride(), bytes.data(), 17, 40, at, at});
+      table().pack[index_of(operand)]({.x = x.row(0),
+                                       .x_stride = x.stride(),
+                                       .operand = bytes.data(),
+                                       .rows = 17,
+                                       .in = 40,
+                                       .row_begin = at,
+                                       .row_end = at});
     }
     EXPECT_EQ(std::memcmp(bytes.data(), untouched.data(), untouched.size()), 0);
   }

@@ -9,8 +9,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Product;
-
 constexpr std::int64_t block_widths[] = {1, 7, 16, 18, 48, 128, 130, 256};
 
 /// Everything a block-diagonal product reads, and the product that every block is.
@@ -25,8 +23,7 @@ struct PackedGate {
 
   /// Operands of rows [first, first + count), one a block.
   AlignedBytes pack(const kernels::Table& table, std::int64_t first, std::int64_t count) const {
-    const std::int64_t step =
-        kernels::operand_bytes(kernels::operand_of(product), count, block_width);
+    const std::int64_t step = kernels::operand_bytes(product.operand, count, block_width);
     AlignedBytes all(step * static_cast<std::int64_t>(blocks.size()));
     for (std::size_t n = 0; n < blocks.size(); ++n) {
       const AlignedBytes one = blocks[n].pack(table, first, count);
@@ -38,9 +35,17 @@ struct PackedGate {
   void run(const kernels::Table& table, std::int64_t first, Columns columns,
            GuardedMatrix& y) const {
     const AlignedBytes operands = pack(table, first, y.rows());
-    table.block_diagonal[index_of(product)]({operands.data(), 0, weights.data() + 1, bias.data(),
-                                             y.row(0), y.stride(), y.rows(), block_width,
-                                             columns.begin, columns.end, scratch(block_width)});
+    block_diagonal_of(table, product)({.x = operands.data(),
+                                       .x_stride = 0,
+                                       .w = weights.data() + 1,
+                                       .bias = bias.data(),
+                                       .y = y.row(0),
+                                       .y_stride = y.stride(),
+                                       .rows = y.rows(),
+                                       .block_width = block_width,
+                                       .begin = columns.begin,
+                                       .end = columns.end,
+                                       .scratch = scratch(block_width)});
   }
 
   /// Block by block.

@@ -12,7 +12,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Product;
 using kernels::Write;
 
 constexpr std::int64_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 25, 64, 65, 72};
@@ -187,9 +186,18 @@ TEST_P(PackedMatmul, GivesTheSameBitsForAnyAlignmentOfTheWeights) {
       for (const std::ptrdiff_t offset : {0, 2, 3, 16, 32, 63}) {
         std::memcpy(moved.data() + offset, at_one.w.data(), at_one.w.bytes());
         GuardedMatrix y(rows, 50);
-        table().matmul[index_of(product)]({operand.data(), 0, moved.data() + offset,
-                                           at_one.bias.data(), y.row(0), y.stride(), rows, 200, 0,
-                                           50, Write::set, scratch(200)});
+        matmul_of(table(), product)({.x = operand.data(),
+                                     .x_stride = 0,
+                                     .w = moved.data() + offset,
+                                     .bias = at_one.bias.data(),
+                                     .y = y.row(0),
+                                     .y_stride = y.stride(),
+                                     .rows = rows,
+                                     .in = 200,
+                                     .out_begin = 0,
+                                     .out_end = 50,
+                                     .write = Write::set,
+                                     .scratch = scratch(200)});
         ASSERT_TRUE(same(y, expected)) << name_of(product) << ", offset " << offset;
       }
     }

@@ -20,30 +20,44 @@
 
 namespace griffin::test {
 
-inline constexpr kernels::Product all_products[] = {
-    kernels::Product::f32,       kernels::Product::bf16, kernels::Product::f16,
-    kernels::Product::bf16_bf16, kernels::Product::int8, kernels::Product::int4};
-inline constexpr kernels::Product packed_products[] = {
-    kernels::Product::bf16_bf16, kernels::Product::int8, kernels::Product::int4};
-inline constexpr kernels::Product quantized_products[] = {kernels::Product::int8,
-                                                          kernels::Product::int4};
+/// What a product is.
+struct Product {
+  Dtype weights;
+  Operand operand;
+
+  friend bool operator==(const Product&, const Product&) = default;
+};
+
+inline constexpr Product bf16_by_bf16{Dtype::bf16, Operand::bf16};
+inline constexpr Product int8_by_int8{Dtype::int8, Operand::int8};
+inline constexpr Product int4_by_int8{Dtype::int4, Operand::int8};
+inline constexpr Product all_products[] = {{Dtype::f32, Operand::f32},
+                                           {Dtype::bf16, Operand::f32},
+                                           {Dtype::f16, Operand::f32},
+                                           bf16_by_bf16,
+                                           int8_by_int8,
+                                           int4_by_int8};
+inline constexpr Product packed_products[] = {bf16_by_bf16, int8_by_int8, int4_by_int8};
+inline constexpr Product quantized_products[] = {int8_by_int8, int4_by_int8};
+
+inline auto matmul_of(const kernels::Table& table, const Product& product) {
+  return table.matmul[kernels::index_of(product.weights)][kernels::index_of(product.operand)];
+}
+inline auto block_diagonal_of(const kernels::Table& table, const Product& product) {
+  return table
+      .block_diagonal[kernels::index_of(product.weights)][kernels::index_of(product.operand)];
+}
 
 /// One row and one tile of eight, with more and with fewer; int4 panels are widened from nine rows
 /// on, bf16 panels rearranged from seventeen on.
 inline constexpr std::int64_t rows_of_every_kind[] = {1, 8, 9, 16, 17, 24, 65, 72};
 
-inline std::size_t index_of(kernels::Product product) {
-  return static_cast<std::size_t>(product);
+inline bool is_quantized(const Product& product) {
+  return is_quantized(product.weights);
 }
-inline std::size_t index_of(kernels::Operand operand) {
-  return static_cast<std::size_t>(operand);
-}
-inline bool is_quantized(kernels::Product product) {
-  return product == kernels::Product::int8 || product == kernels::Product::int4;
-}
-inline std::string name_of(kernels::Product product) {
-  const char* names[] = {"f32", "bf16", "f16", "bf16_bf16", "int8", "int4"};
-  return names[index_of(product)];
+inline std::string name_of(const Product& product) {
+  const std::string name = griffin::name_of(product.weights);
+  return product == bf16_by_bf16 ? name + "_bf16" : name;
 }
 
 inline float rounded_to_bf16(float x) {
@@ -90,7 +104,7 @@ inline std::byte* scratch(std::int64_t in) {
 
 /// Weights of one product at an odd address, and what they stand for.
 struct ProductWeights {
-  kernels::Product product;
+  Product product;
   std::int64_t out, in;
   reference::Matrix values;       // [out, in]
   std::vector<std::byte> memory;  // one byte, then the weights
@@ -99,11 +113,9 @@ struct ProductWeights {
   std::size_t bytes() const { return memory.size() - 1; }
 };
 
-inline ProductWeights dense_weights(kernels::Product product, std::int64_t out, std::int64_t in,
+inline ProductWeights dense_weights(Product product, std::int64_t out, std::int64_t in,
                                     const std::vector<float>& values) {
-  const kernels::Storage storage = product == kernels::Product::bf16_bf16
-                                       ? kernels::Storage::bf16
-                                       : static_cast<kernels::Storage>(product);
+  const Dtype storage = product.weights;
   const StoredArray stored(storage, values);
   ProductWeights w{product, out, in, reference::matrix(stored.values(), out, in), {}};
   w.memory.resize(1 + values.size() * size_of(storage));
@@ -113,13 +125,13 @@ inline ProductWeights dense_weights(kernels::Product product, std::int64_t out, 
 
 /// A quantised matrix before its numbers are put in their places.
 struct QuantizedMatrix {
-  kernels::Product product;
+  Product product;
   std::int64_t out, in;
   std::vector<int> w;         // [out, in]
   std::vector<float> scales;  // [out, groups], of int4 bf16 numbers
   std::vector<int> factors;   // [out, groups, runs], of int4
 
-  QuantizedMatrix(kernels::Product product_, std::int64_t out_, std::int64_t in_)
+  QuantizedMatrix(Product product_, std::int64_t out_, std::int64_t in_)
       : product(product_),
         out(out_),
         in(in_),
@@ -138,7 +150,7 @@ struct QuantizedMatrix {
     return w[static_cast<std::size_t>(o * in + i)];
   }
   std::int64_t block_bytes() const {
-    return product == kernels::Product::int8 ? kernels::int8_block : kernels::int4_block;
+    return product == int8_by_int8 ? kernels::int8_block : kernels::int4_block;
   }
 };
 
@@ -188,8 +200,7 @@ inline ProductWeights block_weights(const QuantizedMatrix& m) {
   for (std::int64_t o = 0; o < panels * kernels::panel_rows; ++o) {
     for (std::int64_t g = 0; g < kernels::groups_of(m.in); ++g) {
       std::byte* block = block_of(m, w.memory.data() + 1, o, g);
-      m.product == kernels::Product::int8 ? put_int8_output(m, o, g, block)
-                                          : put_int4_output(m, o, g, block);
+      m.product == int8_by_int8 ? put_int8_output(m, o, g, block) : put_int4_output(m, o, g, block);
     }
   }
   for (std::int64_t o = 0; o < m.out; ++o) {
@@ -201,10 +212,10 @@ inline ProductWeights block_weights(const QuantizedMatrix& m) {
   return w;
 }
 
-inline QuantizedMatrix random_quantized(kernels::Product product, std::int64_t out, std::int64_t in,
+inline QuantizedMatrix random_quantized(Product product, std::int64_t out, std::int64_t in,
                                         Random& random) {
   QuantizedMatrix m(product, out, in);
-  const bool wide = product == kernels::Product::int8;
+  const bool wide = product == int8_by_int8;
   for (int& w : m.w) {
     w = static_cast<int>(wide ? random.integer(-127, 127) : random.integer(-8, 7));
   }
@@ -218,17 +229,23 @@ inline QuantizedMatrix random_quantized(kernels::Product product, std::int64_t o
   return m;
 }
 
-inline ProductWeights random_weights(kernels::Product product, std::int64_t out, std::int64_t in,
+inline ProductWeights random_weights(Product product, std::int64_t out, std::int64_t in,
                                      Random& random) {
   if (is_quantized(product)) return block_weights(random_quantized(product, out, in, random));
   return dense_weights(product, out, in, random.normals(out * in));
 }
 
 /// Rows [0, rows) of x as the product takes them.
-inline AlignedBytes packed(const kernels::Table& table, kernels::Operand operand, const float* x,
+inline AlignedBytes packed(const kernels::Table& table, Operand operand, const float* x,
                            std::int64_t stride, std::int64_t rows, std::int64_t in) {
   AlignedBytes bytes(kernels::operand_bytes(operand, rows, in));
-  table.pack[index_of(operand)]({x, stride, bytes.data(), rows, in, 0, rows});
+  table.pack[index_of(operand)]({.x = x,
+                                 .x_stride = stride,
+                                 .operand = bytes.data(),
+                                 .rows = rows,
+                                 .in = in,
+                                 .row_begin = 0,
+                                 .row_end = rows});
   EXPECT_TRUE(bytes.intact());
   return bytes;
 }
@@ -245,7 +262,7 @@ struct Int8Row {
         group_offsets(static_cast<std::size_t>(kernels::groups_of(in))),
         sums(static_cast<std::size_t>(kernels::groups_of(in) * kernels::runs_per_group)),
         scales(static_cast<std::size_t>(kernels::groups_of(in))) {
-    const AlignedBytes bytes = packed(table, kernels::Operand::int8, x, in, 1, in);
+    const AlignedBytes bytes = packed(table, Operand::int8, x, in, 1, in);
     if (in == 0) return;
     std::memcpy(values.data(), bytes.data(), values.size());
     const auto* at = bytes.data() + values.size();
@@ -266,7 +283,7 @@ struct PackedProduct {
   GuardedMatrix x;
   std::vector<float> bias;  // [out] or empty
 
-  kernels::Operand operand() const { return kernels::operand_of(w.product); }
+  Operand operand() const { return w.product.operand; }
 
   AlignedBytes pack(const kernels::Table& table, std::int64_t first, std::int64_t rows) const {
     return packed(table, operand(), x.row(first), x.stride(), rows, w.in);
@@ -274,9 +291,18 @@ struct PackedProduct {
 
   void multiply(const kernels::Table& table, const AlignedBytes& rows, Columns columns,
                 kernels::Write write, GuardedMatrix& y) const {
-    table.matmul[index_of(w.product)](
-        {rows.data(), 0, w.data(), bias.empty() ? nullptr : bias.data(), y.row(0), y.stride(),
-         y.rows(), w.in, columns.begin, columns.end, write, scratch(w.in)});
+    matmul_of(table, w.product)({.x = rows.data(),
+                                 .x_stride = 0,
+                                 .w = w.data(),
+                                 .bias = bias.empty() ? nullptr : bias.data(),
+                                 .y = y.row(0),
+                                 .y_stride = y.stride(),
+                                 .rows = y.rows(),
+                                 .in = w.in,
+                                 .out_begin = columns.begin,
+                                 .out_end = columns.end,
+                                 .write = write,
+                                 .scratch = scratch(w.in)});
   }
 
   /// Rows [first, first + y.rows()), on their own.
@@ -295,7 +321,7 @@ struct PackedProduct {
   reference::Matrix activations(const kernels::Table& table) const {
     reference::Matrix out(x.rows(), w.in);
     for (std::int64_t r = 0; r < x.rows(); ++r) {
-      if (operand() == kernels::Operand::bf16) {
+      if (operand() == Operand::bf16) {
         for (std::int64_t i = 0; i < w.in; ++i) out(r, i) = rounded_to_bf16(x(r, i));
         continue;
       }
@@ -321,7 +347,7 @@ struct PackedProduct {
   }
 };
 
-inline PackedProduct random_product(kernels::Product product, std::int64_t rows, std::int64_t in,
+inline PackedProduct random_product(Product product, std::int64_t rows, std::int64_t in,
                                     std::int64_t out) {
   Random random(static_cast<std::uint32_t>(rows * 1000003 + in * 1009 + out));
   return {random_weights(product, out, in, random),

@@ -13,8 +13,6 @@
 namespace griffin::test {
 namespace {
 
-using kernels::Product;
-
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 const kernels::Table& scalar() {
@@ -78,15 +76,15 @@ class QuantizedMatmul : public IsaTest {
       w.w[i] = i / static_cast<std::size_t>(in) % 2 == 0 ? low : high;
     }
     std::fill(w.scales.begin(), w.scales.end(), 0.125F);
-    if (product == Product::int4) std::fill(w.factors.begin(), w.factors.end(), 15);
+    if (product == int4_by_int8) std::fill(w.factors.begin(), w.factors.end(), 15);
     return w;
   }
 
   template <class Test>
   static void for_largest(const Test& test) {
     for (const std::int64_t in : {128, 256, 2560}) {
-      test(largest(Product::int8, in, -127, 127));
-      test(largest(Product::int4, in, -8, 7));
+      test(largest(int8_by_int8, in, -127, 127));
+      test(largest(int4_by_int8, in, -8, 7));
     }
   }
 
@@ -156,7 +154,7 @@ TEST_P(QuantizedMatmul, SumsTheLargestOfEqualSignsExactly) {
       QuantizedMatrix w = largest(product, in, 1, 1);
       for (std::size_t i = 0; i < w.w.size(); ++i) {
         const bool even = i % static_cast<std::size_t>(in) % 2 == 0;
-        w.w[i] = product == Product::int8 ? (even ? 127 : -127) : (even ? 7 : -8);
+        w.w[i] = product == int8_by_int8 ? (even ? 127 : -127) : (even ? 7 : -8);
       }
       expect_exact(w, [](std::int64_t i) { return i % 2 == 0 ? 127.0F : -127.0F; });
       expect_exact(w, [](std::int64_t i) { return i % 2 == 0 ? -127.0F : 127.0F; });
@@ -167,7 +165,7 @@ TEST_P(QuantizedMatmul, SumsTheLargestOfEqualSignsExactly) {
 /// Every weight a byte or a nibble can hold, with every factor, one at a time.
 TEST_P(QuantizedMatmul, TakesEveryWeightAndFactor) {
   for (const Product product : quantized_products) {
-    const bool wide = product == Product::int8;
+    const bool wide = product == int8_by_int8;
     const int lowest = wide ? -127 : -8;
     const int weights = wide ? 255 : 16;
     QuantizedMatrix w(product, weights, 4 * 128);

@@ -23,9 +23,19 @@ struct RgLruCase {
   /// Channels [begin, end) of rows [first, first + y.rows()) into y; `state` moves on.
   void run(const kernels::Table& table, std::int64_t first, std::int64_t begin, std::int64_t end,
            GuardedMatrix& state, GuardedMatrix& y) const {
-    table.rg_lru({x.row(first), x.stride(), input_gate.row(first), recurrence_gate.row(first),
-                  input_gate.stride(), log_decay.data(), state.row(0), y.row(0), y.stride(),
-                  position + first, y.rows(), begin, end});
+    table.rg_lru({.x = x.row(first),
+                  .x_stride = x.stride(),
+                  .input_gate = input_gate.row(first),
+                  .recurrence_gate = recurrence_gate.row(first),
+                  .gate_stride = input_gate.stride(),
+                  .log_decay = log_decay.data(),
+                  .h = state.row(0),
+                  .y = y.row(0),
+                  .y_stride = y.stride(),
+                  .position = position + first,
+                  .rows = y.rows(),
+                  .begin = begin,
+                  .end = end});
   }
 
   GuardedMatrix whole(const kernels::Table& table, GuardedMatrix& state) const {

@@ -17,8 +17,14 @@ struct Norm {
   std::vector<float> weight;
 
   void run(const kernels::Table& table, std::int64_t first, GuardedMatrix& y) const {
-    table.rms_norm(
-        {x.row(first), x.stride(), weight.data(), y.row(0), y.stride(), y.rows(), x.cols(), eps});
+    table.rms_norm({.x = x.row(first),
+                    .x_stride = x.stride(),
+                    .weight = weight.data(),
+                    .y = y.row(0),
+                    .y_stride = y.stride(),
+                    .rows = y.rows(),
+                    .width = x.cols(),
+                    .eps = eps});
   }
 
   reference::Matrix expected() const {

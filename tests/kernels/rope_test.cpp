@@ -52,7 +52,11 @@ class Rope : public IsaTest {
     const auto pairs = static_cast<std::int64_t>(frequency.size());
     constexpr float canary = -7;
     std::vector<float> cos_sin(static_cast<std::size_t>(2 * pairs * rows + 1), canary);
-    table().rope_angles({position, frequency.data(), cos_sin.data(), rows, pairs});
+    table().rope_angles({.position = position,
+                         .frequency = frequency.data(),
+                         .cos_sin = cos_sin.data(),
+                         .rows = rows,
+                         .pairs = pairs});
     EXPECT_EQ(cos_sin.back(), canary) << "written past the end";
     cos_sin.pop_back();
     return cos_sin;
@@ -60,8 +64,13 @@ class Rope : public IsaTest {
 
   static void rotate(const std::vector<float>& cos_sin, std::int64_t heads, std::int64_t head_dim,
                      GuardedMatrix& x) {
-    table().rope({x.row(0), x.stride(), cos_sin.data(), x.rows(), heads, head_dim,
-                  static_cast<std::int64_t>(cos_sin.size()) / (2 * x.rows())});
+    table().rope({.x = x.row(0),
+                  .x_stride = x.stride(),
+                  .cos_sin = cos_sin.data(),
+                  .rows = x.rows(),
+                  .heads = heads,
+                  .head_dim = head_dim,
+                  .pairs = static_cast<std::int64_t>(cos_sin.size()) / (2 * x.rows())});
   }
 };
 INSTANTIATE_TEST_SUITE_P(Isa, Rope, ::testing::ValuesIn(all_tables()), table_name);

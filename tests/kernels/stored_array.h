@@ -11,49 +11,38 @@
 #include <utility>
 #include <vector>
 
+#include "griffin/core/weight.h"
 #include "griffin/kernels.h"
 
 namespace griffin::test {
 
-inline constexpr kernels::Storage all_storages[] = {kernels::Storage::f32, kernels::Storage::bf16,
-                                                    kernels::Storage::f16};
+inline constexpr Dtype all_storages[] = {Dtype::f32, Dtype::bf16, Dtype::f16};
 
-inline int index_of(kernels::Storage storage) {
-  return static_cast<int>(storage);
-}
-
-inline std::size_t size_of(kernels::Storage storage) {
-  return storage == kernels::Storage::f32 ? 4 : 2;
-}
-
-inline std::string name_of(kernels::Storage storage) {
-  const char* names[] = {"f32", "bf16", "f16"};
-  return names[index_of(storage)];
-}
+using kernels::index_of;
 
 /// An array of one storage type that starts one byte off any alignment and ends where its
 /// allocation ends.
 class StoredArray {
  public:
-  StoredArray(kernels::Storage storage, std::vector<float> values)
+  StoredArray(Dtype storage, std::vector<float> values)
       : storage_(storage), values_(std::move(values)), bytes_(1 + values_.size() * size()) {
     for (std::size_t i = 0; i < values_.size(); ++i) set(i, values_[i]);
   }
 
   /// All NaN.
-  StoredArray(kernels::Storage storage, std::int64_t count)
+  StoredArray(Dtype storage, std::int64_t count)
       : StoredArray(storage, std::vector<float>(static_cast<std::size_t>(count),
                                                 std::numeric_limits<float>::quiet_NaN())) {}
 
   void set(std::size_t index, float value) {
     std::byte* to = bytes_.data() + 1 + index * size();
-    if (storage_ == kernels::Storage::f32) std::memcpy(to, &value, 4);
-    if (storage_ == kernels::Storage::bf16) put(to, Eigen::bfloat16(value), values_[index]);
-    if (storage_ == kernels::Storage::f16) put(to, Eigen::half(value), values_[index]);
-    if (storage_ == kernels::Storage::f32) values_[index] = value;
+    if (storage_ == Dtype::f32) std::memcpy(to, &value, 4);
+    if (storage_ == Dtype::bf16) put(to, Eigen::bfloat16(value), values_[index]);
+    if (storage_ == Dtype::f16) put(to, Eigen::half(value), values_[index]);
+    if (storage_ == Dtype::f32) values_[index] = value;
   }
 
-  kernels::Storage storage() const { return storage_; }
+  Dtype storage() const { return storage_; }
   const void* data() const { return bytes_.data() + 1; }
   /// Element `index` on.
   const void* at(std::int64_t index) const {
@@ -71,7 +60,7 @@ class StoredArray {
     stored = static_cast<float>(small);
   }
 
-  kernels::Storage storage_;
+  Dtype storage_;
   std::vector<float> values_;
   std::vector<std::byte> bytes_;
 };

@@ -50,8 +50,15 @@ TEST_P(StreamedScan, LinearScan) {
     Rows y;
     std::vector<float> h = h_;
     for (std::int64_t r = 0; r < rows; r += step) {
-      table().linear_scan({a_.row(r), b_.row(r), stride, h.data(), y.row(r), stride,
-                           std::min(step, rows - r), 0, width});
+      table().linear_scan({.a = a_.row(r),
+                           .b = b_.row(r),
+                           .stride = stride,
+                           .h = h.data(),
+                           .y = y.row(r),
+                           .y_stride = stride,
+                           .rows = std::min(step, rows - r),
+                           .begin = 0,
+                           .end = width});
     }
     return y;
   };
@@ -63,8 +70,19 @@ TEST_P(StreamedScan, RgLru) {
     Rows y;
     std::vector<float> h = h_;
     for (std::int64_t r = 0; r < rows; r += step) {
-      table().rg_lru({a_.row(r), stride, b_.row(r), c_.row(r), stride, decay_.data(), h.data(),
-                      y.row(r), stride, position + r, std::min(step, rows - r), 0, width});
+      table().rg_lru({.x = a_.row(r),
+                      .x_stride = stride,
+                      .input_gate = b_.row(r),
+                      .recurrence_gate = c_.row(r),
+                      .gate_stride = stride,
+                      .log_decay = decay_.data(),
+                      .h = h.data(),
+                      .y = y.row(r),
+                      .y_stride = stride,
+                      .position = position + r,
+                      .rows = std::min(step, rows - r),
+                      .begin = 0,
+                      .end = width});
     }
     return y;
   };

@@ -28,14 +28,8 @@ double max_abs_difference(std::span<const float> found, const Rows& expected) {
   return worst;
 }
 
-static LoadOptions with(Precision precision) {
-  LoadOptions options;
-  options.precision = precision;
-  return options;
-}
-
-CheckedModel::CheckedModel(const CheckpointToWrite& checkpoint, Precision precision)
-    : model_(Model::load(written(checkpoint, folder_), with(precision))), oracle_(folder_.path()) {}
+CheckedModel::CheckedModel(const CheckpointToWrite& checkpoint, const LoadOptions& options)
+    : model_(Model::load(written(checkpoint, folder_), options)), oracle_(folder_.path()) {}
 
 CheckedModel::CheckedModel(const ModelConfig& config, Dtype dtype, std::uint64_t seed)
     : CheckedModel(random_checkpoint(config, dtype, seed)) {}

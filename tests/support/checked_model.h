@@ -22,7 +22,8 @@ double max_abs_difference(std::span<const float> found, const Rows& expected);
 class CheckedModel {
  public:
   /// The oracle's arithmetic is exact: of the model's own, only float32 comes close to it.
-  explicit CheckedModel(const CheckpointToWrite& checkpoint, Precision precision = Precision::f32);
+  explicit CheckedModel(const CheckpointToWrite& checkpoint,
+                        const LoadOptions& options = {.activations = Operand::f32});
   explicit CheckedModel(const ModelConfig& config, Dtype dtype = Dtype::f32,
                         std::uint64_t seed = 1);
 

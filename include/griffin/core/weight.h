@@ -5,11 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace griffin {
+#include "griffin/kernels.h"
 
-/// Storage type of a weight or, for the first two, of a key/value ring. The last two are quantised:
-/// blocks of 16 rows by 128 columns (griffin/kernels.h).
-enum class Dtype : std::uint8_t { f32, bf16, f16, int8, int4 };
+namespace griffin {
 
 constexpr bool is_quantized(Dtype dtype) noexcept {
   return dtype >= Dtype::int8;
@@ -25,17 +23,23 @@ constexpr const char* name_of(Dtype dtype) noexcept {
   return names[static_cast<std::size_t>(dtype)];
 }
 
-/// How quantised matrices are cut up, and the bytes of a block.
-inline constexpr std::int64_t block_rows = 16;
-inline constexpr std::int64_t block_cols = 128;
-constexpr std::int64_t block_bytes(Dtype dtype) noexcept {
-  return dtype == Dtype::int8 ? 2112 : dtype == Dtype::int4 ? 1088 : 0;
+/// The form of activations that goes with weights of a type: as exact as the weights are.
+constexpr Operand operand_of(Dtype dtype) noexcept {
+  return is_quantized(dtype) ? Operand::int8 : dtype == Dtype::bf16 ? Operand::bf16 : Operand::f32;
 }
+
+/// Bytes of a block of quantised weights (griffin/kernels.h); 0 for the other types.
+constexpr std::int64_t block_bytes(Dtype dtype) noexcept {
+  return dtype == Dtype::int8   ? kernels::int8_block
+         : dtype == Dtype::int4 ? kernels::int4_block
+                                : 0;
+}
+/// Blocks that cover so many rows, or columns, of a matrix.
 constexpr std::int64_t blocks_down(std::int64_t rows) noexcept {
-  return (rows + block_rows - 1) / block_rows;
+  return (rows + kernels::panel_rows - 1) / kernels::panel_rows;
 }
 constexpr std::int64_t blocks_across(std::int64_t cols) noexcept {
-  return (cols + block_cols - 1) / block_cols;
+  return kernels::groups_of(cols);
 }
 
 /// A [rows, cols] matrix, row-major and dense, or in blocks. A Linear's weight is [out, in]. `data`

@@ -90,8 +90,10 @@ struct LocalAttention {
             rotate(context, q, k, cos_sin, row, rows, slice.position + row - slice.first_row);
             if (slice.sequence->ring(slot).dtype == Dtype::bf16) {
               const std::int64_t count = rows * head_dim;
-              context.kernels->narrow_bf16({keys.f32.row(row), keys.bf16_row(row), count});
-              context.kernels->narrow_bf16({values.f32.row(row), values.bf16_row(row), count});
+              context.kernels->narrow_bf16(
+                  {.from = keys.f32.row(row), .to = keys.bf16_row(row), .count = count});
+              context.kernels->narrow_bf16(
+                  {.from = values.f32.row(row), .to = values.bf16_row(row), .count = count});
             }
           }
         });
@@ -101,9 +103,25 @@ struct LocalAttention {
               std::int64_t row, std::int64_t rows, std::int64_t position) const noexcept {
     const kernels::Table& kernel = *context.kernels;
     float* angles = cos_sin.row(row);
-    kernel.rope_angles({position, rope.frequency, angles, rows, rope.pairs});
-    kernel.rope({q.row(row), q.stride, angles, rows, heads, head_dim, rope.pairs});
-    kernel.rope({k.row(row), k.stride, angles, rows, 1, head_dim, rope.pairs});
+    kernel.rope_angles({.position = position,
+                        .frequency = rope.frequency,
+                        .cos_sin = angles,
+                        .rows = rows,
+                        .pairs = rope.pairs});
+    kernel.rope({.x = q.row(row),
+                 .x_stride = q.stride,
+                 .cos_sin = angles,
+                 .rows = rows,
+                 .heads = heads,
+                 .head_dim = head_dim,
+                 .pairs = rope.pairs});
+    kernel.rope({.x = k.row(row),
+                 .x_stride = k.stride,
+                 .cos_sin = angles,
+                 .rows = rows,
+                 .heads = 1,
+                 .head_dim = head_dim,
+                 .pairs = rope.pairs});
   }
 
   /// One unit of work is one row of one head, counted head by head within a slice, so that every
@@ -139,11 +157,25 @@ struct LocalAttention {
       const std::int64_t head_count = std::max<std::int64_t>(whole_heads, 1);
       const std::int64_t row_count =
           whole_heads > 0 ? slice.count : std::min(slice.count - row, end - begin);
-      context.kernels->attention[storage_index(ring.dtype)](
-          {q.row(slice.first_row), q.stride, keys.as(ring.dtype, slice.first_row),
-           values.as(ring.dtype, slice.first_row), ring.keys, ring.values, ring.rows,
-           slice.position, window, scale, y.row(slice.first_row), y.stride, head_dim, row,
-           row + row_count, head, head + head_count, context.scratch(worker)});
+      context.kernels->attention[kernels::index_of(ring.dtype)](
+          {.q = q.row(slice.first_row),
+           .q_stride = q.stride,
+           .chunk_keys = keys.as(ring.dtype, slice.first_row),
+           .chunk_values = values.as(ring.dtype, slice.first_row),
+           .ring_keys = ring.keys,
+           .ring_values = ring.values,
+           .ring_rows = ring.rows,
+           .position = slice.position,
+           .window = window,
+           .scale = scale,
+           .y = y.row(slice.first_row),
+           .y_stride = y.stride,
+           .head_dim = head_dim,
+           .row_begin = row,
+           .row_end = row + row_count,
+           .head_begin = head,
+           .head_end = head + head_count,
+           .scratch = context.scratch(worker)});
       begin += head_count * row_count;
     }
   }

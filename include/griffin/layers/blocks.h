@@ -41,8 +41,14 @@ struct RecurrentBlock {
     const MatrixView h = x;
     const Operands gated = Operands::room(frame, h, linear_out);
     rg_lru(context, batch, convolved, h, [&](std::int64_t begin, std::int64_t end) {
-      context.kernels->gelu_gate({y.data + begin, y.stride, h.data + begin, h.stride,
-                                  h.data + begin, h.stride, h.rows, end - begin});
+      context.kernels->gelu_gate({.gate = y.data + begin,
+                                  .gate_stride = y.stride,
+                                  .value = h.data + begin,
+                                  .value_stride = h.stride,
+                                  .y = h.data + begin,
+                                  .y_stride = h.stride,
+                                  .rows = h.rows,
+                                  .width = end - begin});
       gated.pack_columns(context, linear_out, {h.data + begin, h.rows, end - begin, h.stride},
                          begin, end);
     });

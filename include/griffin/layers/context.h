@@ -95,17 +95,4 @@ concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, C
   { mixer.workspace_bytes(rows) } -> std::convertible_to<std::size_t>;
 };
 
-/// The index of a dtype in the tables of kernels.h.
-constexpr int storage_index(Dtype dtype) noexcept {
-  return static_cast<int>(dtype);
-}
-static_assert(storage_index(Dtype::f32) == static_cast<int>(kernels::Storage::f32));
-static_assert(storage_index(Dtype::bf16) == static_cast<int>(kernels::Storage::bf16));
-static_assert(storage_index(Dtype::f16) == static_cast<int>(kernels::Storage::f16));
-static_assert(storage_index(Dtype::int8) == static_cast<int>(kernels::Storage::int8));
-static_assert(storage_index(Dtype::int4) == static_cast<int>(kernels::Storage::int4));
-static_assert(block_rows == kernels::panel_rows && block_cols == kernels::group_width);
-static_assert(block_bytes(Dtype::int8) == kernels::int8_block);
-static_assert(block_bytes(Dtype::int4) == kernels::int4_block);
-
 }  // namespace griffin

@@ -17,15 +17,24 @@ struct CausalConv1d {
   /// x [rows, width] -> y [rows, width]. Moves the state of every slice's sequence on.
   void operator()(const Context& context, const Batch& batch, ConstMatrixView x,
                   MatrixView y) const noexcept {
-    parallel_for(
-        context.threads, width, context.column_grain(taps * batch.rows),
-        [&](std::int64_t begin, std::int64_t end) {
-          for (const Slice& slice : batch.slices) {
-            context.kernels->conv1d({x.row(slice.first_row), x.stride, weight, bias,
-                                     state_of(slice, x, begin, end), width, y.row(slice.first_row),
-                                     y.stride, slice.position, slice.count, taps, begin, end});
-          }
-        });
+    parallel_for(context.threads, width, context.column_grain(taps * batch.rows),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (const Slice& slice : batch.slices) {
+                     context.kernels->conv1d({.x = x.row(slice.first_row),
+                                              .x_stride = x.stride,
+                                              .weight = weight,
+                                              .bias = bias,
+                                              .state = state_of(slice, x, begin, end),
+                                              .width = width,
+                                              .y = y.row(slice.first_row),
+                                              .y_stride = y.stride,
+                                              .position = slice.position,
+                                              .rows = slice.count,
+                                              .taps = taps,
+                                              .begin = begin,
+                                              .end = end});
+                   }
+                 });
   }
 
  private:

@@ -16,8 +16,13 @@ struct Embedding {
   /// tokens [rows], each in [0, vocab) -> y [rows, width].
   void operator()(const Context& context, std::span<const std::int32_t> tokens,
                   MatrixView y) const noexcept {
-    context.kernels->embed[storage_index(table.dtype)](
-        {table.data, tokens.data(), y.data, y.stride, y.rows, table.cols, scale});
+    context.kernels->embed[kernels::index_of(table.dtype)]({.table = table.data,
+                                                            .tokens = tokens.data(),
+                                                            .y = y.data,
+                                                            .y_stride = y.stride,
+                                                            .rows = y.rows,
+                                                            .width = table.cols,
+                                                            .scale = scale});
   }
 };
 
@@ -49,7 +54,8 @@ struct LmHead {
   void cap(const Context& context, MatrixView logits, std::int64_t begin,
            std::int64_t end) const noexcept {
     for (std::int64_t r = 0; r < logits.rows; ++r) {
-      context.kernels->soft_cap({logits.row(r) + begin, end - begin, soft_cap});
+      context.kernels->soft_cap(
+          {.x = logits.row(r) + begin, .count = end - begin, .cap = soft_cap});
     }
   }
 };

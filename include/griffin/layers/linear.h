@@ -7,21 +7,20 @@
 namespace griffin {
 
 /// How many columns of a product to compute before going on with them: of many rows so many that
-/// they are in a cache still, and whole for packing as for tiles of 48 columns; of few rows all, for
-/// the longest streams of weights.
+/// they are in a cache still, and whole for packing as for tiles of 48 columns; of few rows all,
+/// for the longest streams of weights.
 constexpr std::int64_t strip_of(std::int64_t rows, std::int64_t columns) noexcept {
   return rows > 8 ? 3 * kernels::operand_columns : columns;
 }
 
 /// y = W x + b on every row.
 struct Linear {
-  WeightView weight;            // [out, in]
-  const float* bias = nullptr;  // [out], or null
-  Arithmetic arithmetic = Arithmetic::of_weights;
+  WeightView weight;               // [out, in]
+  const float* bias = nullptr;     // [out], or null
+  Operand operand = Operand::f32;  // the form that x is multiplied in
 
   std::int64_t in() const noexcept { return weight.cols; }
   std::int64_t out() const noexcept { return weight.rows; }
-  kernels::Product product() const noexcept { return product_of(weight.dtype, arithmetic); }
   /// Operands that x is packed as, and how wide each is.
   std::int64_t operands() const noexcept { return 1; }
   std::int64_t operand_width() const noexcept { return in(); }
@@ -30,10 +29,20 @@ struct Linear {
   void columns(Context& context, const Operands& x, MatrixView y, std::int64_t begin,
                std::int64_t end, int worker,
                kernels::Write write = kernels::Write::set) const noexcept {
-    const auto product = static_cast<std::size_t>(this->product());
-    context.kernels->matmul[product]({x.data(this->product()), x.rows().stride, weight.data, bias,
-                                      y.data, y.stride, x.rows().rows, in(), begin, end, write,
-                                      context.scratch(worker)});
+    const auto product =
+        context.kernels->matmul[kernels::index_of(weight.dtype)][kernels::index_of(operand)];
+    product({.x = x.data(operand),
+             .x_stride = x.rows().stride,
+             .w = weight.data,
+             .bias = bias,
+             .y = y.data,
+             .y_stride = y.stride,
+             .rows = x.rows().rows,
+             .in = in(),
+             .out_begin = begin,
+             .out_end = end,
+             .write = write,
+             .scratch = context.scratch(worker)});
   }
 
   /// x [rows, in] -> y [rows, out].
@@ -62,11 +71,10 @@ struct BlockDiagonalLinear {
   WeightView weight;            // [block_width, block_width], the first of `blocks`: [out, in]
   const float* bias = nullptr;  // [blocks block_width]
   std::int64_t blocks = 0;
-  Arithmetic arithmetic = Arithmetic::of_weights;
+  Operand operand = Operand::f32;  // the form that x is multiplied in
 
   std::int64_t width() const noexcept { return blocks * block_width(); }
   std::int64_t block_width() const noexcept { return weight.cols; }
-  kernels::Product product() const noexcept { return product_of(weight.dtype, arithmetic); }
   std::int64_t operands() const noexcept { return blocks; }
   std::int64_t operand_width() const noexcept { return block_width(); }
 
@@ -74,10 +82,20 @@ struct BlockDiagonalLinear {
   /// width].
   void columns(Context& context, const Operands& x, MatrixView y, std::int64_t begin,
                std::int64_t end, int worker) const noexcept {
-    const auto product = static_cast<std::size_t>(this->product());
-    context.kernels->block_diagonal[product]({x.data(this->product()), x.rows().stride, weight.data,
-                                              bias, y.data, y.stride, x.rows().rows, block_width(),
-                                              begin, end, context.scratch(worker)});
+    const auto product =
+        context.kernels
+            ->block_diagonal[kernels::index_of(weight.dtype)][kernels::index_of(operand)];
+    product({.x = x.data(operand),
+             .x_stride = x.rows().stride,
+             .w = weight.data,
+             .bias = bias,
+             .y = y.data,
+             .y_stride = y.stride,
+             .rows = x.rows().rows,
+             .block_width = block_width(),
+             .begin = begin,
+             .end = end,
+             .scratch = context.scratch(worker)});
   }
 };
 

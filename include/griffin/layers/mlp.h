@@ -47,8 +47,14 @@ struct GatedMlp {
                      const MatrixView u = packed ? up.strip(first, begin, end) : up.whole();
                      gate_proj.columns(context, operands, g, begin, end, worker);
                      up_proj.columns(context, operands, u, begin, end, worker);
-                     context.kernels->gelu_gate({g.data + begin, g.stride, u.data + begin, u.stride,
-                                                 g.data + begin, g.stride, z.rows, end - begin});
+                     context.kernels->gelu_gate({.gate = g.data + begin,
+                                                 .gate_stride = g.stride,
+                                                 .value = u.data + begin,
+                                                 .value_stride = u.stride,
+                                                 .y = g.data + begin,
+                                                 .y_stride = g.stride,
+                                                 .rows = z.rows,
+                                                 .width = end - begin});
                      hidden.pack_columns(context, down_proj,
                                          {g.data + begin, z.rows, end - begin, g.stride}, begin,
                                          end);

@@ -15,8 +15,14 @@ struct RmsNorm {
   void operator()(const Context& context, ConstMatrixView x, MatrixView y) const noexcept {
     parallel_for(context.threads, x.rows, context.grain(4 * width),
                  [&](std::int64_t begin, std::int64_t end) {
-                   context.kernels->rms_norm({x.row(begin), x.stride, weight, y.row(begin),
-                                              y.stride, end - begin, width, eps});
+                   context.kernels->rms_norm({.x = x.row(begin),
+                                              .x_stride = x.stride,
+                                              .weight = weight,
+                                              .y = y.row(begin),
+                                              .y_stride = y.stride,
+                                              .rows = end - begin,
+                                              .width = width,
+                                              .eps = eps});
                  });
   }
 };

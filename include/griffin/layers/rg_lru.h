@@ -55,8 +55,19 @@ struct RgLru {
       const std::int64_t row = slice.first_row;
       const RecurrentState state = slice.sequence->recurrent(slot);
       float* h = slice.journal ? slice.journal->h_of(state, begin, end) : state.h;
-      context.kernels->rg_lru({x.row(row), x.stride, i.row(row), r.row(row), i.stride, log_decay, h,
-                               y.row(row), y.stride, slice.position, slice.count, begin, end});
+      context.kernels->rg_lru({.x = x.row(row),
+                               .x_stride = x.stride,
+                               .input_gate = i.row(row),
+                               .recurrence_gate = r.row(row),
+                               .gate_stride = i.stride,
+                               .log_decay = log_decay,
+                               .h = h,
+                               .y = y.row(row),
+                               .y_stride = y.stride,
+                               .position = slice.position,
+                               .rows = slice.count,
+                               .begin = begin,
+                               .end = end});
       if (slice.journal) slice.journal->keep_h(slot, y.slice(row, slice.count), begin, end);
     }
   }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -19,16 +20,6 @@ namespace griffin {
 
 /// What a callback answers.
 enum class Flow { proceed, stop };
-
-/// How the weight matrices are held, and with it how they are multiplied.
-enum class Precision {
-  stored,  // as the checkpoint has them. bf16 weights meet activations rounded to bf16, int8 and
-           // int4 weights activations rounded to int8; sums are float32
-  f32,     // the reference mode: float32 arithmetic throughout, stored weights widened exactly
-  bf16,    // rounded from the checkpoint's type where that is another
-  int8,    // quantised when loaded, 8.25 bits a weight; the folder that `quantize` makes is mapped
-  int4,    // the same with 4.25 bits
-};
 
 /// How the files of a checkpoint get into memory.
 enum class FileAccess {
@@ -44,10 +35,17 @@ struct LoadProgress {
 };
 
 struct LoadOptions {
-  Precision precision = Precision::stored;
+  /// How weight matrices are held: unset, as the checkpoint has them. f32 and bf16 are converted to
+  /// when loaded, int8 and int4 quantised to (8.25 and 4.25 bits a weight; the folder that
+  /// `quantize` makes is mapped instead).
+  std::optional<Dtype> weights = {};
+  /// What activations are multiplied as: unset, what goes with the weights (operand_of). f32 is the
+  /// reference mode: float32 arithmetic throughout, bf16 and f16 weights widened exactly as they
+  /// are read, quantised ones when loaded.
+  std::optional<Operand> activations = {};
   FileAccess access = FileAccess::map;
   /// Called after every tensor; Flow::stop ends the load with Error(cancelled).
-  std::function<Flow(const LoadProgress&)> progress;
+  std::function<Flow(const LoadProgress&)> progress = {};
 };
 
 /// An immutable model. A Model is a handle: copies share the weights, which live as long as any of
@@ -56,8 +54,9 @@ struct LoadOptions {
 class Model {
  public:
   /// Reads a Hugging Face folder: config.json, and model.safetensors or the shards that
-  /// model.safetensors.index.json lists. Weight matrices stay where the file is mapped unless a
-  /// Precision asks for a conversion. Throws Error naming file, tensor, expected and found.
+  /// model.safetensors.index.json lists. Weight matrices stay where the file is mapped unless the
+  /// options ask for a conversion. Throws Error naming file, tensor, expected and found, and
+  /// Error(invalid_argument) for options that do not go together.
   static Model load(const std::filesystem::path& folder, const LoadOptions& options = {});
 
   /// A model of that shape with random weights of sane size and decays in (0.9, 0.999), the same

@@ -26,8 +26,9 @@ struct QuantizeResult {
 
 /// Writes the checkpoint in `from` to the folder `to`, which is made if it is not there: a file of
 /// tensors for each of `from`'s, config.json, and the tokenizer. Model::load maps the result as it
-/// is, and gives the bits that it gives for `from` with the same Precision. Tensors that the model
-/// does not use are copied. Takes a few megabytes for each core, whatever the size of the model.
+/// is, and gives the bits that it gives for `from` with LoadOptions::weights = dtype. Tensors that
+/// the model does not use are copied. Takes a few megabytes for each core, whatever the size of the
+/// model.
 ///
 /// Throws Error: what Model::load throws for `from`; unsupported if it is quantised already or the
 /// type is none of the three; io where files cannot be written or are there already, of which none
