@@ -9,7 +9,6 @@
 // alignment. No two arguments may overlap unless said otherwise. R = rows of the activation matrix.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace griffin {
@@ -37,11 +36,11 @@ inline constexpr int float_dtypes = 3;  // the first three: arrays of numbers
 inline constexpr int operands = 3;
 
 /// Places in the arrays of Table.
-constexpr std::size_t index_of(Dtype dtype) noexcept {
-  return static_cast<std::size_t>(dtype);
+constexpr unsigned index_of(Dtype dtype) noexcept {
+  return static_cast<unsigned>(dtype);
 }
-constexpr std::size_t index_of(Operand operand) noexcept {
-  return static_cast<std::size_t>(operand);
+constexpr unsigned index_of(Operand operand) noexcept {
+  return static_cast<unsigned>(operand);
 }
 
 enum class Isa : std::uint8_t {

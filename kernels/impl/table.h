@@ -23,7 +23,7 @@ namespace {
 
 template <Dtype D>
 inline void fill_for_dtype(Table& table) {
-  constexpr std::size_t index = index_of(D);
+  constexpr unsigned index = index_of(D);
   set_product<D, Operand::f32, matmul<D>>(table);
   table.attention[index] = attention<D>;
   table.embed[index] = embed<D>;

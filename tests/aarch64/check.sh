@@ -36,7 +36,8 @@ for table in neon neon_dotprod; do
     exit 1
   fi
 done
-# The engine on the scalar table is tested where it was compiled for this machine.
+# The engine on the scalar table is tested where it was compiled for this machine. The recorded bits of
+# the trained models take three minutes here; those of the small ones say the same.
 filter='*'
-[[ $part != engine ]] || filter='*neon*'
+[[ $part != engine ]] || filter='*neon*-*/griffin_neon*:*/hawk_neon*:*/mqa_neon*'
 "${run_tests[@]}" --gtest_brief=1 --gtest_filter="$filter"

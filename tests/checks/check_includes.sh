@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: check_includes.sh source_dir
 #
-# Who may include whom: generate -> model -> layers -> state -> core, and layers -> kernels.h.
-# kernels/ stands alone, nobody but src/ and tests/ looks into src/, Eigen stays out of include/
+# Who may include whom: generate -> model -> layers -> state -> core -> kernels.h.
+# kernels/ stands alone, nobody but src/ and tests/ looks into src/, whose rooms have an order
+# (generate -> models -> weights and state -> formats, and formats knows no more of include/ than
+# core/), Eigen stays out of include/
 # but for core/eigen.h, OpenMP is in core/parallel.h only. (bench/kernels/onednn.cpp may tell oneDNN,
 # which has no other way to hear it, how many threads to use.)
 set -euo pipefail
@@ -18,8 +20,8 @@ fail() {
 # Which parts of include/griffin a file of include/griffin/<folder> may use.
 allowed_parts() {
   case $1 in
-    include/griffin/core/*) echo 'core/' ;;
-    include/griffin/state/*) echo '(core|state)/' ;;
+    include/griffin/core/*) echo '(core/|kernels\.h)' ;;
+    include/griffin/state/*) echo '((core|state)/|kernels\.h)' ;;
     include/griffin/layers/*) echo '((core|state|layers)/|kernels\.h)' ;;
     include/griffin/model/*) echo '((core|state|layers|model)/|kernels\.h)' ;;
     include/griffin/generate/*) echo '((core|state|layers|model|generate)/|kernels\.h)' ;;
@@ -52,6 +54,39 @@ check_kernel() {
   fi
 }
 
+# Which rooms of src/ a file of src/<room> may use.
+allowed_rooms() {
+  case $1 in
+    src/formats/*) echo 'formats' ;;
+    src/weights/*) echo 'formats|weights' ;;
+    src/state/*) echo 'formats|state' ;;
+    src/models/*) echo 'formats|weights|state|models' ;;
+    src/generate/*) echo 'formats|weights|state|models|generate' ;;
+    *) echo 'nothing' ;;
+  esac
+}
+
+# Which parts of include/griffin.
+allowed_parts_of_room() {
+  case $1 in
+    src/formats/*) echo '(core/|kernels\.h)' ;;
+    src/weights/*) echo '(core/|kernels\.h)' ;;
+    src/state/*) echo '((core|state)/|kernels\.h)' ;;
+    src/models/*) echo '((core|state|layers|model)/|kernels\.h)' ;;
+    *) echo '' ;;
+  esac
+}
+
+check_room() {
+  local where=$1 file=$2 header=$3
+  if [[ -f src/$header && ! $header =~ ^($(allowed_rooms "$file"))/ ]]; then
+    fail "$where" "$header is in no room below it"
+  fi
+  if [[ $header == griffin/* && ! ${header#griffin/} =~ ^$(allowed_parts_of_room "$file") ]]; then
+    fail "$where" "$header is not below its room"
+  fi
+}
+
 folders=()
 for folder in include kernels src bench examples; do
   if [[ -d $folder ]]; then folders+=("$folder"); fi
@@ -65,6 +100,7 @@ while IFS=: read -r file line directive; do
   case $file in
     include/*) check_public "$where" "$file" "$header" ;;
     kernels/*) check_kernel "$where" "$file" "$header" ;;
+    src/*) check_room "$where" "$file" "$header" ;;
   esac
   if [[ $file != src/* && $file != kernels/* && ($header == *src/* || -f src/$header) ]]; then
     fail "$where" "$header belongs to src/"

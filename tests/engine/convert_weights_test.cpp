@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantising: the numbers in the blocks, and that every scale among them counts.
-#include "convert_weights.h"
+#include "weights/convert_weights.h"
 
 #include <gtest/gtest.h>
 

@@ -15,14 +15,14 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint_tensors.h"
-#include "convert_weights.h"
 #include "formats/refused.h"
-#include "safetensors.h"
+#include "formats/safetensors.h"
+#include "models/checkpoint_tensors.h"
 #include "support/allocation_counter.h"
 #include "support/checked_model.h"
 #include "support/models.h"
 #include "support/runs.h"
+#include "weights/convert_weights.h"
 
 namespace griffin::test {
 namespace {
@@ -49,8 +49,8 @@ struct Target {
   LoadOptions options;
 };
 const Target targets[] = {{Dtype::int8, {.weights = Dtype::int8}},
-                              {Dtype::int4, {.weights = Dtype::int4}},
-                              {Dtype::bf16, {.weights = Dtype::bf16}}};
+                          {Dtype::int4, {.weights = Dtype::int4}},
+                          {Dtype::bf16, {.weights = Dtype::bf16}}};
 
 /// A checkpoint, quantised.
 struct Quantized {

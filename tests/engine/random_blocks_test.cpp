@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random quantised weights: as large as they should be, and no two groups are scaled alike, so that
 // a kernel that takes the scale of another group is found out.
-#include "random_blocks.h"
+#include "weights/random_blocks.h"
 
 #include <gtest/gtest.h>
 
@@ -11,8 +11,8 @@
 #include <set>
 #include <vector>
 
-#include "convert_weights.h"
 #include "griffin/kernels.h"
+#include "weights/convert_weights.h"
 
 namespace griffin::test {
 namespace {

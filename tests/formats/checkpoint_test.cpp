@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Folders: one file or shards, and an index that may say anything.
-#include "checkpoint.h"
+#include "models/checkpoint.h"
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "config_text.h"
+#include "formats/shard_index.h"
 #include "refused.h"
 #include "safetensors_file.h"
-#include "shard_index.h"
 #include "support/temp_folder.h"
 
 namespace griffin::test {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json: what every field means, and which values are refused.
-#include "config_file.h"
+#include "models/config_file.h"
 
 #include <gtest/gtest.h>
 

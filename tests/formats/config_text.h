@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "config_file.h"
+#include "models/config_file.h"
 
 namespace griffin::test {
 

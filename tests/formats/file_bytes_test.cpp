@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "file_bytes.h"
+#include "formats/file_bytes.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

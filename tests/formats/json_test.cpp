@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // T33: what the JSON library would let pass and this reader does not.
-#include "json.h"
+#include "formats/json.h"
 
 #include <gtest/gtest.h>
 

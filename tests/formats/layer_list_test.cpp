@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // T20: the list of layers goes by three names and comes in two forms.
-#include "layer_list.h"
+#include "models/layer_list.h"
 
 #include <gtest/gtest.h>
 

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "config_text.h"
+#include "formats/safetensors.h"
+#include "formats/shard_index.h"
 #include "refused.h"
-#include "safetensors.h"
 #include "safetensors_file.h"
-#include "shard_index.h"
 
 namespace griffin::test {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // T33: the container's rules, one file for each, and what must become of it.
-#include "safetensors.h"
+#include "formats/safetensors.h"
 
 #include <gtest/gtest.h>
 

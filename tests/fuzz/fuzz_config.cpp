@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "config_file.h"
+#include "formats/shard_index.h"
 #include "griffin/core/error.h"
-#include "shard_index.h"
+#include "models/config_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

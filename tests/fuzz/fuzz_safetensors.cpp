@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "formats/safetensors.h"
 #include "griffin/core/error.h"
-#include "safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto file = std::as_bytes(std::span(data, size));

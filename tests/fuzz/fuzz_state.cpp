@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "checksum.h"
+#include "formats/checksum.h"
 #include "griffin/state/sequence.h"
 
 namespace {

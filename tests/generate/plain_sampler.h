@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "griffin/generate/sampler.h"
-#include "random_blocks.h"
+#include "weights/random_bits.h"
 
 namespace griffin::test {
 

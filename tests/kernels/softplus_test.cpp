@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // softplus, which turns the stored recurrence parameter into log a when a model is loaded.
-#include "softplus.h"
+#include "weights/softplus.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the fingerprint of a matrix notices.
-#include "fingerprint.h"
+#include "models/fingerprint.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "checksum.h"
+#include "formats/checksum.h"
 #include "support/models.h"
 #include "support/runs.h"
 #include "support/temp_folder.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that appear when they are complete: what was there before, what is left behind.
-#include "output_file.h"
+#include "formats/output_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "safetensors.h"
+#include "formats/safetensors.h"
 
 namespace griffin::test {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "checkpoint.h"
+#include "models/checkpoint.h"
 
 namespace griffin::test {
 namespace {

@@ -12,21 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "griffin/core/file_access.h"
+#include "griffin/core/flow.h"
 #include "griffin/layers/blocks.h"
 #include "griffin/layers/embedding.h"
 #include "griffin/model/config.h"
 
 namespace griffin {
-
-/// What a callback answers.
-enum class Flow { proceed, stop };
-
-/// How the files of a checkpoint get into memory.
-enum class FileAccess {
-  map,   // mapped: shared between processes, read when first used. The files must not be cut or
-         // rewritten in place while the model lives (the system answers that with SIGBUS).
-  read,  // copied into memory of our own
-};
 
 struct LoadProgress {
   std::uint64_t bytes_done;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "griffin/core/flow.h"
 #include "griffin/core/weight.h"
 #include "griffin/model/model.h"
 

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/generation.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "griffin/core/error.h"
+#include "models/seconds.h"
+
+namespace griffin {
+namespace {
+
+[[noreturn]] void refuse(ErrorCode code, const std::string& what) {
+  throw Error(code, "generate: " + what);
+}
+
+void check_options(const GenerateOptions& options, std::int64_t vocab) {
+  if (options.max_new_tokens < GenerateOptions::unlimited) {
+    refuse(ErrorCode::invalid_argument,
+           "max_new_tokens: expected >= -1, found " + std::to_string(options.max_new_tokens));
+  }
+  if (options.tokenizer == nullptr && (!options.stop_strings.empty() || options.on_text)) {
+    refuse(ErrorCode::invalid_argument, "stop_strings and on_text need a tokenizer");
+  }
+  if (options.top_logprobs && (*options.top_logprobs < 0 || *options.top_logprobs > vocab)) {
+    refuse(ErrorCode::invalid_argument, "top_logprobs: expected 0 to the vocabulary's " +
+                                            std::to_string(vocab) + ", found " +
+                                            std::to_string(*options.top_logprobs));
+  }
+}
+
+void check_prompt(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt) {
+  if (prompt.empty()) refuse(ErrorCode::invalid_argument, "the prompt is empty; give at least BOS");
+  const std::int64_t vocab = model.config().vocab;
+  for (const std::int32_t id : prompt) {
+    if (id < 0 || id >= vocab) {
+      refuse(ErrorCode::invalid_argument, "prompt token " + std::to_string(id) +
+                                              " is outside the vocabulary of " +
+                                              std::to_string(vocab));
+    }
+  }
+  const auto wanted = static_cast<std::int64_t>(prompt.size());
+  if (wanted > room) {
+    refuse(ErrorCode::capacity, "the sequence has room for " + std::to_string(room) +
+                                    " more positions, the prompt has " + std::to_string(wanted) +
+                                    " tokens");
+  }
+}
+
+}  // namespace
+
+const char* name_of(StopReason reason) noexcept {
+  constexpr const char* names[] = {"stop id",  "stop string", "length", "capacity",
+                                   "callback", "cancelled",   "failed"};
+  return names[static_cast<std::size_t>(reason)];
+}
+
+double Result::mean_logprob() const noexcept {
+  if (tokens.empty() && !stop_id) return -std::numeric_limits<double>::infinity();
+  const std::size_t count = logprobs.size() + (stop_logprob ? 1 : 0);
+  const double sum = std::accumulate(logprobs.begin(), logprobs.end(), 0.0) +
+                     static_cast<double>(stop_logprob.value_or(0.0F));
+  return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
+}
+
+std::size_t best_of(std::span<const Result> results) noexcept {
+  std::size_t best = 0;
+  double most = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const StopReason reason = results[i].reason;
+    if (reason == StopReason::failed || reason == StopReason::cancelled) continue;
+    if (!(results[i].mean_logprob() > most)) continue;
+    most = results[i].mean_logprob();
+    best = i;
+  }
+  return best;
+}
+
+Generation::Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
+                       GenerateOptions options)
+    : options_(std::move(options)),
+      vocab_(static_cast<std::size_t>(model.config().vocab)),
+      prompt_size_(static_cast<std::int64_t>(prompt.size())),
+      room_after_prompt_(room - prompt_size_),
+      submitted_(seconds_now()) {
+  check_options(options_, model.config().vocab);
+  require_valid(options_.sampling, model.config().vocab);
+  check_prompt(model, room, prompt);
+  if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
+  result_.timings.load = model.load_seconds();
+}
+
+void Generation::begin(std::span<const std::int32_t> prompt) {
+  started_ = seconds_now();
+  constexpr std::int64_t most = 1 << 16;
+  constexpr std::size_t most_bytes = 1 << 20;
+  constexpr std::size_t bytes_per_token = 64;  // SentencePiece's longest: 16 code points
+  const std::int64_t wanted = std::min({room(), room_after_prompt_ + 1, most});
+  const auto tokens = static_cast<std::size_t>(wanted);
+  sampler_.emplace(options_.sampling, static_cast<std::int64_t>(vocab_));
+  sampler_->observe(prompt);
+  result_.tokens.reserve(tokens);
+  if (text_) result_.text.reserve(std::min(tokens * bytes_per_token, most_bytes));
+  if (!options_.top_logprobs) return;
+  const auto top = static_cast<std::size_t>(*options_.top_logprobs);
+  raw_logits_.resize(vocab_);
+  result_.logprobs.reserve(tokens);
+  result_.top_logprobs.reserve(std::min(tokens * top, std::size_t{1} << 20));
+}
+
+bool Generation::prompt_was_fed(std::int64_t count) {
+  result_.prompt_tokens += count;
+  if (prompt_done() == prompt_size_) prefilled_ = seconds_now();
+  if (options_.on_prefill && options_.on_prefill(prompt_done(), prompt_size_) == Flow::stop) {
+    end(StopReason::callback);
+    return false;
+  }
+  return true;
+}
+
+void Generation::prompt_was_reused(std::int64_t count) {
+  result_.reused_tokens += count;
+  if (prompt_done() == prompt_size_) prefilled_ = seconds_now();
+}
+
+std::int64_t Generation::room() const noexcept {
+  if (options_.max_new_tokens == GenerateOptions::unlimited) return INT64_MAX;
+  return options_.max_new_tokens - static_cast<std::int64_t>(result_.tokens.size());
+}
+
+bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
+  if (room() == 0) {  // not even one was asked for
+    end(StopReason::length);
+    return false;
+  }
+  if (options_.top_logprobs) std::copy(logits.begin(), logits.end(), raw_logits_.begin());
+  const std::int32_t token = sampler_->sample(logits, scratch);
+  const bool accepted = accept(token);
+  if (options_.top_logprobs) note_logprobs(raw_logits_, token, scratch);
+  return accepted && deliver(token);
+}
+
+/// Whether the token becomes part of the text.
+bool Generation::accept(std::int32_t token) {
+  const auto& stops = options_.stop_ids;
+  if (std::find(stops.begin(), stops.end(), token) != stops.end()) {
+    end(StopReason::stop_id);
+    result_.stop_id = token;
+    return false;
+  }
+  result_.tokens.push_back(token);
+  if (result_.tokens.size() == 1) result_.timings.first_token = seconds_now() - *started_;
+  return true;
+}
+
+void Generation::note_logprobs(std::span<const float> logits, std::int32_t token,
+                               SamplerScratch& scratch) {
+  if (result_.stop_id) {
+    result_.stop_logprob = log_probabilities(logits, token, {}, scratch);
+    return;
+  }
+  const auto count = static_cast<std::size_t>(*options_.top_logprobs);
+  const std::size_t before = result_.top_logprobs.size();
+  result_.top_logprobs.resize(before + count);
+  const auto top = std::span(result_.top_logprobs).subspan(before);
+  result_.logprobs.push_back(log_probabilities(logits, token, top, scratch));
+}
+
+void Generation::stop_by_string() {
+  end(StopReason::stop_string);
+  result_.stop_string = text_->stop_string();
+}
+
+/// Hands the token out. Returns whether the text goes on after it.
+bool Generation::deliver(std::int32_t token) {
+  const bool stopped = hand_out(token) == Flow::stop;
+  if (text_ && text_->stopped()) {
+    stop_by_string();
+  } else if (stopped) {
+    end(StopReason::callback);
+  } else if (room() == 0) {
+    end(StopReason::length);
+  } else if (static_cast<std::int64_t>(result_.tokens.size()) > room_after_prompt_) {
+    end(StopReason::capacity);  // for the token itself, if another is to follow it
+  } else {
+    return true;
+  }
+  return false;
+}
+
+Flow Generation::hand_out(std::int32_t token) {
+  Flow flow = options_.on_token ? options_.on_token(token) : Flow::proceed;
+  if (!text_) return flow;
+  const std::size_t before = result_.text.size();
+  text_->push(token, result_.text);
+  hand_out_text(before, flow);
+  return flow;
+}
+
+void Generation::hand_out_text(std::size_t from, Flow& flow) {
+  if (!options_.on_text || from == result_.text.size()) return;
+  if (!std::exchange(wants_text_, false)) return;  // if it throws, that was all
+  const std::string_view text = std::string_view(result_.text).substr(from);
+  wants_text_ = options_.on_text(text) == Flow::proceed;
+  if (!wants_text_) flow = Flow::stop;
+}
+
+void Generation::hand_out_rest() {
+  if (!text_) return;
+  const std::size_t before = result_.text.size();
+  text_->finish(result_.text);
+  const bool may_say_so =
+      result_.reason != StopReason::failed && result_.reason != StopReason::cancelled;
+  if (text_->stopped() && may_say_so) stop_by_string();
+  Flow ignored = Flow::proceed;
+  hand_out_text(before, ignored);
+}
+
+Result Generation::take() noexcept {
+  const double now = seconds_now();
+  const double started = started_.value_or(now);
+  const double prefilled = prompt_left() == 0 ? prefilled_ : now;
+  result_.timings.queued = started - submitted_;
+  result_.timings.prefill = prefilled - started;
+  result_.timings.decode = now - prefilled;
+  return std::move(result_);
+}
+
+}  // namespace griffin

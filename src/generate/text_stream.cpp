@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "griffin/generate/text_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "generate/utf8.h"
+#include "griffin/core/error.h"
+
+namespace griffin {
+namespace {
+
+constexpr std::string_view replacement = "\uFFFD";
+constexpr std::size_t longest_piece = 256;  // longer ones make the buffers grow
+
+}  // namespace
+
+TextStream::TextStream(const Tokenizer& tokenizer, std::vector<std::string> stop_strings)
+    : tokenizer_(&tokenizer), stop_strings_(std::move(stop_strings)) {
+  std::size_t longest = 0;
+  for (const std::string& stop : stop_strings_) {
+    if (stop.empty()) throw Error(ErrorCode::invalid_argument, "a stop string is empty");
+    require_utf8(stop, "stop string");
+    longest = std::max(longest, stop.size());
+  }
+  std::stable_sort(stop_strings_.begin(), stop_strings_.end(),
+                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  bytes_.reserve(longest_piece);
+  held_.reserve(longest + replacement.size() * longest_piece);
+}
+
+std::string TextStream::push(std::int32_t id) {
+  std::string text;
+  push(id, text);
+  return text;
+}
+
+void TextStream::push(std::int32_t id, std::string& text) {
+  if (stopped()) return;
+  tokenizer_->append_piece(id, bytes_);
+  std::size_t at = 0;
+  while (at < bytes_.size() && !stopped()) {
+    const std::string_view rest = std::string_view(bytes_).substr(at);
+    const Utf8Prefix prefix = utf8_prefix(rest);
+    if (prefix.kind == Utf8::part_of_one) break;
+    take(prefix.kind == Utf8::code_point ? rest.substr(0, prefix.length) : replacement);
+    at += prefix.length;
+  }
+  bytes_.erase(0, at);
+  release(text);
+}
+
+std::string TextStream::finish() {
+  std::string text;
+  finish(text);
+  return text;
+}
+
+void TextStream::finish(std::string& text) {
+  for (std::size_t i = 0; i < bytes_.size() && !stopped(); ++i) take(replacement);
+  bytes_.clear();
+  text += held_;
+  held_.clear();
+}
+
+/// One code point more. If it completes a stop string, that goes, and what is before it is all the
+/// text there will be.
+void TextStream::take(std::string_view code_point) {
+  held_ += code_point;
+  const auto stop = std::find_if(stop_strings_.begin(), stop_strings_.end(),
+                                 [&](const auto& s) { return held_.ends_with(s); });
+  if (stop == stop_strings_.end()) return;
+  held_.resize(held_.size() - stop->size());
+  stop_ = stop - stop_strings_.begin();
+}
+
+void TextStream::release(std::string& text) {
+  const std::size_t free = held_.size() - (stopped() ? 0 : may_become_a_stop());
+  text.append(held_, 0, free);
+  held_.erase(0, free);
+}
+
+/// The bytes at the end of held_ that a stop string begins with.
+std::size_t TextStream::may_become_a_stop() const noexcept {
+  std::size_t most = 0;
+  for (const std::string& stop : stop_strings_) {
+    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > most; --n) {
+      if (std::string_view(held_).ends_with(std::string_view(stop).substr(0, n))) most = n;
+    }
+  }
+  return most;
+}
+
+}  // namespace griffin

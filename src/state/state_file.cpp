@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// States of sequences in files: a header, the unread tokens, the packed state. Little-endian.
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <istream>
+#include <ostream>
+#include <string>
+
+#include "formats/checksum.h"
+#include "formats/output_file.h"
+#include "griffin/state/sequence.h"
+
+namespace griffin {
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr std::array<char, 8> magic = {'G', 'R', 'I', 'F', 'S', 'T', 'A', 'T'};
+constexpr std::uint32_t version = 2;  // 1 knew models by fewer of their weights
+constexpr std::uint64_t most_unread = 1 << 20;
+
+/// No padding, so that all of it counts for the checksum.
+struct Header {
+  std::array<char, 8> magic;
+  std::uint32_t version;
+  std::uint32_t kv;
+  std::uint64_t model;
+  std::int64_t recurrent_slots;
+  std::int64_t lru_width;
+  std::int64_t taps;
+  std::int64_t attention_slots;
+  std::int64_t head_dim;
+  std::int64_t position;
+  std::uint64_t unread;           // tokens that follow
+  std::uint64_t state_bytes;      // that follow them
+  std::uint64_t body_checksum;    // of both
+  std::uint64_t header_checksum;  // of all before it
+};
+static_assert(sizeof(Header) == 104);
+
+std::uint64_t checksum_of(const Header& header) {
+  return checksum(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_checksum)));
+}
+
+std::size_t body_bytes(const Header& header) {
+  return static_cast<std::size_t>(header.unread) * sizeof(std::int32_t) +
+         static_cast<std::size_t>(header.state_bytes);
+}
+
+[[noreturn]] void refuse(ErrorCode code, const std::string& name, const std::string& what) {
+  throw Error(code, name + ": " + what);
+}
+
+void read(std::istream& in, void* to, std::size_t bytes, const std::string& name) {
+  in.read(static_cast<char*>(to), static_cast<std::streamsize>(bytes));
+  if (in.bad()) refuse(ErrorCode::io, name, "cannot be read");
+  if (static_cast<std::size_t>(in.gcount()) != bytes) {
+    refuse(ErrorCode::format, name,
+           "ends too early: expected " + std::to_string(bytes) + " more bytes, found " +
+               std::to_string(in.gcount()));
+  }
+}
+
+Header read_header(std::istream& in, const std::string& name) {
+  Header header;
+  read(in, &header, sizeof header, name);
+  if (header.magic != magic) refuse(ErrorCode::format, name, "not a saved state");
+  if (header.version != version) {
+    refuse(ErrorCode::format, name,
+           "expected a state of version " + std::to_string(version) + ", found version " +
+               std::to_string(header.version));
+  }
+  if (header.header_checksum != checksum_of(header)) {
+    refuse(ErrorCode::format, name, "the header is damaged");
+  }
+  if (header.kv > 1 || header.position < 0 || header.position > furthest_position ||
+      header.unread > most_unread) {
+    refuse(ErrorCode::format, name, "the header makes no sense");
+  }
+  return header;
+}
+
+std::ifstream open(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) refuse(ErrorCode::io, file.string(), std::strerror(errno));
+  return in;
+}
+
+StateLayout layout_of(const Header& header) {
+  StateLayout layout;
+  layout.recurrent_slots = header.recurrent_slots;
+  layout.lru_width = header.lru_width;
+  layout.taps = header.taps;
+  layout.attention_slots = header.attention_slots;
+  layout.head_dim = header.head_dim;
+  layout.kv = static_cast<Dtype>(header.kv);
+  layout.model = header.model;
+  return layout;
+}
+
+Header header_of(const StateLayout& layout, std::int64_t position, std::size_t unread) {
+  return {magic,
+          version,
+          static_cast<std::uint32_t>(layout.kv),
+          layout.model,
+          layout.recurrent_slots,
+          layout.lru_width,
+          layout.taps,
+          layout.attention_slots,
+          layout.head_dim,
+          position,
+          unread,
+          layout.used_bytes(position),
+          0,
+          0};
+}
+
+}  // namespace
+
+/// Header and body in one piece of memory.
+Buffer Sequence::to_bytes(std::span<const std::int32_t> unread) const {
+  check_whole("save");
+  if (unread.size() > most_unread) {
+    refuse(ErrorCode::invalid_argument, "state", "more than 2^20 unread tokens");
+  }
+  Header header = header_of(layout_, position_, unread.size());
+  Buffer bytes(sizeof header + body_bytes(header));
+  std::byte* body = bytes.data() + sizeof header;
+  if (!unread.empty()) std::memcpy(body, unread.data(), unread.size_bytes());
+  pack(body + unread.size_bytes());
+  header.body_checksum = checksum({body, body_bytes(header)});
+  header.header_checksum = checksum_of(header);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return bytes;
+}
+
+void Sequence::save(const std::filesystem::path& file, std::span<const std::int32_t> unread) const {
+  const Buffer bytes = to_bytes(unread);
+  OutputFile out(file);
+  out.write(std::span(bytes.data(), bytes.size()));
+  out.commit();
+}
+
+void Sequence::save(std::ostream& out, std::span<const std::int32_t> unread) const {
+  const Buffer bytes = to_bytes(unread);
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
+  if (!out.flush()) refuse(ErrorCode::io, "state", "cannot be written to the stream");
+}
+
+std::int64_t Sequence::saved_position(const std::filesystem::path& file) {
+  std::ifstream in = open(file);
+  return read_header(in, file.string()).position;
+}
+
+std::vector<std::int32_t> Sequence::restore(const std::filesystem::path& file) {
+  std::ifstream in = open(file);
+  return from_stream(in, file.string(), StreamEnd::required);
+}
+
+std::vector<std::int32_t> Sequence::restore(std::istream& in) {
+  return from_stream(in, "state", StreamEnd::optional);
+}
+
+/// Looks at everything before it changes anything.
+std::vector<std::int32_t> Sequence::from_stream(std::istream& in, const std::string& name,
+                                                StreamEnd end) {
+  const Header header = read_header(in, name);
+  check_fits(layout_of(header), header.position, name);
+  if (header.state_bytes != layout_.used_bytes(header.position)) {
+    refuse(ErrorCode::format, name,
+           "expected a state of " + std::to_string(layout_.used_bytes(header.position)) +
+               " bytes, found " + std::to_string(header.state_bytes));
+  }
+  Buffer body(body_bytes(header));
+  read(in, body.data(), body.size(), name);
+  if (header.body_checksum != checksum({body.data(), body.size()})) {
+    refuse(ErrorCode::format, name, "the state is damaged: its checksum is another");
+  }
+  if (end == StreamEnd::required && in.peek() != std::istream::traits_type::eof()) {
+    refuse(ErrorCode::format, name, "goes on after the state");
+  }
+  std::vector<std::int32_t> unread(static_cast<std::size_t>(header.unread));
+  const std::size_t unread_bytes = unread.size() * sizeof(std::int32_t);
+  if (!unread.empty()) std::memcpy(unread.data(), body.data(), unread_bytes);
+  unpack(body.data() + unread_bytes, header.position);
+  return unread;
+}
+
+}  // namespace griffin
