@@ -6,9 +6,18 @@
 // position alone.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/matmul.h"
+#include "impl/product.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
+constexpr std::int64_t key_block = 64;
 constexpr int head_group = 6;  // heads that share a pass over the keys
 
 /// The keys that lie behind one another in memory, from some position on.

@@ -7,8 +7,18 @@
 // the inner products in attention.h. Blocks at the ends of a window go row by row.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/attention.h"
+#include "impl/product.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
+
+constexpr std::int64_t query_tile = 96;  // queries of a tile at most
 
 /// Queries of rows [row, row + rows) and heads [head, head + heads); query n is row n / heads.
 struct QueryTile {
@@ -27,6 +37,11 @@ struct AttentionScratch {
   float* queries;  // tiles of tile_rows or fewer queries [lane in lane_order, step, query]
   float* scores;   // [query, key]
 };
+
+std::int64_t attention_scratch(std::int64_t head_dim) noexcept {
+  const std::int64_t dim = (head_dim + 15) / 16 * 16;
+  return ((2 * key_block + query_tile) * dim + query_tile * key_block) * 4;
+}
 
 inline AttentionScratch scratch_of(const AttentionArgs& p) {
   const std::int64_t dim = (p.head_dim + 15) / 16 * 16;

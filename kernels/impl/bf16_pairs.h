@@ -7,13 +7,25 @@
 // multiply-add a row. There a lane is an output: weights are packed in panels of 16 columns, S_j is
 // summed for one j after the other, and partial sums are added in the same tree. Same operations,
 // same order, same bits; and a load of weights feeds all rows of the tile.
+// Empty where there is no vdpbf16ps.
 #pragma once
+
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/operand.h"
+#include "impl/product.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
+#ifdef __AVX512BF16__
 
 namespace griffin::kernels {
 namespace {
 
 constexpr int pair_lanes = 16;
 constexpr int pair_rows = 8;  // of a tile: 8 x 3 sums, 3 weights and an activation of 32 registers
+static_assert(common_tiling.pack_rows % pair_rows == 0);
 constexpr int pair_panels = 3;                          // of 16 columns
 constexpr std::int64_t block_columns = 2 * pair_lanes;  // elements of `in` in one vector
 
@@ -172,7 +184,7 @@ inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, co
 /// Many rows.
 inline void multiply_panels(const MatmulArgs& p) {
   const std::int64_t panel_bytes = blocks_of(p.in) * 64 * 16;
-  const std::int64_t room = matmul_scratch(p.in) / (panel_bytes > 0 ? panel_bytes : 1);
+  const std::int64_t room = product_scratch(p.in) / (panel_bytes > 0 ? panel_bytes : 1);
   const std::int64_t steps = (p.rows + pair_rows - 1) / pair_rows * pair_lanes;
   char* panel = static_cast<char*>(p.scratch);
   for (std::int64_t o = p.out_begin; o < p.out_end;) {
@@ -340,3 +352,5 @@ inline void fill_bf16_pairs(Table& table) {
 
 }  // namespace
 }  // namespace griffin::kernels
+
+#endif  // __AVX512BF16__

@@ -5,6 +5,14 @@
 // `in` and one horizontal sum at the end, so its bits do not depend on the tile it falls in.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/convert.h"
+#include "impl/product.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 

@@ -2,9 +2,18 @@
 // Activations rounded to int8, a scale for every row and group.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/operand.h"
+#include "simd/math.h"
+#include "simd/quads.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
+static_assert(common_tiling.pack_rows % quad_rows == 0);
 constexpr int quads_per_group = static_cast<int>(group_width) / 4;
 
 /// Where things lie in a packed operand. Tiles of up to quad_rows rows follow one another; with A

@@ -6,6 +6,16 @@
 // the groups: the bits of an element depend neither on the tile nor on the instruction set.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/embed_quantized.h"
+#include "impl/operand.h"
+#include "impl/pack_int8.h"
+#include "impl/product.h"
+#include "simd/quads.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
@@ -290,7 +300,7 @@ void matmul_int4(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t wide_bytes = x.groups * int8_block;
-  const std::int64_t room = matmul_scratch(p.in) / (wide_bytes > 0 ? wide_bytes : 1);
+  const std::int64_t room = product_scratch(p.in) / (wide_bytes > 0 ? wide_bytes : 1);
   char* wide = static_cast<char*>(p.scratch);
   const std::int64_t end = last_panel(p);
   for (std::int64_t panel = first_panel(p); panel < end;) {
