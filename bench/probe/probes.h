@@ -25,8 +25,8 @@ Operand best_arithmetic(Operand wanted) noexcept;
 double probe_peak(Operand arithmetic, int threads);
 
 /// The same with the vectors of one instruction set, which this CPU must have: what its kernels
-/// could make of it, where the functions above say what the CPU could.
-/// Throws Error(unsupported) for a table whose arithmetic no one has written a probe for.
+/// could make of it, where the functions above say what the CPU could. probe_peak throws
+/// Error(unsupported) for a table whose arithmetic no one has written a probe for.
 Operand best_arithmetic(Operand wanted, const kernels::Table& table) noexcept;
 double probe_peak(Operand arithmetic, const kernels::Table& table, int threads);
 

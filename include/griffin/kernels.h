@@ -209,11 +209,13 @@ struct GeluGateArgs {
   std::int64_t width;
 };
 
-/// cos and sin of position * frequency for `rows` consecutive positions. The product is rounded to
-/// float32 as in the reference; sine and cosine of it are exact to float32. Split along rows.
+/// cos and sin of position * frequency for `rows` consecutive positions. The position and the
+/// product are rounded to float32 as in the reference, so that from 2^24 on neighbouring positions
+/// coincide. Sine and cosine of the product are exact to float32, however large it is; between 2^23
+/// and 2^30 they are within 6e-8. Split along rows.
 struct RopeAnglesArgs {
   std::int64_t position;   // of row 0
-  const float* frequency;  // [pairs]
+  const float* frequency;  // [pairs], >= 0
   float* cos_sin;          // [rows, 2 pairs]: cosines, then sines
   std::int64_t rows;
   std::int64_t pairs;
