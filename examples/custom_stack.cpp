@@ -17,7 +17,7 @@ struct MovingAverage {
   std::int64_t width = 0;
   std::int64_t slot = 0;
 
-  std::size_t workspace_bytes(std::int64_t rows) const {
+  std::size_t workspace_bytes(const griffin::kernels::Table&, std::int64_t rows) const {
     return 2 * griffin::Workspace::matrix_bytes(rows, width);
   }
 
@@ -133,10 +133,10 @@ int main() try {
   constexpr std::int64_t rows = 24;
   std::vector<std::int32_t> tokens(rows);
   std::iota(tokens.begin(), tokens.end(), 100);
-  griffin::Context context(
-      kernels(), griffin::available_cores(),
-      std::max(stack.first.workspace_bytes(rows), stack.ours.workspace_bytes(rows)),
-      config.mlp_width, 1);
+  griffin::Context context(kernels(), griffin::available_cores(),
+                           std::max(stack.first.workspace_bytes(kernels(), rows),
+                                    stack.ours.workspace_bytes(kernels(), rows)),
+                           config.mlp_width, 1);
 
   griffin::Sequence sequence = stack.sequence();
   const std::vector<float> whole = stack.run(context, sequence, tokens);

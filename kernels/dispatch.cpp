@@ -2,9 +2,9 @@
 // Which kernels run on this machine. Compiled for the lowest CPU; asks before it offers.
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "griffin/kernels.h"
-#include "isa_files.h"
 
 #ifdef GRIFFIN_X86
 #include <cpuid.h>
@@ -14,22 +14,16 @@
 #endif
 
 namespace griffin::kernels {
+
+#define GRIFFIN_ISA(name, base, condition) void fill_##name(Table& table) noexcept;
+#include "isas.inc"
+#undef GRIFFIN_ISA
+
 namespace {
 
-constexpr int max_tables = 5;
-
-struct Tables {
-  Table items[max_tables] = {};  // worst first while they are made: each starts from the one below
-  int count = 0;
-
-  void add(void (*fill)(Table&) noexcept) noexcept {
-    if (count > 0) items[count] = items[count - 1];
-    fill(items[count]);
-    ++count;
-  }
-};
-
 #ifdef GRIFFIN_X86
+#define CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
+
 bool has_f16c() noexcept {
   unsigned eax = 0;
   unsigned ebx = 0;
@@ -37,30 +31,11 @@ bool has_f16c() noexcept {
   unsigned edx = 0;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
-
-// These ask the operating system too: it must save the wider registers.
-bool runs_avx2() noexcept {
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 && has_f16c();
-}
-
-bool runs_avx512() noexcept {
-  return runs_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
-         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-         __builtin_cpu_supports("avx512vl") != 0;
-}
-
-bool runs_avx512_vnni() noexcept {
-  return runs_avx512() && __builtin_cpu_supports("avx512vnni") != 0;
-}
-
-bool runs_avx512_bf16() noexcept {
-  return runs_avx512_vnni() && __builtin_cpu_supports("avx512bf16") != 0;
-}
 #endif
 
 #ifdef GRIFFIN_NEON
 /// Elsewhere than on Linux there is no common way to ask.
-bool runs_neon_dotprod() noexcept {
+bool linux_has_dotprod() noexcept {
 #if defined(__linux__)
   constexpr unsigned long asimd_dot_product = 1UL << 20;  // HWCAP_ASIMDDP
   return (getauxval(AT_HWCAP) & asimd_dot_product) != 0;
@@ -70,24 +45,50 @@ bool runs_neon_dotprod() noexcept {
 }
 #endif
 
-Tables make_tables() noexcept {
-  Tables tables;
-  tables.add(fill_scalar);
-#ifdef GRIFFIN_NEON
-  tables.add(fill_neon);  // every AArch64 has it
-  if (runs_neon_dotprod()) tables.add(fill_neon_dotprod);
-#endif
-#ifdef GRIFFIN_X86
-  if (runs_avx2()) tables.add(fill_avx2);
-  if (runs_avx512()) tables.add(fill_avx512);
-  if (runs_avx512_vnni()) tables.add(fill_avx512_vnni);
-  if (runs_avx512_bf16()) tables.add(fill_avx512_bf16);
-#endif
-  return tables;
+/// An instruction set that this build has kernels for.
+struct Isa {
+  const char* name;
+  const char* base;  // the set that it extends; "" for the first
+  bool (*runs)() noexcept;
+  void (*fill)(Table& table) noexcept;  // puts its kernels in the place of those of `base`
+};
+
+constexpr Isa isas[] = {
+#define GRIFFIN_ISA(name, base, condition) \
+  {#name, #base, []() noexcept -> bool { return condition; }, fill_##name},
+#include "isas.inc"
+#undef GRIFFIN_ISA
+};
+
+const Table* find(const Table* tables, int count, const char* name) noexcept {
+  for (int i = 0; i < count; ++i) {
+    if (std::strcmp(tables[i].name, name) == 0) return tables + i;
+  }
+  return nullptr;
 }
 
+/// Those that run here, lowest first.
+struct Tables {
+  Table items[std::size(isas)] = {};
+  int count = 0;
+
+  Tables() noexcept {
+    for (std::size_t i = 0; i < std::size(isas); ++i) add(isas[i], static_cast<int>(i));
+  }
+
+  void add(const Isa& isa, int level) noexcept {
+    const Table* base = find(items, count, isa.base);
+    if ((level > 0 && base == nullptr) || !isa.runs()) return;
+    Table& table = items[count++];
+    if (base != nullptr) table = *base;
+    table.name = isa.name;
+    table.level = level;
+    isa.fill(table);
+  }
+};
+
 const Tables& all_tables() noexcept {
-  static const Tables tables = make_tables();
+  static const Tables tables;
   return tables;
 }
 
@@ -104,10 +105,7 @@ const Table& table_at(int index) noexcept {
 
 const Table* find_table(const char* name) noexcept {
   if (name == nullptr || *name == '\0') return &table_at(0);
-  for (int i = 0; i < table_count(); ++i) {
-    if (std::strcmp(table_at(i).name, name) == 0) return &table_at(i);
-  }
-  return nullptr;
+  return find(all_tables().items, table_count(), name);
 }
 
 const Table* default_table() noexcept {

@@ -22,7 +22,7 @@ constexpr std::int64_t scan_scratch(std::int64_t rows) noexcept {
 using AssociativeScan = void (*)(const kernels::LinearScanArgs& args, float* scratch);
 
 void associative_scan_portable(const kernels::LinearScanArgs& args, float* scratch);
-#ifdef GRIFFIN_BENCH_X86
+#ifdef GRIFFIN_X86
 void associative_scan_avx2(const kernels::LinearScanArgs& args, float* scratch);
 void associative_scan_avx512(const kernels::LinearScanArgs& args, float* scratch);
 #endif

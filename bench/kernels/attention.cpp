@@ -15,7 +15,7 @@ constexpr std::int64_t position = window;
 Work work_of(const Table& table, std::int64_t rows, std::int64_t row_bytes) {
   const std::int64_t seen = window + 1;
   return {static_cast<double>(2 * window * row_bytes),
-          4.0 * static_cast<double>(rows * heads * seen * head_dim), Operand::f32, table.isa};
+          4.0 * static_cast<double>(rows * heads * seen * head_dim), Operand::f32, &table};
 }
 
 void run_attention(Lab& lab, benchmark::State& state, const Table& table, Dtype storage,

@@ -18,7 +18,7 @@ struct PerElement {
 
 Work work_of(const Table& table, std::int64_t elements, const PerElement& one) {
   const auto n = static_cast<double>(elements);
-  return {one.bytes * n, one.flops * n, Operand::f32, table.isa, one.arrays_read, n};
+  return {one.bytes * n, one.flops * n, Operand::f32, &table, one.arrays_read, n};
 }
 
 void run_conv1d(Lab& lab, benchmark::State& state, const Table& table) {

@@ -47,14 +47,21 @@ Buffer weights_pattern() {
   return pattern;
 }
 
-}  // namespace
+std::size_t most_scratch() {
+  std::int64_t most = 0;
+  for (int i = 0; i < kernels::table_count(); ++i) {
+    const kernels::Table& table = kernels::table_at(i);
+    most = std::max({most, table.product_scratch(mlp_width), table.attention_scratch(head_dim)});
+  }
+  return static_cast<std::size_t>(most);
+}
 
-static_assert(kernels::matmul_scratch(mlp_width) <= 1 << 20);
-static_assert(kernels::attention_scratch(head_dim) <= 1 << 20);
+}  // namespace
 
 Lab::Lab(const Settings& settings)
     : settings_(settings),
-      scratch_(scratch_per_thread * static_cast<std::size_t>(settings.threads)) {}
+      scratch_per_thread_(most_scratch()),
+      scratch_(scratch_per_thread_ * static_cast<std::size_t>(settings.threads)) {}
 
 const std::byte* Lab::weights(std::size_t bytes) {
   if (weights_.size() < bytes) {
@@ -76,7 +83,7 @@ double Lab::memory_seconds(const Work& work) {
 
 double Lab::floor_seconds(const Work& work) {
   const double reading = memory_seconds(work);
-  const double multiplying = work.flops / probe_peak(work.arithmetic, work.isa, threads());
+  const double multiplying = work.flops / probe_peak(work.arithmetic, *work.table, threads());
   bound_ = reading > multiplying ? "memory" : arithmetic_name(work.arithmetic);
   return std::max(reading, multiplying);
 }

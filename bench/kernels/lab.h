@@ -31,7 +31,7 @@ struct Work {
   double bytes;
   double flops;
   Operand arithmetic;
-  kernels::Isa isa;
+  const kernels::Table* table;  // that computes it
   int streams = 0;        // arrays that are read, if one of the same length is written: StreamProbe
   double elements = 0.0;  // for ns/element, where that is worth saying
 };
@@ -50,9 +50,9 @@ class Lab {
   /// whatever they are read as, from any cache line on.
   const std::byte* weights(std::size_t bytes);
 
-  /// For one worker: matmul_scratch(widest) or attention_scratch(head_dim) bytes.
+  /// For one worker of any table: as much as product_scratch or attention_scratch of the shapes.
   std::byte* scratch(int worker) noexcept {
-    return scratch_.data() + static_cast<std::size_t>(worker) * scratch_per_thread;
+    return scratch_.data() + static_cast<std::size_t>(worker) * scratch_per_thread_;
   }
 
   /// Times body(), with the ceilings measured before and after, and reports the counters.
@@ -71,8 +71,6 @@ class Lab {
   }
 
  private:
-  static constexpr std::size_t scratch_per_thread = std::size_t{1} << 20;
-
   double floor_seconds(const Work& work);
   double memory_seconds(const Work& work);
   void report(benchmark::State& state, const Work& work, double floor, double seconds) const;
@@ -81,6 +79,7 @@ class Lab {
   std::optional<BandwidthProbe> reading_;
   std::optional<StreamProbe> streaming_;
   const char* bound_ = "";
+  std::size_t scratch_per_thread_;
   Buffer weights_;
   Buffer scratch_;
 };

@@ -15,7 +15,7 @@ using kernels::Table;
 void run_argmax(Lab& lab, benchmark::State& state, const Table& table) {
   Streams logits(lab, vocab, 1);
   const auto n = static_cast<double>(vocab);
-  lab.measure(state, {4 * n, n, Operand::f32, table.isa, 0, n}, [&] {
+  lab.measure(state, {4 * n, n, Operand::f32, &table, 0, n}, [&] {
     benchmark::DoNotOptimize(table.argmax({.x = logits[0], .count = vocab}));
     logits.next();
   });
@@ -26,7 +26,7 @@ void run_rope_angles(Lab& lab, benchmark::State& state, const Table& table) {
   Buffer frequency = random_floats(rotated_pairs);
   Buffer cos_sin = random_floats(chunk * 2 * rotated_pairs);
   const auto n = static_cast<double>(chunk * 2 * rotated_pairs);
-  lab.measure(state, {4 * n, 2 * n, Operand::f32, table.isa, 1, n}, [&] {
+  lab.measure(state, {4 * n, 2 * n, Operand::f32, &table, 1, n}, [&] {
     parallel_for(lab.threads(), chunk, 1, [&](std::int64_t begin, std::int64_t end) {
       table.rope_angles({.position = window + begin,
                          .frequency = floats(frequency),
@@ -55,7 +55,7 @@ void run_embed(Lab& lab, benchmark::State& state, const Table& table, Dtype stor
   std::uint32_t token = 1;
   const auto n = static_cast<double>(chunk * width);
   const double read = static_cast<double>(bytes) / static_cast<double>(vocab * width);
-  lab.measure(state, {(read + 4) * n, n, Operand::f32, table.isa, 1, n}, [&] {
+  lab.measure(state, {(read + 4) * n, n, Operand::f32, &table, 1, n}, [&] {
     for (std::int32_t& t : tokens) {
       token = token * 1664525U + 1013904223U;
       t = static_cast<std::int32_t>((token >> 8U) % static_cast<std::uint32_t>(vocab));

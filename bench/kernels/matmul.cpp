@@ -35,11 +35,6 @@ std::int64_t weight_bytes(Product product, std::int64_t in, std::int64_t out) {
   return static_cast<std::int64_t>(WeightView{nullptr, product.weights, out, in}.bytes());
 }
 
-/// The arithmetic of the product, if the instruction set has it.
-Operand arithmetic_of(Product product, kernels::Isa isa) {
-  return best_arithmetic(product.operand, isa);
-}
-
 /// Activations of `blocks` blocks side by side, as the product takes them.
 class Activations {
  public:
@@ -47,7 +42,7 @@ class Activations {
               std::int64_t blocks = 1)
       : rows_(random_floats(rows * in * blocks)) {
     const Operand operand = product.operand;
-    const std::int64_t bytes = kernels::operand_bytes(operand, rows, in);
+    const std::int64_t bytes = table.operand_bytes(operand, rows, in);
     if (bytes == 0) return;
     packed_ = Buffer(static_cast<std::size_t>(bytes * blocks));
     for (std::int64_t n = 0; n < blocks; ++n) {
@@ -69,7 +64,7 @@ class Activations {
 
 Work work_of(const Table& table, Product product, std::int64_t bytes, std::int64_t multiplied) {
   return {static_cast<double>(bytes), 2.0 * static_cast<double>(multiplied),
-          arithmetic_of(product, table.isa), table.isa};
+          best_arithmetic(product.operand, table), &table};
 }
 
 void run_matmul(Lab& lab, benchmark::State& state, const Table& table, Product product,
@@ -129,13 +124,13 @@ void run_block_diagonal(Lab& lab, benchmark::State& state, const Table& table, P
 void run_pack(Lab& lab, benchmark::State& state, const Table& table, Operand operand,
               std::int64_t in, std::int64_t rows) {
   Buffer x = random_floats(rows * in);
-  const std::int64_t bytes = kernels::operand_bytes(operand, rows, in);
+  const std::int64_t bytes = table.operand_bytes(operand, rows, in);
   Buffer packed(static_cast<std::size_t>(bytes));
   const auto elements = static_cast<double>(rows * in);
-  const Work work = {4.0 * elements + static_cast<double>(bytes), elements, Operand::f32, table.isa,
+  const Work work = {4.0 * elements + static_cast<double>(bytes), elements, Operand::f32, &table,
                      1};
   lab.measure(state, work, [&] {
-    parallel_for(lab.threads(), rows, kernels::operand_rows,
+    parallel_for(lab.threads(), rows, table.tiling.pack_rows,
                  [&](std::int64_t begin, std::int64_t end) {
                    table.pack[index_of(operand)]({.x = floats(x),
                                                   .x_stride = in,

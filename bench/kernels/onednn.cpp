@@ -34,8 +34,8 @@ constexpr Types all_types[] = {
 };
 
 /// Of the best kernels here: oneDNN chooses for itself.
-kernels::Isa best_isa() {
-  return kernels::find_table(nullptr)->isa;
+const kernels::Table& best_table() {
+  return kernels::table_at(0);
 }
 
 dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const Types& types,
@@ -102,7 +102,7 @@ void run_product(Lab& lab, benchmark::State& state, const Types& types, const Sh
   Product product(lab, types, shape, rows);
   const Work work = {static_cast<double>(product.weight_bytes()),
                      2.0 * static_cast<double>(rows * shape.in * shape.out),
-                     best_arithmetic(types.arithmetic, best_isa()), best_isa()};
+                     best_arithmetic(types.arithmetic, best_table()), &best_table()};
   lab.measure(state, work, [&] { product.run(); });
   state.SetLabel(std::string(lab.bound()) + " " + product.implementation());
 }

@@ -25,15 +25,15 @@ LinearScanArgs linear_scan_args(const Streams& arrays, Buffer& h, std::int64_t r
 }
 
 /// Two arrays in, one out, a multiply-add: every way to compute it is credited with the same work.
-Work linear_scan_work(kernels::Isa isa, std::int64_t rows) {
+Work linear_scan_work(const Table* table, std::int64_t rows) {
   const auto n = static_cast<double>(rows * lru_width);
-  return {12 * n, 2 * n, Operand::f32, isa, 2, n};
+  return {12 * n, 2 * n, Operand::f32, table, 2, n};
 }
 
 void run_linear_scan(Lab& lab, benchmark::State& state, const Table& table, std::int64_t rows) {
   Streams arrays(lab, rows * lru_width, 3);
   Buffer h = random_floats(lru_width);
-  lab.measure(state, linear_scan_work(table.isa, rows), [&] {
+  lab.measure(state, linear_scan_work(&table, rows), [&] {
     parallel_for(lab.threads(), lru_width, 16, [&](std::int64_t begin, std::int64_t end) {
       LinearScanArgs args = linear_scan_args(arrays, h, rows);
       args.begin = begin;
@@ -45,22 +45,22 @@ void run_linear_scan(Lab& lab, benchmark::State& state, const Table& table, std:
 }
 
 struct Associative {
-  kernels::Isa isa;
+  const Table* table;  // whose vectors it has
   const char* name;
   AssociativeScan run;
 };
 
 /// With the widest vectors that run here.
 Associative best_associative() {
-#ifdef GRIFFIN_BENCH_X86
-  if (kernels::find_table("avx512") != nullptr) {
-    return {kernels::Isa::avx512, "avx512", associative_scan_avx512};
+#ifdef GRIFFIN_X86
+  if (const Table* table = kernels::find_table("avx512")) {
+    return {table, "avx512", associative_scan_avx512};
   }
-  if (kernels::find_table("avx2") != nullptr) {
-    return {kernels::Isa::avx2, "avx2", associative_scan_avx2};
+  if (const Table* table = kernels::find_table("avx2")) {
+    return {table, "avx2", associative_scan_avx2};
   }
 #endif
-  return {kernels::Isa::scalar, "portable", associative_scan_portable};
+  return {kernels::find_table("scalar"), "portable", associative_scan_portable};
 }
 
 /// Throws unless it computes what the kernel computes.
@@ -92,7 +92,7 @@ void run_associative(Lab& lab, benchmark::State& state, const Associative& scan,
   const std::int64_t room = scan_scratch(rows);
   Buffer scratch(static_cast<std::size_t>(room * lab.threads()) * sizeof(float), Fill::zeros);
   check(linear_scan_args(arrays, h, rows), scan, floats(scratch));
-  lab.measure(state, linear_scan_work(scan.isa, rows), [&] {
+  lab.measure(state, linear_scan_work(scan.table, rows), [&] {
     parallel_for(lab.threads(), lru_width, scan_strip,
                  [&](std::int64_t begin, std::int64_t end, int worker) {
                    LinearScanArgs args = linear_scan_args(arrays, h, rows);
@@ -148,9 +148,9 @@ class RgLruCase {
 
 /// Three arrays in, one out. As arithmetic: two sigmoids of 3 operations, exp, expm1, sqrt and 7
 /// more; a function counts as one.
-Work rg_lru_work(kernels::Isa isa, std::int64_t rows) {
+Work rg_lru_work(const Table* table, std::int64_t rows) {
   const auto n = static_cast<double>(rows * lru_width);
-  return {16 * n, 16 * n, Operand::f32, isa, 3, n};
+  return {16 * n, 16 * n, Operand::f32, table, 3, n};
 }
 
 void run_rg_lru(Lab& lab, benchmark::State& state, const Table& table) {
@@ -162,7 +162,7 @@ void run_rg_lru(Lab& lab, benchmark::State& state, const Table& table) {
   };
   run(rg_lru_libm);
   const double libm = run(rg_lru_libm);
-  lab.measure(state, rg_lru_work(table.isa, rows_of_prompt),
+  lab.measure(state, rg_lru_work(&table, rows_of_prompt),
               [&] { data.run(lab.threads(), table.rg_lru); });
   const auto elements = static_cast<double>(rows_of_prompt * lru_width);
   state.counters["libm/time"] = 1e9 * libm / elements / state.counters["ns/element"];
@@ -170,7 +170,7 @@ void run_rg_lru(Lab& lab, benchmark::State& state, const Table& table) {
 
 void run_rg_lru_libm(Lab& lab, benchmark::State& state) {
   RgLruCase data(lab, rows_of_prompt);
-  lab.measure(state, rg_lru_work(kernels::Isa::scalar, rows_of_prompt),
+  lab.measure(state, rg_lru_work(kernels::find_table("scalar"), rows_of_prompt),
               [&] { data.run(lab.threads(), rg_lru_libm); });
 }
 

@@ -38,7 +38,11 @@ std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes);
 void stream_portable(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_portable;
 
-#ifdef GRIFFIN_BENCH_X86
+#ifdef GRIFFIN_NEON
+extern const MultiplyAdd int8_dotprod;  // sdot
+#endif
+
+#ifdef GRIFFIN_X86
 std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes);
 void stream_avx2(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_avx2;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "griffin/core/parallel.h"
 #include "probe/isa_files.h"
@@ -25,30 +26,17 @@ constexpr std::int64_t rounds = 1 << 15;             // between two looks at the
 
 std::atomic<std::uint64_t> sink;  // takes the results, so that they have to be computed
 
+/// How memory is best read and written here.
 struct Chosen {
   isa::Read read = isa::read_portable;
   isa::Stream stream = isa::stream_portable;
-  isa::MultiplyAdd f32 = isa::f32_portable;
-  isa::MultiplyAdd bf16 = {nullptr, 0};
-  isa::MultiplyAdd int8 = {nullptr, 0};
 };
 
 Chosen choose() {
   Chosen chosen;
-#ifdef GRIFFIN_BENCH_X86
-  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
-    chosen.read = isa::read_avx2;
-    chosen.stream = isa::stream_avx2;
-    chosen.f32 = isa::f32_avx2;
-    chosen.int8 = isa::int8_avx2;
-  }
-  if (__builtin_cpu_supports("avx512f") != 0) {
-    chosen.read = isa::read_avx512;
-    chosen.stream = isa::stream_avx512;
-    chosen.f32 = isa::f32_avx512;
-    if (__builtin_cpu_supports("avx512bf16") != 0) chosen.bf16 = isa::bf16_avx512;
-    if (__builtin_cpu_supports("avx512vnni") != 0) chosen.int8 = isa::int8_avx512;
-  }
+#ifdef GRIFFIN_X86
+  if (kernels::find_table("avx2") != nullptr) chosen = {isa::read_avx2, isa::stream_avx2};
+  if (kernels::find_table("avx512") != nullptr) chosen = {isa::read_avx512, isa::stream_avx512};
 #endif
   return chosen;
 }
@@ -58,27 +46,37 @@ const Chosen& chosen() {
   return once;
 }
 
-const isa::MultiplyAdd& multiply_add(Operand arithmetic) {
-  return arithmetic == Operand::f32    ? chosen().f32
-         : arithmetic == Operand::bf16 ? chosen().bf16
-                                       : chosen().int8;
-}
+/// The instructions that a table brings for operands: what Table::arithmetic may say.
+struct Instruction {
+  std::string_view table;
+  Operand operand;
+  const isa::MultiplyAdd& probe;
+};
 
-/// Of one instruction set; null if it has no such instruction.
-isa::MultiplyAdd multiply_add(Operand arithmetic, kernels::Isa isa) {
-#ifdef GRIFFIN_BENCH_X86
-  if (isa == kernels::Isa::avx2) {
-    if (arithmetic == Operand::int8) return isa::int8_avx2;
-    if (arithmetic == Operand::f32) return isa::f32_avx2;
-  } else if (isa >= kernels::Isa::avx512) {
-    if (arithmetic == Operand::f32) return isa::f32_avx512;
-    if (arithmetic == Operand::int8 && isa >= kernels::Isa::avx512_vnni) return chosen().int8;
-    if (arithmetic == Operand::bf16 && isa == kernels::Isa::avx512_bf16) return chosen().bf16;
-  }
+const isa::MultiplyAdd& multiply_add(Operand arithmetic, const kernels::Table& table) {
+  static const Instruction instructions[] = {
+      {"scalar", Operand::f32, isa::f32_portable},
+#ifdef GRIFFIN_NEON
+      {"neon", Operand::f32, isa::f32_portable},
+      {"neon_dotprod", Operand::int8, isa::int8_dotprod},
 #endif
-  const bool baseline = isa < kernels::Isa::avx2;  // and NEON
-  if (baseline && arithmetic == Operand::f32) return isa::f32_portable;
-  return {nullptr, 0};
+#ifdef GRIFFIN_X86
+      {"avx2", Operand::f32, isa::f32_avx2},
+      {"avx2", Operand::int8, isa::int8_avx2},
+      {"avx512", Operand::f32, isa::f32_avx512},
+      {"avx512_vnni", Operand::int8, isa::int8_avx512},
+      {"avx512_bf16", Operand::bf16, isa::bf16_avx512},
+#endif
+  };
+  const char* brought_by = table.arithmetic[kernels::index_of(arithmetic)];
+  for (const Instruction& known : instructions) {
+    if (brought_by != nullptr && known.table == brought_by && known.operand == arithmetic) {
+      return known.probe;
+    }
+  }
+  throw Error(ErrorCode::unsupported, std::string("bench/probe knows no peak of ") +
+                                          arithmetic_name(arithmetic) + " of " +
+                                          (brought_by != nullptr ? brought_by : table.name));
 }
 
 /// Lets every thread call `work(thread, step)`, which says how much it did, until the time is over.
@@ -108,23 +106,21 @@ double peak_of(const isa::MultiplyAdd& probe, int threads) {
 }  // namespace
 
 Operand best_arithmetic(Operand wanted) noexcept {
-  if (wanted == Operand::int8 && chosen().int8.run == nullptr) {
-    wanted = Operand::bf16;
-  }
-  if (wanted == Operand::bf16 && chosen().bf16.run == nullptr) wanted = Operand::f32;
-  return wanted;
+  const kernels::Table& best = kernels::table_at(0);
+  if (wanted == Operand::int8 && best_arithmetic(wanted, best) != wanted) wanted = Operand::bf16;
+  return best_arithmetic(wanted, best);
 }
 
-Operand best_arithmetic(Operand wanted, kernels::Isa isa) noexcept {
-  return multiply_add(wanted, isa).run != nullptr ? wanted : Operand::f32;
+Operand best_arithmetic(Operand wanted, const kernels::Table& table) noexcept {
+  return table.arithmetic[kernels::index_of(wanted)] != nullptr ? wanted : Operand::f32;
 }
 
 double probe_peak(Operand arithmetic, int threads) {
-  return peak_of(multiply_add(arithmetic), threads);
+  return probe_peak(arithmetic, kernels::table_at(0), threads);
 }
 
-double probe_peak(Operand arithmetic, kernels::Isa isa, int threads) {
-  return peak_of(multiply_add(arithmetic, isa), threads);
+double probe_peak(Operand arithmetic, const kernels::Table& table, int threads) {
+  return peak_of(multiply_add(arithmetic, table), threads);
 }
 
 void BandwidthProbe::Unmap::operator()(std::byte* mapped) const noexcept {

@@ -12,7 +12,7 @@
 
 namespace griffin::bench {
 
-/// The instruction that multiplies and adds such operands, each twice as fast as the one before it.
+/// The instruction that multiplies and adds such operands, each faster than the one before it.
 constexpr const char* arithmetic_name(Operand operand) noexcept {
   return operand == Operand::f32 ? "f32 fma" : operand == Operand::bf16 ? "bf16 dot" : "int8 dot";
 }
@@ -25,9 +25,10 @@ Operand best_arithmetic(Operand wanted) noexcept;
 double probe_peak(Operand arithmetic, int threads);
 
 /// The same with the vectors of one instruction set, which this CPU must have: what its kernels
-/// could make of it, where the functions above say what the CPU could.
-Operand best_arithmetic(Operand wanted, kernels::Isa isa) noexcept;
-double probe_peak(Operand arithmetic, kernels::Isa isa, int threads);
+/// could make of it, where the functions above say what the CPU could. probe_peak throws
+/// Error(unsupported) for a table whose arithmetic no one has written a probe for.
+Operand best_arithmetic(Operand wanted, const kernels::Table& table) noexcept;
+double probe_peak(Operand arithmetic, const kernels::Table& table, int threads);
 
 /// Reads a buffer much larger than any cache as fast as we know how. It is kept, because filling
 /// it takes longer than reading it.

@@ -43,16 +43,6 @@ constexpr unsigned index_of(Operand operand) noexcept {
   return static_cast<unsigned>(operand);
 }
 
-enum class Isa : std::uint8_t {
-  scalar,
-  neon,
-  neon_dotprod,
-  avx2,
-  avx512,
-  avx512_vnni,
-  avx512_bf16,
-};
-
 /// A quantised matrix is cut into panels of 16 rows (outputs) and groups of 128 columns (inputs),
 /// padded with zeros. A block holds one group of one panel; the blocks of a panel follow one
 /// another. Byte (q, o, i) of a block is input 4 q + i of output o:
@@ -75,29 +65,25 @@ constexpr std::int64_t groups_of(std::int64_t in) noexcept {
   return (in + group_width - 1) / group_width;
 }
 
-/// Room for the packed operand of `rows` rows. Cache lines, whatever the instruction set.
-constexpr std::int64_t operand_bytes(Operand operand, std::int64_t rows, std::int64_t in) noexcept {
-  if (operand == Operand::f32) return 0;
-  if (operand == Operand::bf16) return rows * ((in + 31) / 32 * 64);
-  const std::int64_t of_group = group_width + 4 + 4 * runs_per_group + 4;  // values, sums, scale
-  return (rows * groups_of(in) * of_group + 63) / 64 * 64;
-}
+/// Facts of one instruction set for whoever shares out its work: in what steps it is done well, and
+/// may be split at all. No bit of a result depends on them.
+struct Tiling {
+  std::int64_t pack_rows;        // rows are packed in shares that begin at multiples of this
+  std::int64_t pack_columns;     // so are columns, where they are packed as they are computed
+  std::int64_t column_multiple;  // columns of a product are shared out at multiples of this
+  std::int64_t strip_columns;    // of a product of many rows, to compute before going on with them;
+                                 // a multiple of pack_columns
+  std::int64_t few_rows;         // up to so many, all columns are one stream of weights
+  std::int64_t scan_columns;     // channels whose gates are computed and scanned together; a
+                                 // multiple of pack_columns
+};
 
-/// Scratch that the product of a packed operand takes, per thread: a few panels that fit the
-/// second-level cache, or one at least.
-constexpr std::int64_t matmul_scratch(std::int64_t in) noexcept {
-  const std::int64_t panel = groups_of(in) * group_width * panel_rows * 2;
-  return panel > 1 << 20 ? panel : 1 << 20;
-}
-
-/// Rows of activations -> operand. Split along rows, at multiples of operand_rows, and along `in`,
-/// at multiples of operand_columns.
-inline constexpr std::int64_t operand_rows = 8;
-inline constexpr std::int64_t operand_columns = group_width;
+/// Rows of activations -> operand. Split along rows, at multiples of Tiling::pack_rows, and along
+/// `in`, at multiples of Tiling::pack_columns.
 struct PackArgs {
   const float* x;  // [rows, in_end - in_begin]
   std::int64_t x_stride;
-  void* operand;  // operand_bytes(..., rows, in), on a cache line
+  void* operand;  // Table::operand_bytes(..., rows, in), on a cache line
   std::int64_t rows;
   std::int64_t in;
   std::int64_t row_begin;
@@ -126,7 +112,7 @@ struct MatmulArgs {
   std::int64_t out_begin;
   std::int64_t out_end;
   Write write;
-  void* scratch;  // matmul_scratch(in) bytes on a cache line, for packed operands
+  void* scratch;  // Table::product_scratch(in) bytes on a cache line, for packed operands
 };
 
 /// y[r, n B + j] = sum_i x[r, n B + i] w[n, j, i] + bias[n B + j], for columns in [begin, end)
@@ -222,11 +208,13 @@ struct GeluGateArgs {
   std::int64_t width;
 };
 
-/// cos and sin of position * frequency for `rows` consecutive positions. The product is rounded to
-/// float32 as in the reference; sine and cosine of it are exact to float32. Split along rows.
+/// cos and sin of position * frequency for `rows` consecutive positions. The position and the
+/// product are rounded to float32 as in the reference, so that from 2^24 on neighbouring positions
+/// coincide. Sine and cosine of the product are exact to float32, however large it is; between 2^23
+/// and 2^30 they are within 6e-8. Split along rows.
 struct RopeAnglesArgs {
   std::int64_t position;   // of row 0
-  const float* frequency;  // [pairs]
+  const float* frequency;  // [pairs], >= 0
   float* cos_sin;          // [rows, 2 pairs]: cosines, then sines
   std::int64_t rows;
   std::int64_t pairs;
@@ -243,15 +231,6 @@ struct RopeArgs {
   std::int64_t head_dim;
   std::int64_t pairs;
 };
-
-/// Scratch of attention, per thread: a block of keys, one of values, and a tile of queries and
-/// their scores, as float32.
-inline constexpr std::int64_t key_block = 64;
-inline constexpr std::int64_t query_tile = 96;
-constexpr std::int64_t attention_scratch(std::int64_t head_dim) noexcept {
-  const std::int64_t dim = (head_dim + 15) / 16 * 16;
-  return ((2 * key_block + query_tile) * dim + query_tile * key_block) * 4;
-}
 
 /// Causal multi-query attention of the rows of one slice: a row at position p sees the keys at
 /// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
@@ -277,7 +256,7 @@ struct AttentionArgs {
   std::int64_t row_end;
   std::int64_t head_begin;
   std::int64_t head_end;
-  void* scratch;  // attention_scratch(head_dim) bytes on a cache line
+  void* scratch;  // Table::attention_scratch(head_dim) bytes on a cache line
 };
 
 /// x = cap tanh(x / cap), in place. Split anywhere.
@@ -311,12 +290,23 @@ struct ArgmaxArgs {
   std::int64_t count;
 };
 
-/// The kernels of one instruction set. What a set does not improve is that of the next lower one.
+/// The kernels of one instruction set. What a set does not improve is that of the one it extends.
 /// Products are f32, bf16 and f16 weights by f32, bf16 by bf16, int8 and int4 by int8; the others
 /// are null.
 struct Table {
-  Isa isa;
   const char* name;  // what GRIFFIN_ISA calls it
+  int level;         // its place among the sets of this build, of which 0 is the scalar one
+  Tiling tiling;
+  /// The table whose instructions multiply such operands, this or a lower one; null where none are
+  /// made for them, and they are widened.
+  const char* arithmetic[operands];
+
+  /// Room for the packed operand of `rows` rows: whole cache lines, 0 for Operand::f32.
+  std::int64_t (*operand_bytes)(Operand operand, std::int64_t rows, std::int64_t in) noexcept;
+  /// Scratch, per thread, of the product of a packed operand.
+  std::int64_t (*product_scratch)(std::int64_t in) noexcept;
+  /// Scratch, per thread, of attention.
+  std::int64_t (*attention_scratch)(std::int64_t head_dim) noexcept;
 
   void (*pack[operands])(const PackArgs&) noexcept;  // null for Operand::f32
   void (*matmul[dtypes][operands])(const MatmulArgs&) noexcept;
@@ -342,9 +332,8 @@ int table_count() noexcept;
 /// Table `index` of table_count(), best first.
 const Table& table_at(int index) noexcept;
 
-/// The table called `name` ("scalar", "neon", "neon_dotprod", "avx2", "avx512", "avx512_vnni",
-/// "avx512_bf16"), or the best one for a null or empty name. Null if this build has no such table
-/// or the CPU cannot run it.
+/// The table called `name`, as kernels/isas.inc has it ("scalar", "avx2", ...), or the best one for
+/// a null or empty name. Null if this build has no such table or the CPU cannot run it.
 const Table* find_table(const char* name) noexcept;
 
 /// find_table of the environment variable GRIFFIN_ISA; null if it names none that runs here.

@@ -6,10 +6,19 @@
 // position alone.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/matmul.h"
+#include "impl/tiles.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
-constexpr int head_group = 6;  // heads that share a pass over the keys
+constexpr std::int64_t key_block = 64;
+constexpr int heads_together = 6;  // heads that share a pass over the keys
 
 /// The keys that lie behind one another in memory, from some position on.
 struct KeyRun {
@@ -168,14 +177,12 @@ inline void attend_block(const AttentionArgs& p, std::int64_t row, std::int64_t 
 }
 
 /// One block of keys for `heads` heads of one row: as many at a time as share a pass over the keys.
-template <Dtype D, int H = head_group>
+template <Dtype D>
 inline void attend_row(const AttentionArgs& p, std::int64_t row, std::int64_t head,
                        std::int64_t heads, std::int64_t block, Softmax* softmax) {
-  std::int64_t h = 0;
-  for (; h + H <= heads; h += H) attend_block<D, H>(p, row, head + h, block, softmax + h);
-  if constexpr (H > 1) {
-    if (h < heads) attend_row<D, H - 1>(p, row, head + h, heads - h, block, softmax + h);
-  }
+  for_row_tiles<heads_together>(0, heads, [&]<int H>(Rows<H>, std::int64_t h) {
+    attend_block<D, H>(p, row, head + h, block, softmax + h);
+  });
 }
 
 }  // namespace

@@ -7,8 +7,18 @@
 // the inner products in attention.h. Blocks at the ends of a window go row by row.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/attention.h"
+#include "impl/tiles.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
+
+constexpr std::int64_t query_tile = 96;  // queries of a tile at most
 
 /// Queries of rows [row, row + rows) and heads [head, head + heads); query n is row n / heads.
 struct QueryTile {
@@ -27,6 +37,11 @@ struct AttentionScratch {
   float* queries;  // tiles of tile_rows or fewer queries [lane in lane_order, step, query]
   float* scores;   // [query, key]
 };
+
+std::int64_t attention_scratch(std::int64_t head_dim) noexcept {
+  const std::int64_t dim = (head_dim + 15) / 16 * 16;
+  return ((2 * key_block + query_tile) * dim + query_tile * key_block) * 4;
+}
 
 inline AttentionScratch scratch_of(const AttentionArgs& p) {
   const std::int64_t dim = (p.head_dim + 15) / 16 * 16;
@@ -55,19 +70,15 @@ inline void pack_queries(const AttentionArgs& p, const QueryTile& tile, float* t
     const std::int64_t count = left < tile_rows ? left : tile_rows;
     for_each_vec(0, p.head_dim, [&](std::int64_t c, auto lane_count) {
       for (std::int64_t a = 0; a < count; a += lanes) {
-        Vec r[lanes];
-        for (int i = 0; i < lanes; ++i) {
-          r[i] =
-              a + i < count ? load(query(p, tile, first + a + i) + c, lane_count) : broadcast(0.0F);
-        }
-        transpose(r);
         const std::int64_t width = count - a < lanes ? count - a : lanes;
-        for (int n = 0; n < lanes; ++n) {
+        const auto elements = [&](int i) {
+          return i < width ? load(query(p, tile, first + a + i) + c, lane_count) : broadcast(0.0F);
+        };
+        transpose_lanes(elements, [&](int n, Vec of_queries) {
           float* at = to + (n * steps + c / lanes) * count + a;
-          for_each_vec(0, width, [&](std::int64_t i, auto queries) {
-            store(at + i, r[lane_order(n)], queries);
-          });
-        }
+          for_each_vec(0, width,
+                       [&](std::int64_t i, auto queries) { store(at + i, of_queries, queries); });
+        });
       }
     });
     to += count * steps * lanes;
@@ -95,13 +106,10 @@ inline const float* pack_block(const AttentionArgs& p, std::int64_t block,
     const char* rows[lanes];
     for (int i = 0; i < lanes; ++i) rows[i] = key_run<D>(p, block + k + i, block + k + i + 1).keys;
     for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
-      Vec r[lanes];
-      for (int i = 0; i < lanes; ++i) r[i] = load_as<D>(rows[i], c, count);
-      transpose(r);
       float* to = scratch.keys + c / lanes * key_block + k;
-      for (int n = 0; n < lanes; ++n) {
-        store(to + n * steps * key_block, r[lane_order(n)], All{});
-      }
+      transpose_lanes(
+          [&](int i) { return load_as<D>(rows[i], c, count); },
+          [&](int n, Vec of_keys) { store(to + n * steps * key_block, of_keys, All{}); });
     });
   }
   return in_place ? reinterpret_cast<const float*>(whole.values) : scratch.values;
@@ -110,8 +118,7 @@ inline const float* pack_block(const AttentionArgs& p, std::int64_t block,
 /// scores[a][k] = q[a] . key[k] for A queries and C vectors of keys.
 template <int A, int C>
 inline void score_tile(const float* queries, const float* keys, std::int64_t steps, float* scores) {
-  constexpr int levels = lanes == 16 ? 4 : lanes == 8 ? 3 : lanes == 4 ? 2 : 0;
-  Vec partial[levels + 1][A][C];
+  CarryTree<A, C> tree;
   for (int n = 0; n < lanes; ++n) {
     Vec sum[A][C];
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
@@ -129,39 +136,24 @@ inline void score_tile(const float* queries, const float* keys, std::int64_t ste
       keys += key_block;
       queries += A;
     }
-    int level = 0;
-    for (int carry = n; (carry & 1) != 0; carry >>= 1, ++level) {
-      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-        GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
-          sum[a][v] = partial[level][a][v] + sum[a][v];
-        }
-      }
-    }
-    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      GRIFFIN_UNROLL for (int v = 0; v < C; ++v) partial[level][a][v] = sum[a][v];
-    }
+    tree.add(n, sum);
   }
   GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
-      store(scores + a * key_block + v * lanes, partial[levels][a][v], All{});
+      store(scores + a * key_block + v * lanes, tree.total(a, v), All{});
     }
   }
 }
 
-/// Scores of queries [first, first + A) and, in what is left, fewer.
-template <int A = tile_rows>
-inline void score_queries(const float* queries, std::int64_t first, std::int64_t count,
-                          std::int64_t steps, const AttentionScratch& scratch) {
-  for (; first + A <= count; first += A) {
+/// Scores of all queries of a tile.
+inline void score_queries(std::int64_t count, std::int64_t steps, const AttentionScratch& scratch) {
+  for_row_tiles<tile_rows>(0, count, [&]<int A>(Rows<A>, std::int64_t first) {
+    const float* queries = scratch.queries + first * steps * lanes;
     for (int k = 0; k < key_block; k += tile_vecs * lanes) {
       score_tile<A, tile_vecs>(queries, scratch.keys + k, steps,
                                scratch.scores + first * key_block + k);
     }
-    queries += A * steps * lanes;
-  }
-  if constexpr (A > 1) {
-    if (first < count) score_queries<A - 1>(queries, first, count, steps, scratch);
-  }
+  });
 }
 
 /// y[a] += sum_k weights[a][k] values[k] for A queries; columns [c, c + C vectors).
@@ -189,10 +181,9 @@ inline void value_tile(const float* weights, const float* values, std::int64_t h
   }
 }
 
-template <int A = tile_rows>
-inline void add_block(const AttentionArgs& p, const QueryTile& tile, std::int64_t first,
-                      const float* scores, const float* values) {
-  for (; first + A <= tile.queries(); first += A) {
+inline void add_block(const AttentionArgs& p, const QueryTile& tile, const float* scores,
+                      const float* values) {
+  for_row_tiles<tile_rows>(0, tile.queries(), [&]<int A>(Rows<A>, std::int64_t first) {
     float* y[A];
     for (int a = 0; a < A; ++a) y[a] = output(p, tile, first + a);
     const float* weights = scores + first * key_block;
@@ -203,10 +194,7 @@ inline void add_block(const AttentionArgs& p, const QueryTile& tile, std::int64_
     for_each_vec(c, p.head_dim, [&](std::int64_t column, auto count) {
       value_tile<A, 1>(weights, values, p.head_dim, column, y, count);
     });
-  }
-  if constexpr (A > 1) {
-    if (first < tile.queries()) add_block<A - 1>(p, tile, first, scores, values);
-  }
+  });
 }
 
 /// A block that every row of the tile sees in full.
@@ -214,12 +202,12 @@ template <Dtype D>
 inline void attend_tile_block(const AttentionArgs& p, const QueryTile& tile, std::int64_t block,
                               const AttentionScratch& scratch, Softmax* softmax) {
   const float* values = pack_block<D>(p, block, scratch);
-  score_queries(scratch.queries, 0, tile.queries(), steps_of(p.head_dim), scratch);
+  score_queries(tile.queries(), steps_of(p.head_dim), scratch);
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
     const float correction = softmax[n].absorb(scratch.scores + n * key_block, p.scale);
     if (correction != 1.0F) multiply(output(p, tile, n), p.head_dim, correction);
   }
-  add_block(p, tile, 0, scratch.scores, values);
+  add_block(p, tile, scratch.scores, values);
 }
 
 template <Dtype D>

@@ -7,13 +7,25 @@
 // multiply-add a row. There a lane is an output: weights are packed in panels of 16 columns, S_j is
 // summed for one j after the other, and partial sums are added in the same tree. Same operations,
 // same order, same bits; and a load of weights feeds all rows of the tile.
+// Empty where there is no vdpbf16ps.
 #pragma once
+
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/operand.h"
+#include "impl/product.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
+#ifdef __AVX512BF16__
 
 namespace griffin::kernels {
 namespace {
 
 constexpr int pair_lanes = 16;
 constexpr int pair_rows = 8;  // of a tile: 8 x 3 sums, 3 weights and an activation of 32 registers
+static_assert(common_tiling.pack_rows % pair_rows == 0);
 constexpr int pair_panels = 3;                          // of 16 columns
 constexpr std::int64_t block_columns = 2 * pair_lanes;  // elements of `in` in one vector
 
@@ -77,15 +89,12 @@ void pack_pairs(const PackArgs& p) noexcept {
     const auto mask = static_cast<__mmask16>((1U << static_cast<unsigned>(rows)) - 1U);
     char* tile = operand + row * blocks * 64;
     for (std::int64_t b = first_block; b < last_block; ++b) {
-      Vec r[16];
-      for (int i = 0; i < 16; ++i) {
-        const __m512i block = i < rows ? block_at(row + i, b) : _mm512_setzero_si512();
-        r[i] = {_mm512_castsi512_ps(block)};
-      }
-      transpose(r);
-      for (int n = 0; n < pair_lanes; ++n) {
-        _mm512_mask_storeu_ps(tile + (n * blocks + b) * rows * 4, mask, r[lane_order(n)].v);
-      }
+      const auto of_row = [&](int i) -> Vec {
+        return {_mm512_castsi512_ps(i < rows ? block_at(row + i, b) : _mm512_setzero_si512())};
+      };
+      transpose_lanes(of_row, [&](int n, Vec of_rows) {
+        _mm512_mask_storeu_ps(tile + (n * blocks + b) * rows * 4, mask, of_rows.v);
+      });
     }
   }
 }
@@ -96,17 +105,14 @@ inline void pack_panel(const MatmulArgs& p, std::int64_t o, int panels, char* to
   for (int v = 0; v < panels; ++v) {
     const std::int64_t first = o + v * pair_lanes;
     for (std::int64_t b = 0; b < blocks; ++b) {
-      Vec r[16];
-      for (int i = 0; i < 16; ++i) {
+      const auto of_column = [&](int i) -> Vec {
+        if (first + i >= p.out_end) return broadcast(0.0F);
         const char* row = static_cast<const char*>(p.w) + (first + i) * p.in * 2;
-        const __m512i block = first + i < p.out_end ? load_block(row, b * block_columns, p.in)
-                                                    : _mm512_setzero_si512();
-        r[i] = {_mm512_castsi512_ps(block)};
-      }
-      transpose(r);
-      for (int n = 0; n < pair_lanes; ++n) {
-        _mm512_store_ps(to + ((n * blocks + b) * panels + v) * 64, r[lane_order(n)].v);
-      }
+        return {_mm512_castsi512_ps(load_block(row, b * block_columns, p.in))};
+      };
+      transpose_lanes(of_column, [&](int n, Vec of_columns) {
+        _mm512_store_ps(to + ((n * blocks + b) * panels + v) * 64, of_columns.v);
+      });
     }
   }
 }
@@ -115,7 +121,7 @@ inline void pack_panel(const MatmulArgs& p, std::int64_t o, int panels, char* to
 template <int A, int W>
 inline void pair_tile(const char* x, const char* w, std::int64_t blocks, Ahead& ahead,
                       float (&c)[A][W * 16]) {
-  alignas(64) float partial[4][A][W * 16];
+  CarryTree<A, W> tree;
   for (int n = 0; n < pair_lanes; ++n) {
     ahead.ask();
     Vec sum[A][W];
@@ -138,41 +144,30 @@ inline void pair_tile(const char* x, const char* w, std::int64_t blocks, Ahead& 
       w += W * 64;
       x += A * 4;
     }
-    int level = 0;
-    for (int carry = n; (carry & 1) != 0; carry >>= 1, ++level) {
-      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-          sum[a][v] = load(&partial[level][a][v * 16], All{}) + sum[a][v];
-        }
-      }
-    }
-    auto& to = level == 4 ? c : partial[level];
-    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      GRIFFIN_UNROLL for (int v = 0; v < W; ++v) store(&to[a][v * 16], sum[a][v], All{});
-    }
+    tree.add(n, sum);
+  }
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    GRIFFIN_UNROLL for (int v = 0; v < W; ++v) store(&c[a][v * 16], tree.total(a, v), All{});
   }
 }
 
-template <int W, int A = pair_rows>
-inline void pair_tiles(const MatmulArgs& p, std::int64_t row, std::int64_t o, const char* w,
-                       Ahead& ahead) {
+/// W panels from column o on.
+template <int W>
+inline void pair_tiles(const MatmulArgs& p, std::int64_t o, const char* w, Ahead& ahead) {
   const std::int64_t blocks = blocks_of(p.in);
-  for (; row + A <= p.rows; row += A) {
+  for_row_tiles<pair_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
     alignas(64) float c[A][W * 16];
     const char* tile = static_cast<const char*>(p.x) + row * blocks * 64;
     ask_for_output<A, W * 16>(p, row, o);
     pair_tile<A, W>(tile, w, blocks, ahead, c);
     finish_tile(p, row, o, c);
-  }
-  if constexpr (A > 1) {
-    if (row < p.rows) pair_tiles<W, A - 1>(p, row, o, w, ahead);
-  }
+  });
 }
 
 /// Many rows.
 inline void multiply_panels(const MatmulArgs& p) {
   const std::int64_t panel_bytes = blocks_of(p.in) * 64 * 16;
-  const std::int64_t room = matmul_scratch(p.in) / (panel_bytes > 0 ? panel_bytes : 1);
+  const std::int64_t room = product_scratch(p.in) / (panel_bytes > 0 ? panel_bytes : 1);
   const std::int64_t steps = (p.rows + pair_rows - 1) / pair_rows * pair_lanes;
   char* panel = static_cast<char*>(p.scratch);
   for (std::int64_t o = p.out_begin; o < p.out_end;) {
@@ -187,13 +182,13 @@ inline void multiply_panels(const MatmulArgs& p) {
                                   next_columns * p.in * 2, steps);
     switch (together) {
       case 1:
-        pair_tiles<1>(p, 0, o, panel, ahead);
+        pair_tiles<1>(p, o, panel, ahead);
         break;
       case 2:
-        pair_tiles<2>(p, 0, o, panel, ahead);
+        pair_tiles<2>(p, o, panel, ahead);
         break;
       default:
-        pair_tiles<pair_panels>(p, 0, o, panel, ahead);
+        pair_tiles<pair_panels>(p, o, panel, ahead);
     }
     o = next;
   }
@@ -300,29 +295,20 @@ inline void stream_group(const MatmulArgs& p, std::int64_t row, std::int64_t o) 
   }
 }
 
-/// Whole tiles of rows, then the rest; a group of columns or, where `Group` is false, one.
-template <bool Group, int A = pair_rows>
-inline void stream_rows(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
-  for (; row + A <= p.rows; row += A) {
-    if constexpr (Group) {
-      stream_group<A>(p, row, o);
-    } else {
-      stream_column<A>(p, row, o);
-    }
-  }
-  if constexpr (A > 1) {
-    if (row < p.rows) stream_rows<Group, A - 1>(p, row, o);
-  }
-}
-
 /// Few rows. One alone keeps up with memory. More need every load of activations for several rows
 /// of weights.
 inline void stream_columns(const MatmulArgs& p) {
   std::int64_t o = p.out_begin;
   if (p.rows > 1 && p.in > 0) {
-    for (; o + group_columns <= p.out_end; o += group_columns) stream_rows<true>(p, 0, o);
+    for (; o + group_columns <= p.out_end; o += group_columns) {
+      for_row_tiles<pair_rows>(
+          0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) { stream_group<A>(p, row, o); });
+    }
   }
-  for (; o < p.out_end; ++o) stream_rows<false>(p, 0, o);
+  for (; o < p.out_end; ++o) {
+    for_row_tiles<pair_rows>(
+        0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) { stream_column<A>(p, row, o); });
+  }
 }
 
 void matmul_pairs(const MatmulArgs& p) noexcept {
@@ -340,3 +326,5 @@ inline void fill_bf16_pairs(Table& table) {
 
 }  // namespace
 }  // namespace griffin::kernels
+
+#endif  // __AVX512BF16__

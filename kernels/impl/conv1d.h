@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 

@@ -2,6 +2,12 @@
 // From one float type to another.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 

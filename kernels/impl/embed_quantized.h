@@ -2,6 +2,10 @@
 // Rows of a quantised embedding table.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+
 namespace griffin::kernels {
 namespace {
 

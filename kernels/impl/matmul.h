@@ -5,6 +5,15 @@
 // `in` and one horizontal sum at the end, so its bits do not depend on the tile it falls in.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/convert.h"
+#include "impl/product.h"
+#include "impl/tiles.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
@@ -58,14 +67,13 @@ inline void matmul_tile(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
   }
 }
 
-/// Outputs [o, o + W) of rows [row, row_end): tiles of tile_rows rows, then one of the rest.
-template <Dtype X, Dtype D, int W, int A = tile_rows>
+/// Outputs [o, o + W) of rows [row, row_end).
+template <Dtype X, Dtype D, int W>
 inline void matmul_rows(const MatmulArgs& p, std::int64_t row, std::int64_t row_end,
                         std::int64_t o) {
-  for (; row + A <= row_end; row += A) matmul_tile<X, D, W, A>(p, row, o);
-  if constexpr (A > 1) {
-    if (row < row_end) matmul_rows<X, D, W, A - 1>(p, row, row_end, o);
-  }
+  for_row_tiles<tile_rows>(row, row_end, [&]<int A>(Rows<A>, std::int64_t first) {
+    matmul_tile<X, D, W, A>(p, first, o);
+  });
 }
 
 /// How many activation rows go through all weights together: as many as stay in half of a 1 MiB

@@ -2,9 +2,19 @@
 // Activations rounded to int8, a scale for every row and group.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/operand.h"
+#include "impl/tiles.h"
+#include "simd/math.h"
+#include "simd/quads.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
+static_assert(common_tiling.pack_rows % quad_rows == 0);
 constexpr int quads_per_group = static_cast<int>(group_width) / 4;
 
 /// Where things lie in a packed operand. Tiles of up to quad_rows rows follow one another; with A
@@ -79,17 +89,14 @@ inline void pack_group(const float* x, std::int64_t width, PackedGroup& to) {
 inline void interleave(const PackedGroup* rows, std::int64_t count, char* to) {
   for (int q = 0; q < quads_per_group; q += lanes) {
     for (std::int64_t first = 0; first < count; first += lanes) {
-      Vec r[lanes];  // of quads: only moved, never computed with
-      for (int i = 0; i < lanes; ++i) {
-        r[i] = first + i < count ? load_as<Dtype::f32>(rows[first + i].values, q, All{})
-                                 : broadcast(0.0F);
-      }
-      transpose(r);
-      for (int i = 0; i < lanes; ++i) {
-        auto* at = reinterpret_cast<float*>(to) + (q + i) * count + first;
-        const std::int64_t width = count - first < lanes ? count - first : lanes;
-        for_each_vec(0, width, [&](std::int64_t c, auto part) { store(at + c, r[i], part); });
-      }
+      const std::int64_t width = count - first < lanes ? count - first : lanes;
+      const auto quads = [&](int i) {  // only moved, never computed with
+        return i < width ? load_as<Dtype::f32>(rows[first + i].values, q, All{}) : broadcast(0.0F);
+      };
+      transpose_lanes(quads, [&](int n, Vec of_rows) {
+        auto* at = reinterpret_cast<float*>(to) + (q + lane_order(n)) * count + first;
+        for_each_vec(0, width, [&](std::int64_t c, auto part) { store(at + c, of_rows, part); });
+      });
     }
   }
 }

@@ -2,14 +2,16 @@
 // What all matrix products share.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/operand.h"
+#include "impl/tiles.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
-
-#if defined(__clang__)
-#define GRIFFIN_UNROLL _Pragma("unroll")
-#else
-#define GRIFFIN_UNROLL _Pragma("GCC unroll 8")
-#endif
 
 /// How far ahead of a single stream of weights to ask for them: measured best between one page and
 /// four.

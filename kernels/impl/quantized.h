@@ -6,6 +6,16 @@
 // the groups: the bits of an element depend neither on the tile nor on the instruction set.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "impl/embed_quantized.h"
+#include "impl/operand.h"
+#include "impl/pack_int8.h"
+#include "impl/product.h"
+#include "simd/quads.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 
@@ -94,7 +104,7 @@ struct Int8Tile {
 /// c[a][o] = inner products of A rows of an operand tile with W panels of int8 blocks, `stride`
 /// bytes apart. Every group asks for a bit of what is wanted next.
 template <int A, int W>
-inline void int8_tile(const Int8Operand& x, std::int64_t row, const char* w, std::int64_t stride,
+inline void int8_tile(Int8Operand x, std::int64_t row, const char* w, std::int64_t stride,
                       Ahead& ahead, float (&c)[A][W * panel_rows]) {
   for (auto& of_row : c) {
     for (int o = 0; o < W * panel_rows; o += lanes) store(of_row + o, broadcast(0.0F), All{});
@@ -209,29 +219,19 @@ inline void widen_panel(const char* from, char* to, std::int64_t groups) {
   }
 }
 
-/// W panels of int8 blocks from column o on, for rows [row, p.rows): whole tiles, then the rest.
-template <int W, int A = quad_rows>
-inline void int8_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t row, std::int64_t o,
-                      const char* w, Ahead& ahead) {
-  for (; row + A <= p.rows; row += A) {
-    alignas(64) float c[A][W * panel_rows];
-    ask_for_output<A, W * panel_rows>(p, row, o);
-    int8_tile<A, W>(x, row, w, x.groups * int8_block, ahead, c);
-    finish_tile(p, row, o, c);
-  }
-  if constexpr (A > 1) {
-    if (row < p.rows) int8_rows<W, A - 1>(p, x, row, o, w, ahead);
-  }
-}
-
-/// W panels. `ahead` are the weights that come after them.
+/// W panels of int8 blocks from column o on. `ahead` are the weights that come after them.
 template <int W = quad_panels>
 inline void int8_panels(const MatmulArgs& p, const Int8Operand& x, std::int64_t o, int panels,
                         const char* w, Ahead ahead) {
   if constexpr (W > 1) {
     if (panels < W) return int8_panels<W - 1>(p, x, o, panels, w, ahead);
   }
-  int8_rows<W>(p, x, 0, o, w, ahead);
+  for_row_tiles<quad_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
+    alignas(64) float c[A][W * panel_rows];
+    ask_for_output<A, W * panel_rows>(p, row, o);
+    int8_tile<A, W>(x, row, w, x.groups * int8_block, ahead, c);
+    finish_tile(p, row, o, c);
+  });
 }
 
 inline std::int64_t first_panel(const MatmulArgs& p) {
@@ -269,18 +269,13 @@ void matmul_int8(const MatmulArgs& p) noexcept {
   }
 }
 
-/// One panel of int4 blocks for rows [row, p.rows): whole tiles, then the rest.
-template <int A = quad_rows>
-inline void int4_rows(const MatmulArgs& p, const Int8Operand& x, std::int64_t row, std::int64_t o,
-                      const char* w) {
-  for (; row + A <= p.rows; row += A) {
+/// One panel of int4 blocks from column o on.
+inline void int4_panel(const MatmulArgs& p, const Int8Operand& x, std::int64_t o, const char* w) {
+  for_row_tiles<quad_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
     alignas(64) float c[A][panel_rows];
     int4_tile<A>(x, row, w, c);
     finish_tile(p, row, o, c);
-  }
-  if constexpr (A > 1) {
-    if (row < p.rows) int4_rows<A - 1>(p, x, row, o, w);
-  }
+  });
 }
 
 /// From so many rows on it pays to widen the panels first.
@@ -290,7 +285,7 @@ void matmul_int4(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t wide_bytes = x.groups * int8_block;
-  const std::int64_t room = matmul_scratch(p.in) / (wide_bytes > 0 ? wide_bytes : 1);
+  const std::int64_t room = product_scratch(p.in) / (wide_bytes > 0 ? wide_bytes : 1);
   char* wide = static_cast<char*>(p.scratch);
   const std::int64_t end = last_panel(p);
   for (std::int64_t panel = first_panel(p); panel < end;) {
@@ -298,7 +293,7 @@ void matmul_int4(const MatmulArgs& p) noexcept {
       return static_cast<const char*>(p.w) + (panel + n) * x.groups * int4_block;
     };
     if (p.rows < rows_worth_widening) {
-      int4_rows(p, x, 0, panel * panel_rows, at(0));
+      int4_panel(p, x, panel * panel_rows, at(0));
       ++panel;
       continue;
     }

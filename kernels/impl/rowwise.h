@@ -2,6 +2,12 @@
 // Norm, gating, soft cap, embedding rows, argmax.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 

@@ -3,6 +3,12 @@
 // while time runs over contiguous rows.
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/kernels.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
 namespace griffin::kernels {
 namespace {
 

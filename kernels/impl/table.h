@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that is written once over the vector wrapper Vec, and its place in the table. An ISA
-// file includes its wrapper, then this. The order of the includes matters between blank lines.
+// Everything that is written once over the vector wrapper Vec, and its place in the table.
 #pragma once
 
-#include "simd/math.h"
+#include <cstddef>
 
-#include "impl/convert.h"
-#include "impl/product.h"
-
-#include "impl/matmul.h"
-
-#include "impl/attention.h"
-
+#include "griffin/kernels.h"
 #include "impl/attention_tile.h"
 #include "impl/conv1d.h"
+#include "impl/convert.h"
+#include "impl/matmul.h"
+#include "impl/operand.h"
+#include "impl/product.h"
 #include "impl/rope.h"
 #include "impl/rowwise.h"
 #include "impl/scan.h"
@@ -31,6 +28,11 @@ inline void fill_for_dtype(Table& table) {
 }
 
 inline void fill_all(Table& table) {
+  table.tiling = common_tiling;
+  table.arithmetic[index_of(Operand::f32)] = table.name;
+  table.operand_bytes = operand_bytes;
+  table.product_scratch = product_scratch;
+  table.attention_scratch = attention_scratch;
   fill_for_dtype<Dtype::f32>(table);
   fill_for_dtype<Dtype::bf16>(table);
   fill_for_dtype<Dtype::f16>(table);

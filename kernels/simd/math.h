@@ -2,7 +2,10 @@
 // Elementary functions over Vec. README.md has their errors.
 #pragma once
 
-// The wrapper of the instruction set is included before this file.
+#include <cstdint>
+
+#include "simd/lanes.h"
+#include "simd/vec.h"
 
 namespace griffin::kernels {
 namespace {

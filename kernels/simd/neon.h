@@ -42,10 +42,10 @@ inline Vec operator/(Vec a, Vec b) {
 inline Vec multiply_add(Vec a, Vec b, Vec c) {
   return {vfmaq_f32(c.v, a.v, b.v)};
 }
-// Not vminq and vmaxq, which give NaN where either operand is one.
 inline Vec subtract_product(Vec a, Vec b, Vec c) {
   return {vfmsq_f32(c.v, a.v, b.v)};
 }
+// Not vminq and vmaxq, which give NaN where either operand is one.
 inline Vec min(Vec a, Vec b) {
   return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)};
 }

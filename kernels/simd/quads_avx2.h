@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "griffin/kernels.h"
+#include "simd/avx2.h"
 
 namespace griffin::kernels {
 namespace {

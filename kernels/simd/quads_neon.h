@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "griffin/kernels.h"
+#include "simd/neon.h"
 
 namespace griffin::kernels {
 namespace {

@@ -8,7 +8,8 @@
 
 #include <cstdint>
 
-#include "griffin/kernels.h"
+#include "simd/lanes.h"
+#include "simd/vec.h"
 
 namespace griffin::kernels {
 namespace {
@@ -93,7 +94,9 @@ inline Quads load_factors(const void* words, int shift) {
 }
 /// Exact: |sum| < 2^22.
 inline void to_float(const Quads& sum, Vec (&out)[16 / lanes]) {
-  for (int o = 0; o < 16; ++o) out[o] = {static_cast<float>(sum.v[o])};
+  alignas(64) float values[16];
+  for (int o = 0; o < 16; ++o) values[o] = static_cast<float>(sum.v[o]);
+  for (int i = 0; i < 16 / lanes; ++i) out[i] = load(values + i * lanes, All{});
 }
 
 }  // namespace

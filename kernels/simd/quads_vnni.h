@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "griffin/kernels.h"
+#include "simd/avx512.h"
 
 namespace griffin::kernels {
 namespace {

@@ -21,16 +21,18 @@ constexpr int max_threads = 1024;  // an OpenMP runtime that cannot start them e
   throw Error(ErrorCode::capacity, "forward pass: " + what);
 }
 
-std::size_t workspace_bytes(const Model& model, const ForwardOptions& options) {
+std::size_t workspace_bytes(const kernels::Table& table, const Model& model,
+                            const ForwardOptions& options) {
   const std::int64_t width = model.config().width;
   std::size_t block_bytes = 0;
   for (const Block& block : model.blocks()) {
     block_bytes = std::max(
         block_bytes,
-        std::visit([&](const auto& b) { return b.workspace_bytes(options.max_rows); }, block));
+        std::visit([&](const auto& b) { return b.workspace_bytes(table, options.max_rows); },
+                   block));
   }
   const std::size_t head_bytes = Workspace::matrix_bytes(options.max_logits, width) +
-                                 model.lm_head().workspace_bytes(options.max_logits);
+                                 model.lm_head().workspace_bytes(table, options.max_logits);
   return Workspace::matrix_bytes(options.max_rows, width) + std::max(block_bytes, head_bytes);
 }
 
@@ -109,10 +111,10 @@ ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
   if (max_logits_ < 1 || max_logits_ > max_rows_) {
     refuse("max_logits: expected 1 to max_rows, found " + std::to_string(max_logits_));
   }
-  context_ =
-      Context(*kernels_for(options), options.threads > 0 ? options.threads : available_cores(),
-              workspace_bytes(model, options), widest(model.config()), model.config().head_dim,
-              options.work_per_thread);
+  const kernels::Table& table = *kernels_for(options);
+  context_ = Context(table, options.threads > 0 ? options.threads : available_cores(),
+                     workspace_bytes(table, model, options), widest(model.config()),
+                     model.config().head_dim, options.work_per_thread);
   logits_ = Buffer(Workspace::matrix_bytes(max_logits_, model.config().vocab));
   tokens_.reserve(static_cast<std::size_t>(max_rows_));
   slices_.reserve(static_cast<std::size_t>(max_rows_));

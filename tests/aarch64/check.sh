@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: check.sh build|kernels|engine SOURCE_FOLDER BUILD_FOLDER
 #
-# build: builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler and looks for weak
-# symbols in the archives of one file per instruction set. What is built stays there, so that the
-# next time only what has changed is built again.
+# build: builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler, looks for weak
+# symbols in the archives of one file per instruction set, and for kernels' headers that do not stand
+# alone. What is built stays there, so that the next time only what has changed is built again.
 # kernels, engine: runs the tests of that name in an emulator.
 set -euo pipefail
 part=$1 source=$2 build=$3
@@ -24,6 +24,7 @@ if [[ $part == build ]]; then
   cmake --build "$build" -- --quiet
   "$source/../../checks/check_weak_symbols.sh" "$build/kernels/libgriffin_kernels.a"
   "$source/../../checks/check_weak_symbols.sh" "$build/math/libgriffin_math_functions.a"
+  ctest --test-dir "$build" --tests-regex headers --output-on-failure
   exit
 fi
 

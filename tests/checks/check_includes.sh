@@ -38,16 +38,16 @@ check_public() {
   if [[ $header == Eigen/* && $file != include/griffin/core/eigen.h ]]; then
     fail "$where" "Eigen in a public header"
   fi
-  if [[ $file == include/griffin/kernels.h && $header != cstdint ]]; then
-    fail "$where" "kernels.h needs <cstdint> only, not $header"
+  if [[ $file == include/griffin/kernels.h && ! $header =~ ^(cstddef|cstdint)$ ]]; then
+    fail "$where" "kernels.h needs <cstddef> and <cstdint> only, not $header"
   fi
 }
 
 check_kernel() {
   local where=$1 file=$2 header=$3
-  local system='^(cstdint|[a-z0-9_]*intrin\.h|arm_neon\.h)$'
+  local system='^(cstddef|cstdint|[a-z0-9_]*intrin\.h|arm_neon\.h)$'
   if [[ $file == kernels/dispatch.cpp ]]; then
-    system='^(cstdint|cstdlib|cstring|cpuid\.h|sys/auxv\.h|asm/hwcap\.h)$'
+    system='^(cstddef|cstdint|cstdlib|cstring|iterator|cpuid\.h|sys/auxv\.h|asm/hwcap\.h)$'
   fi
   if [[ $header != griffin/kernels.h && ! -f kernels/$header && ! $header =~ $system ]]; then
     fail "$where" "kernels may not include $header"

@@ -98,7 +98,8 @@ TEST_P(AllocationTest, ScratchIsWhatTheLayersDeclare) {
       std::size_t largest = 0;
       for (const Block& block : model.blocks()) {
         largest = std::max(
-            largest, std::visit([](const auto& b) { return b.workspace_bytes(rows); }, block));
+            largest,
+            std::visit([](const auto& b) { return b.workspace_bytes(table(), rows); }, block));
       }
       EXPECT_EQ(workspace.peak(), Workspace::matrix_bytes(rows, named.config.width) + largest);
     }
@@ -116,7 +117,7 @@ void expect_exact_scratch(const kernels::Table& table, const Model& model, const
     std::visit([&](const auto& b) { b(context, {{&slice, 1}, rows}, x); }, block);
   };
   const std::size_t declared =
-      std::visit([&](const auto& b) { return b.workspace_bytes(rows); }, block);
+      std::visit([&](const auto& b) { return b.workspace_bytes(table, rows); }, block);
   Context context(table, 1, declared, 128, 64);
   run(context);
   EXPECT_EQ(context.workspace.peak(), declared) << rows << " rows";

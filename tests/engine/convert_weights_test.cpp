@@ -330,7 +330,7 @@ class ScaledWeights : public IsaTest {
   static void pack(std::int64_t rows, std::int64_t copies, std::byte* to) {
     Random random(2);
     const std::vector<float> x = random.normals(rows * width);
-    const std::int64_t step = kernels::operand_bytes(Operand::int8, rows, width);
+    const std::int64_t step = table().operand_bytes(Operand::int8, rows, width);
     for (std::int64_t n = 0; n < copies; ++n) {
       table().pack[static_cast<std::size_t>(Operand::int8)]({.x = x.data(),
                                                              .x_stride = width,

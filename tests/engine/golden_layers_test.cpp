@@ -73,7 +73,7 @@ Floats run(const M& block, Context& context, std::vector<Sequence>& sequences,
   const std::int64_t count = rows / static_cast<std::int64_t>(sequences.size());
   const std::vector<Slice> slices = slices_of(sequences, count);
   Floats residual(z.size());
-  context.workspace = Workspace(block.workspace_bytes(rows));
+  context.workspace = Workspace(block.workspace_bytes(*context.kernels, rows));
   block(context, Batch{slices, rows}, ConstMatrixView(z.data(), rows, width),
         MatrixView(residual.data(), rows, width));
   for (Sequence& sequence : sequences) sequence.advance(count);

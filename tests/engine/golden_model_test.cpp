@@ -98,7 +98,8 @@ class LayerByLayer {
     std::size_t scratch = 0;
     for (const Block& block : model.blocks()) {
       scratch = std::max(
-          scratch, std::visit([this](const auto& b) { return b.workspace_bytes(rows_); }, block));
+          scratch,
+          std::visit([&](const auto& b) { return b.workspace_bytes(table, rows_); }, block));
     }
     context = Context(table, 1, scratch, 256, 64);
     const std::int64_t length = tokens.shape.at(1);

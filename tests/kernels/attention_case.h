@@ -46,7 +46,7 @@ struct AttentionCase {
     const std::int64_t chunk = position * shape.head_dim;
     const StoredArray chunk_keys = copy(keys, chunk, y.rows() * shape.head_dim);
     const StoredArray chunk_values = copy(values, chunk, y.rows() * shape.head_dim);
-    Buffer scratch(static_cast<std::size_t>(kernels::attention_scratch(shape.head_dim)));
+    Buffer scratch(static_cast<std::size_t>(table.attention_scratch(shape.head_dim)));
     table.attention[index_of(shape.storage)]({.q = q.row(position),
                                               .q_stride = q.stride(),
                                               .chunk_keys = chunk_keys.data(),

@@ -145,7 +145,7 @@ TEST_P(AttentionWindow, WorksFarFromTheStart) {
       ring_values.set(to, near.values.values()[static_cast<std::size_t>(p)]);
     }
     GuardedMatrix y(20, 32);
-    Buffer scratch(static_cast<std::size_t>(kernels::attention_scratch(16)));
+    Buffer scratch(static_cast<std::size_t>(table().attention_scratch(16)));
     table().attention[index_of(Dtype::f32)]({.q = near.q.row(window),
                                              .q_stride = near.q.stride(),
                                              .chunk_keys = near.keys.at(window * 16),

@@ -45,7 +45,7 @@ TEST(Dispatch, EndsWithTheScalarTable) {
   ASSERT_GE(table_count(), 1);
   const kernels::Table& last = table_at(table_count() - 1);
   EXPECT_STREQ(last.name, "scalar");
-  EXPECT_EQ(last.isa, kernels::Isa::scalar);
+  EXPECT_EQ(last.level, 0);
 }
 
 TEST(Dispatch, NamesAreUniqueAndFindTheirTable) {
@@ -57,7 +57,35 @@ TEST(Dispatch, NamesAreUniqueAndFindTheirTable) {
 }
 
 TEST(Dispatch, IsSortedBestFirst) {
-  for (int i = 1; i < table_count(); ++i) EXPECT_GT(table_at(i - 1).isa, table_at(i).isa);
+  for (int i = 1; i < table_count(); ++i) EXPECT_GT(table_at(i - 1).level, table_at(i).level);
+}
+
+/// Float32 is multiplied everywhere, and whoever brings an arithmetic is a table of this machine,
+/// not a better one.
+TEST(Dispatch, ArithmeticComesFromTablesBelow) {
+  for (const kernels::Table* table : all_tables()) {
+    ASSERT_NE(table->arithmetic[kernels::index_of(Operand::f32)], nullptr) << table->name;
+    for (const char* name : table->arithmetic) {
+      if (name == nullptr) continue;
+      const kernels::Table* brings = find_table(name);
+      ASSERT_NE(brings, nullptr) << table->name << ", " << name;
+      EXPECT_LE(brings->level, table->level) << table->name;
+    }
+  }
+}
+
+/// What layers rely on when they share out work.
+TEST(Dispatch, StepsFitIntoOneAnother) {
+  for (const kernels::Table* table : all_tables()) {
+    const kernels::Tiling& tiling = table->tiling;
+    for (const std::int64_t step : {tiling.pack_rows, tiling.pack_columns, tiling.column_multiple,
+                                    tiling.strip_columns, tiling.few_rows, tiling.scan_columns}) {
+      EXPECT_GT(step, 0) << table->name;
+    }
+    EXPECT_EQ(tiling.pack_columns % tiling.column_multiple, 0) << table->name;
+    EXPECT_EQ(tiling.strip_columns % tiling.pack_columns, 0) << table->name;
+    EXPECT_EQ(tiling.scan_columns % tiling.pack_columns, 0) << table->name;
+  }
 }
 
 TEST(Dispatch, NullAndEmptyMeanTheBest) {

@@ -56,8 +56,8 @@ struct Edge {
   std::vector<float> bias;  // [out]
 
   Operand operand() const { return w.product.operand; }
-  std::size_t operand_bytes() const {
-    return static_cast<std::size_t>(kernels::operand_bytes(operand(), rows, w.in));
+  std::size_t operand_bytes(const kernels::Table& table) const {
+    return static_cast<std::size_t>(table.operand_bytes(operand(), rows, w.in));
   }
 
   kernels::MatmulArgs args(const void* from, const void* weights, const float* b, float* y,
@@ -82,7 +82,7 @@ struct Edge {
     const AlignedBytes bytes =
         packs ? packed(table, operand(), x.data(), w.in, rows, w.in) : AlignedBytes(0);
     const void* from = packs ? static_cast<const void*>(bytes.data()) : x.data();
-    matmul_of(table, w.product)(args(from, w.data(), bias.data(), y.data(), scratch(w.in)));
+    matmul_of(table, w.product)(args(from, w.data(), bias.data(), y.data(), scratch(table, w.in)));
     return y;
   }
 };
@@ -107,10 +107,10 @@ class GuardPages : public IsaTest {
 INSTANTIATE_TEST_SUITE_P(Isa, GuardPages, ::testing::ValuesIn(all_tables()), table_name);
 
 TEST_P(GuardPages, ProductsStayWithinTheirMatrices) {
-  const GuardedBytes room(static_cast<std::size_t>(kernels::matmul_scratch(130)));
+  const GuardedBytes room(static_cast<std::size_t>(table().product_scratch(130)));
   for_edges([&](const Edge& edge) {
     const GuardedBytes x(edge.x);
-    const GuardedBytes operand(edge.operand_bytes());
+    const GuardedBytes operand(edge.operand_bytes(table()));
     const GuardedBytes w(edge.w.data(), edge.w.bytes());
     const GuardedBytes bias(edge.bias);
     std::vector<float> y(static_cast<std::size_t>(edge.rows * edge.w.out));
@@ -135,7 +135,7 @@ TEST_P(GuardPages, ProductsStayWithinTheirMatrices) {
 
 /// The last columns alone: their panel has more.
 TEST_P(GuardPages, TheLastColumnsStayWithinTheirMatrices) {
-  const GuardedBytes room(static_cast<std::size_t>(kernels::matmul_scratch(130)));
+  const GuardedBytes room(static_cast<std::size_t>(table().product_scratch(130)));
   for_edges([&](const Edge& edge) {
     if (edge.operand() == Operand::f32) return;
     const AlignedBytes operand =
@@ -154,7 +154,7 @@ TEST_P(GuardPages, TheLastColumnsStayWithinTheirMatrices) {
 }
 
 TEST_P(GuardPages, BlockDiagonalProductsStayWithinTheirMatrices) {
-  const GuardedBytes room(static_cast<std::size_t>(kernels::matmul_scratch(130)));
+  const GuardedBytes room(static_cast<std::size_t>(table().product_scratch(130)));
   for_edges([&](const Edge& edge) {
     if (edge.w.out != 1) return;  // the shape comes from `in`
     const std::int64_t width = edge.w.in;
@@ -162,7 +162,7 @@ TEST_P(GuardPages, BlockDiagonalProductsStayWithinTheirMatrices) {
     const ProductWeights block = random_weights(edge.w.product, width, width, random);
     const Edge square{block, edge.rows, edge.x, random.normals(width)};
     const GuardedBytes x(square.x);
-    const GuardedBytes operand(square.operand_bytes());
+    const GuardedBytes operand(square.operand_bytes(table()));
     const GuardedBytes w(block.data(), block.bytes());
     const GuardedBytes bias(square.bias);
     const GuardedBytes to(static_cast<std::size_t>(edge.rows * width) * sizeof(float));

@@ -124,17 +124,18 @@ TEST_P(Pack, RoundsToBf16) {
 /// The same bytes; those that no row needs are written by none.
 TEST_P(Pack, MaySplitTheRows) {
   Random random(4);
+  const std::int64_t tile = table().tiling.pack_rows;
   for (const Operand operand : packed_operands) {
     for (const std::int64_t in : {1, 31, 33, 64, 130, 300}) {
       for (const std::int64_t rows : {1, 3, 8, 9, 12, 16, 17, 24, 25, 64}) {
         const GuardedMatrix x(rows, in, random.normals(rows * in));
         const AlignedBytes whole = packed(table(), operand, x.row(0), x.stride(), rows, in);
-        AlignedBytes parts(kernels::operand_bytes(operand, rows, in));
-        const std::int64_t tiles = (rows + kernels::operand_rows - 1) / kernels::operand_rows;
+        AlignedBytes parts(table().operand_bytes(operand, rows, in));
+        const std::int64_t tiles = (rows + tile - 1) / tile;
         std::int64_t end = rows;  // last part first
         for (const std::int64_t count : random.partition(tiles, 3)) {
           const std::int64_t begin =
-              std::max<std::int64_t>(0, (end + 7) / 8 - count) * kernels::operand_rows;
+              std::max<std::int64_t>(0, (end + tile - 1) / tile - count) * tile;
           table().pack[index_of(operand)]({.x = x.row(0),
                                            .x_stride = x.stride(),
                                            .operand = parts.data(),
@@ -156,18 +157,17 @@ TEST_P(Pack, MaySplitTheRows) {
 /// The same from strips of columns, each a matrix of its own that ends at an unreadable page.
 TEST_P(Pack, MaySplitTheColumns) {
   Random random(6);
+  const std::int64_t step = table().tiling.pack_columns;
   for (const Operand operand : packed_operands) {
     for (const std::int64_t in : {127, 128, 129, 300, 640}) {
       for (const std::int64_t rows : {1, 3, 8, 9, 17, 25}) {
         const GuardedMatrix x(rows, in, random.normals(rows * in));
         const AlignedBytes whole = packed(table(), operand, x.row(0), x.stride(), rows, in);
-        AlignedBytes parts(kernels::operand_bytes(operand, rows, in));
-        const std::int64_t groups = (in + kernels::operand_columns - 1) / kernels::operand_columns;
+        AlignedBytes parts(table().operand_bytes(operand, rows, in));
+        const std::int64_t groups = (in + step - 1) / step;
         std::int64_t end = in;  // last part first
         for (const std::int64_t count : random.partition(groups, 2)) {
-          const std::int64_t first =
-              (end + kernels::operand_columns - 1) / kernels::operand_columns;
-          const std::int64_t begin = (first - count) * kernels::operand_columns;
+          const std::int64_t begin = ((end + step - 1) / step - count) * step;
           std::vector<float> columns;
           for (std::int64_t r = 0; r < rows; ++r) {
             columns.insert(columns.end(), x.row(r) + begin, x.row(r) + end);
@@ -197,8 +197,8 @@ TEST_P(Pack, TakesEmptyRanges) {
   Random random(5);
   for (const Operand operand : packed_operands) {
     const GuardedMatrix x(17, 40, random.normals(17 * 40));
-    AlignedBytes bytes(kernels::operand_bytes(operand, 17, 40));
-    const AlignedBytes untouched(kernels::operand_bytes(operand, 17, 40));
+    AlignedBytes bytes(table().operand_bytes(operand, 17, 40));
+    const AlignedBytes untouched(table().operand_bytes(operand, 17, 40));
     for (const std::int64_t at : {0, 8, 16}) {
       table().pack[index_of(operand)]({.x = x.row(0),
                                        .x_stride = x.stride(),
@@ -214,7 +214,7 @@ TEST_P(Pack, TakesEmptyRanges) {
 
 TEST_P(Pack, HasNothingForFloat32) {
   EXPECT_EQ(table().pack[index_of(Operand::f32)], nullptr);
-  EXPECT_EQ(kernels::operand_bytes(Operand::f32, 17, 40), 0);
+  EXPECT_EQ(table().operand_bytes(Operand::f32, 17, 40), 0);
 }
 
 }  // namespace

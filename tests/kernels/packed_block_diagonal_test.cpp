@@ -23,7 +23,7 @@ struct PackedGate {
 
   /// Operands of rows [first, first + count), one a block.
   AlignedBytes pack(const kernels::Table& table, std::int64_t first, std::int64_t count) const {
-    const std::int64_t step = kernels::operand_bytes(product.operand, count, block_width);
+    const std::int64_t step = table.operand_bytes(product.operand, count, block_width);
     AlignedBytes all(step * static_cast<std::int64_t>(blocks.size()));
     for (std::size_t n = 0; n < blocks.size(); ++n) {
       const AlignedBytes one = blocks[n].pack(table, first, count);
@@ -45,7 +45,7 @@ struct PackedGate {
                                        .block_width = block_width,
                                        .begin = columns.begin,
                                        .end = columns.end,
-                                       .scratch = scratch(block_width)});
+                                       .scratch = scratch(table, block_width)});
   }
 
   /// Block by block.

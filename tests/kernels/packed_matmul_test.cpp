@@ -197,7 +197,7 @@ TEST_P(PackedMatmul, GivesTheSameBitsForAnyAlignmentOfTheWeights) {
                                      .out_begin = 0,
                                      .out_end = 50,
                                      .write = Write::set,
-                                     .scratch = scratch(200)});
+                                     .scratch = scratch(table(), 200)});
         ASSERT_TRUE(same(y, expected)) << name_of(product) << ", offset " << offset;
       }
     }

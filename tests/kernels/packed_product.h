@@ -95,9 +95,9 @@ class AlignedBytes {
 };
 
 /// One room for all products: to fill a megabyte takes longer than most of them.
-inline std::byte* scratch(std::int64_t in) {
+inline std::byte* scratch(const kernels::Table& table, std::int64_t in) {
   static AlignedBytes room(1 << 20);
-  EXPECT_LE(static_cast<std::size_t>(kernels::matmul_scratch(in)), room.size());
+  EXPECT_LE(static_cast<std::size_t>(table.product_scratch(in)), room.size());
   EXPECT_TRUE(room.intact());
   return room.data();
 }
@@ -238,7 +238,7 @@ inline ProductWeights random_weights(Product product, std::int64_t out, std::int
 /// Rows [0, rows) of x as the product takes them.
 inline AlignedBytes packed(const kernels::Table& table, Operand operand, const float* x,
                            std::int64_t stride, std::int64_t rows, std::int64_t in) {
-  AlignedBytes bytes(kernels::operand_bytes(operand, rows, in));
+  AlignedBytes bytes(table.operand_bytes(operand, rows, in));
   table.pack[index_of(operand)]({.x = x,
                                  .x_stride = stride,
                                  .operand = bytes.data(),
@@ -302,7 +302,7 @@ struct PackedProduct {
                                  .out_begin = columns.begin,
                                  .out_end = columns.end,
                                  .write = write,
-                                 .scratch = scratch(w.in)});
+                                 .scratch = scratch(table, w.in)});
   }
 
   /// Rows [first, first + y.rows()), on their own.

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
 
 #include "kernels/guarded_matrix.h"
 #include "support/isa.h"
@@ -76,19 +80,22 @@ class Rope : public IsaTest {
 INSTANTIATE_TEST_SUITE_P(Isa, Rope, ::testing::ValuesIn(all_tables()), table_name);
 
 /// Half a unit in the last place below 1 is the rounding to float32; a thousandth more for the
-/// evaluation.
+/// evaluation, and from 2^23 to 2^30 what griffin/kernels.h says.
 TEST_P(Rope, AnglesAreExactToFloat) {
-  constexpr double budget = 0x1p-25 * 1.001;
   for (const std::int64_t pairs : {1, 2, 3, 4, 8, 15, 32, 64}) {
     const std::vector<float> frequency = frequencies(pairs);
     for (const std::int64_t position :
-         {0, 1, 2, 3, 100, 2047, 2048, 8191, 8192, 100000, 1000003, 9999999}) {
+         {std::int64_t{0}, std::int64_t{1}, std::int64_t{2}, std::int64_t{3}, std::int64_t{100},
+          std::int64_t{2047}, std::int64_t{2048}, std::int64_t{8191}, std::int64_t{8192},
+          std::int64_t{100000}, std::int64_t{1000003}, std::int64_t{9999999}, std::int64_t{1} << 30,
+          std::int64_t{1} << 31, std::int64_t{123456789012}, (std::int64_t{1} << 48) - 3}) {
       const std::vector<float> cos_sin = angles(position, frequency, 3);
       for (std::int64_t i = 0; i < 3 * pairs; ++i) {
         const std::int64_t row = i / pairs;
         const std::int64_t j = i % pairs;
         const float angle =
             static_cast<float>(position + row) * frequency[static_cast<std::size_t>(j)];
+        const double budget = 0x1p-25 * 1.001 + (angle >= 0x1p23F && angle < 0x1p30F ? 6e-8 : 0.0);
         const auto at = static_cast<std::size_t>(row * 2 * pairs + j);
         ASSERT_NEAR(cos_sin[at], std::cos(static_cast<double>(angle)), budget) << angle;
         ASSERT_NEAR(cos_sin[at + static_cast<std::size_t>(pairs)],
@@ -97,6 +104,37 @@ TEST_P(Rope, AnglesAreExactToFloat) {
       }
     }
   }
+}
+
+/// As positions up to 2^48 give them, and as large as floats are. The bits are those of the libm.
+TEST_P(Rope, AnglesAreExactHoweverLarge) {
+  const auto expect_exact = [](float angle) {
+    const std::vector<float> cos_sin = angles(1, {angle}, 1);
+    ASSERT_EQ(cos_sin[0], static_cast<float>(std::cos(static_cast<double>(angle)))) << angle;
+    ASSERT_EQ(cos_sin[1], static_cast<float>(std::sin(static_cast<double>(angle)))) << angle;
+  };
+  for (float angle = 0x1p30F; angle <= 0x1p49F; angle *= 1.00001F) expect_exact(angle);
+  for (float angle = 0x1p49F; angle < 0x1p127F; angle *= 1.001F) expect_exact(angle);
+  expect_exact(std::numeric_limits<float>::max());
+  expect_exact(16367173.0F * 0x1p72F);  // of all floats the nearest to a whole quarter turn
+}
+
+/// What they were when only angles below 2^30 were right.
+TEST_P(Rope, AnglesBelowTwoToThe30AreWhatTheyWere) {
+  std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a over words
+  for (std::uint32_t bits = 0; bits < 0x4E800000U; bits += 9973) {
+    for (const float value : angles(1, {std::bit_cast<float>(bits)}, 1)) {
+      hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 0x100000001B3U;
+    }
+  }
+  EXPECT_EQ(hash, 0x88E02638C6BBA38EU);
+}
+
+/// From 2^24 on float32 has no room for every position.
+TEST_P(Rope, LargePositionsCoincide) {
+  const std::int64_t position = std::int64_t{1} << 24;
+  EXPECT_EQ(angles(position, frequencies(4), 1), angles(position + 1, frequencies(4), 1));
+  EXPECT_NE(angles(position, frequencies(4), 1), angles(position + 2, frequencies(4), 1));
 }
 
 /// cos p and sin p in radians, from tables: pair 0 turns by one radian a position.

@@ -30,7 +30,7 @@ struct LocalAttention {
   Rope rope;
   std::int64_t slot = 0;
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+  std::size_t workspace_bytes(const kernels::Table&, std::int64_t rows) const noexcept {
     return Workspace::matrix_bytes(rows, 2 * rope.pairs) +
            2 * round_up_to_cache_line(row_bytes(Dtype::bf16) * static_cast<std::size_t>(rows));
   }

@@ -22,10 +22,11 @@ struct RecurrentBlock {
   RgLru rg_lru;
   Linear linear_out;  // [width, lru_width]
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
     return 3 * Workspace::matrix_bytes(rows, rg_lru.width()) +
-           std::max(Operands::workspace_bytes(rows, linear_y, linear_x),
-                    Operands::workspace_bytes(rows, linear_out) + rg_lru.workspace_bytes(rows));
+           std::max(Operands::workspace_bytes(table, rows, linear_y, linear_x),
+                    Operands::workspace_bytes(table, rows, linear_out) +
+                        rg_lru.workspace_bytes(table, rows));
   }
 
   /// residual += block(z). z and residual [rows, width].
@@ -39,7 +40,7 @@ struct RecurrentBlock {
     project(context, z, y, x);
     conv_1d(context, batch, x, convolved);
     const MatrixView h = x;
-    const Operands gated = Operands::room(frame, h, linear_out);
+    const Operands gated = Operands::room(context, frame, h, linear_out);
     rg_lru(context, batch, convolved, h, [&](std::int64_t begin, std::int64_t end) {
       context.kernels->gelu_gate({.gate = y.data + begin,
                                   .gate_stride = y.stride,
@@ -75,11 +76,12 @@ struct AttentionBlock {
   LocalAttention attention;
   Linear o_proj;  // [width, heads head_dim]
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
     return 2 * Workspace::matrix_bytes(rows, q_proj.out()) +
            2 * Workspace::matrix_bytes(rows, k_proj.out()) +
-           std::max({Operands::workspace_bytes(rows, q_proj, k_proj, v_proj),
-                     attention.workspace_bytes(rows), Operands::workspace_bytes(rows, o_proj)});
+           std::max({Operands::workspace_bytes(table, rows, q_proj, k_proj, v_proj),
+                     attention.workspace_bytes(table, rows),
+                     Operands::workspace_bytes(table, rows, o_proj)});
   }
 
   /// residual += block(z). z and residual [rows, width].
@@ -124,10 +126,10 @@ struct ResidualBlock {
   RmsNorm channel_pre_norm;
   GatedMlp mlp_block;
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
     return Workspace::matrix_bytes(rows, temporal_pre_norm.width) +
-           std::max<std::size_t>(temporal_block.workspace_bytes(rows),
-                                 mlp_block.workspace_bytes(rows));
+           std::max<std::size_t>(temporal_block.workspace_bytes(table, rows),
+                                 mlp_block.workspace_bytes(table, rows));
   }
 
   /// In place on the residual stream x [rows, width].

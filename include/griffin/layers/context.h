@@ -32,7 +32,7 @@ struct Context {
         workspace(workspace_bytes),
         work_per_thread(worth_a_thread),
         scratch_per_thread_(static_cast<std::size_t>(
-            std::max(kernels::matmul_scratch(widest), kernels::attention_scratch(head_dim)))),
+            std::max(table.product_scratch(widest), table.attention_scratch(head_dim)))),
         scratch_(scratch_per_thread_ * static_cast<std::size_t>(team)) {}
 
   const kernels::Table* kernels = nullptr;
@@ -47,13 +47,14 @@ struct Context {
     return {std::max(items, multiple), multiple};
   }
 
-  /// The same for columns: multiples of 16, so that two threads seldom write to one cache line and
-  /// never share a panel of quantised weights.
-  Grain column_grain(std::int64_t operations) const noexcept { return grain(operations, 16); }
+  /// The same for columns of a product.
+  Grain column_grain(std::int64_t operations) const noexcept {
+    return grain(operations, kernels->tiling.column_multiple);
+  }
 
   /// The same for columns that are packed where they are computed.
   Grain packed_grain(std::int64_t operations) const noexcept {
-    return grain(operations, kernels::operand_columns);
+    return grain(operations, kernels->tiling.pack_columns);
   }
 
   /// What the matrix products and the attention of one worker may write to.
@@ -85,14 +86,14 @@ struct Batch {
 };
 
 /// A temporal mixing layer: adds f(z) to the residual stream, so that its last projection carries
-/// the addition. `workspace_bytes(rows)` is what it takes from the workspace; with less there it
-/// throws Error(capacity) before or between its steps, which leaves the state of the sequences
-/// undefined.
+/// the addition. `workspace_bytes(table, rows)` is what it takes from the workspace with those
+/// kernels; with less there it throws Error(capacity) before or between its steps, which leaves the
+/// state of the sequences undefined.
 template <class M>
 concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, ConstMatrixView z,
-                         MatrixView residual, std::int64_t rows) {
+                         MatrixView residual, const kernels::Table& table, std::int64_t rows) {
   mixer(context, batch, z, residual);
-  { mixer.workspace_bytes(rows) } -> std::convertible_to<std::size_t>;
+  { mixer.workspace_bytes(table, rows) } -> std::convertible_to<std::size_t>;
 };
 
 }  // namespace griffin

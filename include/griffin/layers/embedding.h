@@ -31,15 +31,15 @@ struct LmHead {
   Linear linear;          // [vocab, width], no bias
   float soft_cap = 0.0F;  // 0: none
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
-    return Operands::workspace_bytes(rows, linear);
+  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
+    return Operands::workspace_bytes(table, rows, linear);
   }
 
   /// x [rows, width], normed -> logits [rows, vocab].
   void operator()(Context& context, ConstMatrixView x, MatrixView logits) const {
     Workspace::Frame frame(context.workspace);
     const Operands operands(context, frame, x, linear);
-    const std::int64_t strip = strip_of(x.rows, linear.out());
+    const std::int64_t strip = strip_of(context.kernels->tiling, x.rows, linear.out());
     parallel_for(context.threads, linear.out(), context.column_grain(linear.in() * x.rows),
                  [&](std::int64_t first, std::int64_t last, int worker) {
                    for (std::int64_t begin = first; begin < last; begin += strip) {

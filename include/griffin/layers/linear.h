@@ -7,10 +7,10 @@
 namespace griffin {
 
 /// How many columns of a product to compute before going on with them: of many rows so many that
-/// they are in a cache still, and whole for packing as for tiles of 48 columns; of few rows all,
-/// for the longest streams of weights.
-constexpr std::int64_t strip_of(std::int64_t rows, std::int64_t columns) noexcept {
-  return rows > 8 ? 3 * kernels::operand_columns : columns;
+/// they are in a cache still, of few rows all, for the longest streams of weights.
+inline std::int64_t strip_of(const kernels::Tiling& tiling, std::int64_t rows,
+                             std::int64_t columns) noexcept {
+  return rows > tiling.few_rows ? tiling.strip_columns : columns;
 }
 
 /// y = W x + b on every row.

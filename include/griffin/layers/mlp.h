@@ -16,10 +16,10 @@ struct GatedMlp {
 
   std::int64_t mlp_width() const noexcept { return gate_proj.out(); }
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
     return 2 * Strips::workspace_bytes(rows, mlp_width()) +
-           Operands::workspace_bytes(rows, down_proj) +
-           Operands::workspace_bytes(rows, gate_proj, up_proj);
+           Operands::workspace_bytes(table, rows, down_proj) +
+           Operands::workspace_bytes(table, rows, gate_proj, up_proj);
   }
 
   /// residual += mlp(z). z and residual [rows, width].
@@ -27,7 +27,7 @@ struct GatedMlp {
     Workspace::Frame frame(context.workspace);
     const Strips gate(frame, z.rows, mlp_width());
     const Strips up(frame, z.rows, mlp_width());
-    const Operands hidden = Operands::room(frame, gate.whole(), down_proj);
+    const Operands hidden = Operands::room(context, frame, gate.whole(), down_proj);
     gate_and_up(context, z, gate, up, hidden);
     down_proj.add_to(context, hidden, residual);
   }
@@ -37,7 +37,7 @@ struct GatedMlp {
                    const Operands& hidden) const {
     Workspace::Frame frame(context.workspace);
     const Operands operands(context, frame, z, gate_proj, up_proj);
-    const std::int64_t strip = strip_of(z.rows, mlp_width());
+    const std::int64_t strip = strip_of(context.kernels->tiling, z.rows, mlp_width());
     const bool packed = hidden.is_packed(down_proj);
     parallel_for(context.threads, mlp_width(), context.packed_grain(2 * gate_proj.in() * z.rows),
                  [&](std::int64_t first, std::int64_t last, int worker) {

@@ -26,15 +26,16 @@ class Operands {
   /// Room for the rows that `layer` is going to take, which are packed columns by columns as they
   /// are computed. x [rows, width] are the rows themselves, for a layer that takes no operands.
   template <class Layer>
-  static Operands room(Workspace::Frame& frame, ConstMatrixView x, const Layer& layer) {
+  static Operands room(const Context& context, Workspace::Frame& frame, ConstMatrixView x,
+                       const Layer& layer) {
     Operands operands(x);
-    const std::size_t bytes = packed_bytes(x.rows, layer);
+    const std::size_t bytes = packed_bytes(*context.kernels, x.rows, layer);
     if (bytes > 0) operands.packed_[kernels::index_of(layer.operand)] = frame.bytes(bytes);
     return operands;
   }
 
-  /// Packs columns [begin, end), which begin at a multiple of operand_columns, of the rows that
-  /// there is room for. x [rows, end - begin]. By any worker.
+  /// Packs columns [begin, end), which begin at a multiple of Tiling::pack_columns, of the rows
+  /// that there is room for. x [rows, end - begin]. By any worker.
   template <class Layer>
   void pack_columns(const Context& context, const Layer& layer, ConstMatrixView x,
                     std::int64_t begin, std::int64_t end) const noexcept {
@@ -53,9 +54,10 @@ class Operands {
 
   /// What the constructor takes from the workspace.
   template <class... Layers>
-  static std::size_t workspace_bytes(std::int64_t rows, const Layers&... layers) noexcept {
+  static std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows,
+                                     const Layers&... layers) noexcept {
     std::array<std::size_t, kernels::operands> bytes{};
-    ((bytes[kernels::index_of(layers.operand)] = packed_bytes(rows, layers)), ...);
+    ((bytes[kernels::index_of(layers.operand)] = packed_bytes(table, rows, layers)), ...);
     std::size_t sum = 0;
     for (const std::size_t b : bytes) sum += b;
     return sum;
@@ -75,24 +77,27 @@ class Operands {
   }
 
  private:
-  static std::int64_t operand_bytes(std::int64_t rows, const auto& layer) noexcept {
-    return kernels::operand_bytes(layer.operand, rows, layer.operand_width());
+  static std::int64_t operand_bytes(const kernels::Table& table, std::int64_t rows,
+                                    const auto& layer) noexcept {
+    return table.operand_bytes(layer.operand, rows, layer.operand_width());
   }
 
-  static std::size_t packed_bytes(std::int64_t rows, const auto& layer) noexcept {
-    return static_cast<std::size_t>(layer.operands() * operand_bytes(rows, layer));
+  static std::size_t packed_bytes(const kernels::Table& table, std::int64_t rows,
+                                  const auto& layer) noexcept {
+    return static_cast<std::size_t>(layer.operands() * operand_bytes(table, rows, layer));
   }
 
   explicit Operands(ConstMatrixView x) noexcept : rows_(x) {}
 
   void pack(Context& context, Workspace::Frame& frame, const auto& layer) {
     const std::size_t kind = kernels::index_of(layer.operand);
-    const std::size_t bytes = packed_bytes(rows_.rows, layer);
+    const std::size_t bytes = packed_bytes(*context.kernels, rows_.rows, layer);
     if (bytes == 0 || packed_[kind] != nullptr) return;
     std::byte* to = frame.bytes(bytes);
     const std::int64_t width = layer.operand_width();
-    const std::int64_t step = operand_bytes(rows_.rows, layer);
-    parallel_for(context.threads, rows_.rows, context.grain(4 * rows_.cols, kernels::operand_rows),
+    const std::int64_t step = operand_bytes(*context.kernels, rows_.rows, layer);
+    parallel_for(context.threads, rows_.rows,
+                 context.grain(4 * rows_.cols, context.kernels->tiling.pack_rows),
                  [&](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t n = 0; n < layer.operands(); ++n) {
                      context.kernels->pack[kind]({.x = rows_.data + n * width,

@@ -16,15 +16,15 @@ struct RgLru {
 
   std::int64_t width() const noexcept { return input_gate.width(); }
 
-  std::size_t workspace_bytes(std::int64_t rows) const noexcept {
+  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
     return 2 * Workspace::matrix_bytes(rows, width()) +
-           Operands::workspace_bytes(rows, input_gate, a_gate);
+           Operands::workspace_bytes(table, rows, input_gate, a_gate);
   }
 
   /// x [rows, width] -> y [rows, width]; y must not be x, which all gates of a block read. Moves
   /// the state of every slice's sequence on. One parallel region: a channel's recurrence needs only
   /// its own gates. use(begin, end) is called when channels [begin, end) of all rows are there, by
-  /// the thread that computed them; `begin` is a multiple of operand_columns.
+  /// the thread that computed them; `begin` is a multiple of Tiling::pack_columns.
   template <class Use>
   void operator()(Context& context, const Batch& batch, ConstMatrixView x, MatrixView y,
                   const Use& use) const {
@@ -32,11 +32,12 @@ struct RgLru {
     const MatrixView i = frame.matrix(batch.rows, width());
     const MatrixView r = frame.matrix(batch.rows, width());
     const Operands operands(context, frame, x, input_gate, a_gate);
+    const std::int64_t together = context.kernels->tiling.scan_columns;
     parallel_for(context.threads, width(),
                  context.packed_grain(2 * input_gate.block_width() * batch.rows),
                  [&](std::int64_t first, std::int64_t last, int worker) {
-                   for (std::int64_t begin = first; begin < last; begin += channels_together) {
-                     const std::int64_t end = std::min(begin + channels_together, last);
+                   for (std::int64_t begin = first; begin < last; begin += together) {
+                     const std::int64_t end = std::min(begin + together, last);
                      input_gate.columns(context, operands, i, begin, end, worker);
                      a_gate.columns(context, operands, r, begin, end, worker);
                      scan(context, batch, x, i, r, y, begin, end);
@@ -46,9 +47,6 @@ struct RgLru {
   }
 
  private:
-  /// So many that the gates of many rows are still in the second-level cache when they are scanned.
-  static constexpr std::int64_t channels_together = kernels::operand_columns;
-
   void scan(const Context& context, const Batch& batch, ConstMatrixView x, ConstMatrixView i,
             ConstMatrixView r, MatrixView y, std::int64_t begin, std::int64_t end) const noexcept {
     for (const Slice& slice : batch.slices) {

@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "simd/avx512.h"
-
-#include "simd/math.h"
-
 #include "kernels/math/functions_of_isa.h"
 
 constinit const griffin::test::MathFunctions griffin::test::avx512_functions =

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every instruction set's file gives away. The wrapper of the instruction set and simd/math.h
-// are included before this file. As in kernels/, nothing here may have a weak symbol.
+// What every instruction set's file gives away. As in kernels/, nothing here may have a weak
+// symbol.
 #pragma once
 
 #include "kernels/math/functions.h"
+#include "simd/math.h"
+#include "simd/vec.h"
 
 namespace griffin::kernels {
 namespace {

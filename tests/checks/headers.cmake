@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# That the headers of kernels/ stand alone, with what the files of each instruction set are compiled
+# with. Included by tests/aarch64/cross, too.
+include(${PROJECT_SOURCE_DIR}/kernels/isa.cmake)
+foreach(isa IN LISTS griffin_isas)
+  list(JOIN griffin_wrappers_of_${isa} " " wrappers)
+  list(TRANSFORM griffin_definitions_of_${isa} PREPEND -D OUTPUT_VARIABLE definitions)
+  add_test(NAME checks.headers_for_${isa}
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/checks/check_headers.sh ${PROJECT_SOURCE_DIR}
+                   "${wrappers}" ${CMAKE_CXX_COMPILER} ${definitions} ${griffin_flags_of_${isa}}
+           COMMAND_EXPAND_LISTS)
+endforeach()
