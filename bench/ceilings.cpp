@@ -4,63 +4,41 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <variant>
+
+#include "griffin/model/parts.h"
 
 namespace griffin::bench {
 namespace {
 
-double weights_of(const WeightView& weight) {
-  return static_cast<double>(weight.rows) * static_cast<double>(weight.cols);
-}
-double weights_of(const Linear& layer) {
-  return weights_of(layer.weight);
-}
-/// Every row of a block meets its own columns only, and those are all it stores.
-double weights_of(const BlockDiagonalLinear& layer) {
-  return static_cast<double>(layer.width()) * static_cast<double>(layer.block_width());
-}
-
-double weights_of(const RecurrentBlock& block) {
-  return weights_of(block.linear_y) + weights_of(block.linear_x) + weights_of(block.linear_out) +
-         weights_of(block.rg_lru.input_gate) + weights_of(block.rg_lru.a_gate);
-}
-double weights_of(const AttentionBlock& block) {
-  return weights_of(block.q_proj) + weights_of(block.k_proj) + weights_of(block.v_proj) +
-         weights_of(block.o_proj);
-}
-double weights_of(const GatedMlp& mlp) {
-  return weights_of(mlp.gate_proj) + weights_of(mlp.up_proj) + weights_of(mlp.down_proj);
-}
-
-double weights_of(std::span<const Block> blocks) {
-  double sum = 0.0;
-  for (const Block& block : blocks) {
-    sum += std::visit(
-        [](const auto& b) { return weights_of(b.temporal_block) + weights_of(b.mlp_block); },
-        block);
-  }
-  return sum;
-}
-
 const WeightView& head_of(const Model& model) {
-  return model.lm_head().linear.weight;
+  return model.parts().lm_head.linear.weight;
+}
+
+double numbers_of(const WeightView& weight) {
+  return static_cast<double>(weight.rows) * static_cast<double>(weight.cols);
 }
 
 bool tied(const Model& model) {
-  return head_of(model).data == model.embedding().table.data;
+  return head_of(model).data == model.parts().embedding.table.data;
+}
+
+/// What a row is multiplied with in the blocks.
+double block_numbers(const Model& model) {
+  const auto multiplied = static_cast<double>(model.parts().weights.multiplied);
+  return multiplied - (tied(model) ? 0.0 : numbers_of(head_of(model)));
 }
 
 }  // namespace
 
 std::uint64_t bytes_per_pass(const Model& model) {
-  return model.weight_bytes() - (tied(model) ? 0 : model.embedding().table.bytes());
+  return model.weight_bytes() - (tied(model) ? 0 : model.parts().embedding.table.bytes());
 }
 
 ModelWork::ModelWork(const Model& model)
     : block_bytes_(static_cast<double>(bytes_per_pass(model) - head_of(model).bytes())),
       head_bytes_(static_cast<double>(head_of(model).bytes())),
-      block_weights_(weights_of(model.blocks())),
-      head_weights_(weights_of(head_of(model))) {}
+      block_weights_(block_numbers(model)),
+      head_weights_(numbers_of(head_of(model))) {}
 
 Work ModelWork::pass(std::int64_t rows, std::int64_t logits) const {
   const auto blocks = static_cast<double>(rows);

@@ -94,7 +94,7 @@ class Options {
     };
     SequenceOptions options;
     options.kv = kv_dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
-    if (examples::has_global_attention(model.config())) {
+    if (model.config().has_global_attention()) {
       options.capacity =
           std::int64_t{longest(depths)} + std::max(longest(prompts), longest(predicts));
     }

@@ -72,10 +72,10 @@ std::vector<std::int32_t> distinct_tokens(const Model& model, std::int64_t count
 }
 
 Sequence at_depth(const Options& options, const Model& model) {
-  const std::int64_t window = has_global_attention(model.config()) ? 2048 : model.config().window;
+  const std::int64_t window = model.config().has_global_attention() ? 2048 : model.config().window;
   const std::int64_t depth = options.depth >= 0 ? options.depth : window + 1;
   Sequence sequence =
-      options.model.sequence(model, has_global_attention(model.config()) ? depth : 0);
+      options.model.sequence(model, model.config().has_global_attention() ? depth : 0);
   ForwardPass pass(model, {.threads = options.model.threads(), .max_rows = 512});
   for (std::int64_t done = 0; done < depth;) {
     const auto ids = distinct_tokens(model, std::min<std::int64_t>(512, depth - done));
@@ -154,7 +154,7 @@ struct Quoted {
 Quoted quote(const Options& options, const Model& model, const Quotation& quotation,
              Generator& generator) {
   Sequence sequence = options.model.sequence(
-      model, has_global_attention(model.config())
+      model, model.config().has_global_attention()
                  ? static_cast<std::int64_t>(quotation.prompt.size() + quotation.text.size())
                  : 0);
   GenerateOptions generate;
@@ -204,7 +204,7 @@ ExitCode measure(const Options& options) {
   check_tokens(options, model);
   const ForwardPass pass(model, {.max_rows = 1});  // throws where no kernels run here
   std::printf("%s, %s, %s kernels, %d threads\n", options.model.model_name().c_str(),
-              options.model.dtype(model), pass.context().kernels->name, options.model.threads());
+              options.model.dtype(model), pass.kernels().name, options.model.threads());
   measure_states(options, model);
   const bool same = options.tokens == 0 || measure_lookup(options, model);
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

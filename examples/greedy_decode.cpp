@@ -89,7 +89,7 @@ std::int64_t saved_tokens(const Options& options, const Model& model) {
 /// Room for what -c says; else, where the model needs to be told, for what was read before, the
 /// prompt and the continuation.
 Sequence new_sequence(const Options& options, const Model& model, std::int64_t tokens) {
-  if (options.common.capacity() > 0 || !has_global_attention(model.config())) {
+  if (options.common.capacity() > 0 || !model.config().has_global_attention()) {
     return options.common.sequence(model, options.common.capacity());
   }
   if (options.predict < 0) {

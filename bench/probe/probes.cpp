@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "griffin/core/huge_page.h"
 #include "griffin/core/parallel.h"
 #include "probe/isa_files.h"
 

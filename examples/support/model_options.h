@@ -34,12 +34,6 @@ inline CLI::Validator at_least(int least) {
   return between(least, std::numeric_limits<int>::max());
 }
 
-/// Whether the state of a sequence grows with its length.
-inline bool has_global_attention(const ModelConfig& config) {
-  return config.window == global_window &&
-         config.pattern.count(LayerKind::attention, config.depth) > 0;
-}
-
 /// What --dtype may say, and what it means for a folder and for random weights.
 inline const std::vector<std::string> dtypes = {"auto", "f32", "bf16", "int8", "int4"};
 
@@ -159,7 +153,7 @@ class ModelOptions {
   /// For sequences of as many tokens as -c says. Throws Error(invalid_argument) where it says
   /// nothing, but has to.
   SequenceOptions sequence_options(const Model& model) const {
-    if (capacity_ == 0 && has_global_attention(model.config())) {
+    if (capacity_ == 0 && model.config().has_global_attention()) {
       throw Error(ErrorCode::invalid_argument,
                   "this model has global attention, whose state grows with every token: say with "
                   "-c how many tokens to make room for");

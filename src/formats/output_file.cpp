@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/output_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <system_error>
 
@@ -80,11 +80,28 @@ void OutputFile::commit() {
   }
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be renamed");
   file_.reset();
+  sync_folder();
+}
+
+/// Until its folder is on the disk too, a power cut may bring the old name back, or none.
+void OutputFile::sync_folder() const {
+  const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) {
+    if (errno == EACCES) return;  // a folder may be written to that must not be read
+    fail("is written, but its folder cannot be opened to be synchronised");
+  }
+  const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL;  // not every file system can
+  const int error = errno;
+  ::close(descriptor);
+  errno = error;
+  if (!synced) fail("is written, but its folder cannot be synchronised");
 }
 
 void OutputFile::fail(const char* what) const {
   const int error = errno;
-  throw Error(ErrorCode::io, path_.string() + ": " + what + ": " + std::strerror(error));
+  throw Error(ErrorCode::io,
+              path_.string() + ": " + what + ": " + std::generic_category().message(error));
 }
 
 }  // namespace griffin

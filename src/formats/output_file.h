@@ -29,6 +29,7 @@ class OutputFile {
 
  private:
   void open();
+  void sync_folder() const;
   [[noreturn]] void fail(const char* what) const;
 
   std::filesystem::path path_;  // no symbolic link

@@ -37,7 +37,7 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       cache_(options.prefix_cache_bytes),
       caching_(options.prefix_cache_bytes > 0),
       pass_(model, forward_options(options)),
-      scratch_(model.config().vocab, *pass_.context().kernels),
+      scratch_(model.config().vocab, pass_.kernels()),
       logits_copy_(static_cast<std::size_t>(model.config().vocab)),
       kept_logits_(caching_ ? logits_copy_.size() : 0) {
   const auto most = static_cast<std::size_t>(options.max_sequences);

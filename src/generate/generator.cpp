@@ -10,6 +10,7 @@
 #include "generate/generation.h"
 #include "griffin/core/error.h"
 #include "griffin/generate/prompt_lookup.h"
+#include "griffin/state/journal.h"
 
 namespace griffin {
 namespace {
@@ -42,7 +43,7 @@ struct Generator::Parts {
         chunk(options.chunk),
         lookup(options.lookup),
         pass(model, forward_options(options)),
-        scratch(model.config().vocab, *pass.context().kernels) {}
+        scratch(model.config().vocab, pass.kernels()) {}
 
   bool prefill(Sequence& sequence, std::span<const std::int32_t> prompt, Generation& text);
   void decode(Sequence& sequence, std::span<const std::int32_t> prompt, Generation& text);

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "griffin/core/error.h"
+
 namespace griffin {
 namespace {
 

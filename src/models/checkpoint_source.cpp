@@ -50,7 +50,7 @@ class CheckpointSource final : public WeightSource {
     return {entry.tensor->data.data(), stored, rows, cols};
   }
 
-  WeightView vector(const std::string& name, const Shape& shape) override {
+  WeightView vector(const std::string& name, const Shape& shape, TensorKind) override {
     const Entry entry = find(name, shape);
     check_shape(where(name), *entry.tensor, shape);
     const std::int64_t rows = shape.front();

@@ -9,6 +9,7 @@
 #include "formats/file_bytes.h"
 #include "formats/json_fields.h"
 #include "models/layer_list.h"
+#include "models/limits.h"
 
 namespace griffin {
 namespace {
@@ -18,7 +19,6 @@ constexpr std::uint64_t max_file = 1 << 20;  // bytes
 // What a config.json that leaves a field out means, after the class that reads it in transformers.
 // Ranges are the widest that have a meaning; what the fields mean together is ModelConfig's matter.
 constexpr std::int64_t max_extent = 1 << 24;
-constexpr std::int64_t max_depth = 1024;
 constexpr std::int64_t default_window = 2048;
 
 void expect_text(const JsonField& field, std::string_view expected) {

@@ -35,7 +35,8 @@ void Fingerprint::add(const ModelConfig& config) {
   add(std::int64_t{config.scale_embedding});
   add(std::int64_t{config.tied_head});
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    add(static_cast<std::int64_t>(config.pattern[layer]));
+    add(static_cast<std::int64_t>(config.pattern[layer].kind));
+    add(config.window_of(layer));
   }
 }
 

@@ -9,17 +9,16 @@
 namespace griffin {
 namespace {
 
-using Layers = std::vector<LayerKind>;  // [depth]
+using Layers = std::vector<LayerSpec>;
 
-LayerKind read_kind(const JsonField& list, const JsonValue& entry) {
+LayerSpec read_kind(const JsonField& list, const JsonValue& entry) {
   const JsonField field(list.path(), &entry);
   const std::string_view name = *field.text();
   if (name == "recurrent") return LayerKind::recurrent;
-  // How far back a layer sees is said by the window alone, so these mean the same.
-  if (name == "attention" || name == "local_attention" || name == "sliding_attention" ||
-      name == "full_attention") {
+  if (name == "attention" || name == "local_attention" || name == "sliding_attention") {
     return LayerKind::attention;
   }
+  if (name == "full_attention") return {LayerKind::attention, global_window};
   field.fail(ErrorCode::unsupported, "\"recurrent\" or \"attention\"");
 }
 
@@ -37,20 +36,6 @@ std::optional<Layers> read_list(const JsonField& list, std::int64_t depth) {
   return layers;
 }
 
-/// The shortest cycle that gives these layers; it ends with the last of them at the latest.
-LayerPattern pattern_of(const Layers& layers, const JsonField& list) {
-  std::uint64_t attention = 0;  // bit i: layer i attends
-  for (int length = 1; length <= LayerPattern::max_cycle; ++length) {
-    const auto last = static_cast<std::size_t>(length - 1);
-    if (layers[last] == LayerKind::attention) attention |= std::uint64_t{1} << last;
-    if (std::equal(layers.begin() + length, layers.end(), layers.begin())) {
-      return {attention, length};
-    }
-  }
-  list.fail(ErrorCode::unsupported, "a pattern that repeats after at most " +
-                                        std::to_string(LayerPattern::max_cycle) + " layers");
-}
-
 }  // namespace
 
 LayerPattern read_layers(const JsonFields& config, std::int64_t depth) {
@@ -62,7 +47,7 @@ LayerPattern read_layers(const JsonFields& config, std::int64_t depth) {
     if (given == nullptr) given = &name;
     read_alias(*given, name, read);
   }
-  return given == nullptr ? griffin_pattern : pattern_of(*read(*given), *given);
+  return given == nullptr ? griffin_pattern() : LayerPattern(*read(*given));
 }
 
 }  // namespace griffin

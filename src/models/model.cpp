@@ -4,9 +4,13 @@
 #include <string>
 #include <utility>
 
+#include "griffin/core/error.h"
+#include "griffin/model/parts.h"
+#include "griffin/model/weight_reader.h"
 #include "models/checkpoint_source.h"
-#include "models/model_builder.h"
+#include "models/recurrent_gemma.h"
 #include "models/seconds.h"
+#include "models/state_layout.h"
 #include "weights/random_source.h"
 
 namespace griffin {
@@ -26,6 +30,31 @@ void check(const LoadOptions& options) {
   }
 }
 
+Model read_model(const ModelConfig& config, WeightReader weights,
+                 std::vector<std::int32_t> stop_ids, double started) {
+  weights.note(config);
+  ModelParts parts = recurrent_gemma::described_model(weights, config);
+  parts.stop_ids = std::move(stop_ids);
+  parts.weights = weights.finish();
+  parts.load_seconds = seconds_now() - started;
+  return Model::assemble(std::move(parts));
+}
+
+void check(const ModelParts& parts) {
+  const auto expect = [](const char* what, std::int64_t found, std::int64_t expected) {
+    if (found == expected) return;
+    throw Error(ErrorCode::invalid_argument, std::string("model: ") + what + ": expected " +
+                                                 std::to_string(expected) + ", found " +
+                                                 std::to_string(found));
+  };
+  const ModelConfig& config = parts.config;
+  expect("rows of the embedding", parts.embedding.table.rows, config.vocab);
+  expect("columns of the embedding", parts.embedding.table.cols, config.width);
+  expect("width of the final norm", parts.final_norm.width, config.width);
+  expect("outputs of the head", parts.lm_head.linear.out(), config.vocab);
+  expect("inputs of the head", parts.lm_head.linear.in(), config.width);
+}
+
 }  // namespace
 
 Model Model::load(const std::filesystem::path& folder, const LoadOptions& options) {
@@ -33,16 +62,55 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   check(options);
   Checkpoint checkpoint(folder, options.access);
   const CheckpointConfig found = checkpoint.config();
-  const auto source = checkpoint_source(std::move(checkpoint), options);
-  return ModelBuilder(found.model, *source, options.weights, options.activations)
-      .build(found.stop_ids, started);
+  WeightReader weights(checkpoint_source(std::move(checkpoint), options), options);
+  return read_model(found.model, std::move(weights), found.stop_ids, started);
 }
 
 Model Model::random(const ModelConfig& config, Dtype dtype, std::uint64_t seed) {
   const double started = seconds_now();
   config.validate();
-  const auto source = random_source(dtype, seed);
-  return ModelBuilder(config, *source).build({config.eos_id}, started);
+  return read_model(config, WeightReader::random(dtype, seed), {config.eos_id}, started);
+}
+
+Model Model::assemble(ModelParts parts) {
+  check(parts);
+  std::int64_t slot = 0;
+  for (Block& block : parts.blocks) block = block.with_slots(slot);
+  return Model(std::make_shared<const ModelParts>(std::move(parts)));
+}
+
+const ModelConfig& Model::config() const noexcept {
+  return parts_->config;
+}
+
+std::span<const std::int32_t> Model::stop_ids() const noexcept {
+  return parts_->stop_ids;
+}
+
+std::uint64_t Model::weight_bytes() const noexcept {
+  return parts_->weights.bytes;
+}
+
+Dtype Model::dtype() const noexcept {
+  return parts_->embedding.table.dtype;
+}
+
+double Model::load_seconds() const noexcept {
+  return parts_->load_seconds;
+}
+
+std::uint64_t Model::fingerprint() const noexcept {
+  return parts_->weights.fingerprint;
+}
+
+StateLayout Model::state_layout(const SequenceOptions& options) const {
+  StateLayout layout = layout_of(parts_->blocks, options);
+  layout.model = fingerprint();
+  return layout;
+}
+
+Sequence Model::sequence(const SequenceOptions& options) const {
+  return Sequence(state_layout(options));
 }
 
 }  // namespace griffin

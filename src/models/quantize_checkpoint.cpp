@@ -14,7 +14,8 @@
 #include "griffin/model/quantize.h"
 #include "models/checkpoint.h"
 #include "models/checkpoint_source.h"
-#include "models/checkpoint_tensors.h"
+#include "models/recurrent_gemma.h"
+#include "models/tensor_list.h"
 #include "weights/convert_weights.h"
 #include "weights/transpose.h"
 
@@ -38,22 +39,27 @@ std::int64_t rows_at_once(const WeightView& matrix) {
   return std::max(std::int64_t{1}, rows / kernels::panel_rows) * kernels::panel_rows;
 }
 
-/// The matrices and gates of a model by their names: type and shape of the first of a stack, no
-/// data.
-using Matrices = std::map<std::string, WeightView, std::less<>>;
+/// A matrix, or the first of a stack of gates: type and shape, no data.
+struct ModelMatrix {
+  WeightView view;
+  TensorKind kind = TensorKind::matrix;
+};
+using Matrices = std::map<std::string, ModelMatrix, std::less<>>;  // by name
 
 /// Throws what Model::load does unless every name, shape and type is what config.json describes.
 Matrices checked_matrices(const fs::path& from, const ModelConfig& config) {
   const LoadOptions options;
   const auto source = checkpoint_source(Checkpoint(from, FileAccess::map), options);
   Matrices matrices;
-  for (const ModelTensor& tensor : tensors_of(config)) {
-    if (tensor.kind == TensorKind::vector) {
-      source->vector(tensor.name, tensor.shape);
+  TensorList list;
+  recurrent_gemma::described_model(list, config);
+  for (const ModelTensor& tensor : list.tensors()) {
+    if (tensor.kind != TensorKind::matrix && tensor.kind != TensorKind::gates) {
+      source->vector(tensor.name, tensor.shape, tensor.kind);
     } else {
       WeightView view = source->matrix(tensor.name, tensor.shape, Lifetime::next_call);
       view.data = nullptr;
-      matrices.emplace(tensor.name, view);
+      matrices.emplace(tensor.name, ModelMatrix{view, tensor.kind});
     }
   }
   source->finish({});
@@ -64,18 +70,18 @@ Matrices checked_matrices(const fs::path& from, const ModelConfig& config) {
 struct Conversion {
   std::string name;
   const StoredTensor* from = nullptr;
-  const WeightView* matrix = nullptr;  // null: copied
-  std::int64_t count = 1;              // of matrices in the stack that gates are
-  Dtype to = Dtype::f32;               // unless it is copied
+  const ModelMatrix* matrix = nullptr;  // null: copied
+  std::int64_t count = 1;               // of matrices in the stack that gates are
+  Dtype to = Dtype::f32;                // unless it is copied
   TensorEntry entry;
 };
 
 bool is_gates(const Conversion& conversion) {
-  return conversion.from->shape.size() == 3;
+  return conversion.matrix != nullptr && conversion.matrix->kind == TensorKind::gates;
 }
 
 Conversion conversion_of(const std::string& name, const StoredTensor& tensor,
-                         const WeightView* matrix, Dtype dtype) {
+                         const ModelMatrix* matrix, Dtype dtype) {
   Conversion job{name, &tensor, matrix, 1, dtype, {name, tensor.dtype, tensor.shape, 0}};
   job.entry.bytes = tensor.data.size();
   if (matrix == nullptr) return job;
@@ -87,13 +93,13 @@ Conversion conversion_of(const std::string& name, const StoredTensor& tensor,
     job.entry.dtype = "U8";
     job.entry.shape.resize(tensor.shape.size() - 2);
     for (const std::int64_t n :
-         {blocks_down(matrix->rows), blocks_across(matrix->cols), block_bytes(job.to)}) {
+         {blocks_down(matrix->view.rows), blocks_across(matrix->view.cols), block_bytes(job.to)}) {
       job.entry.shape.push_back(static_cast<std::uint64_t>(n));
     }
   } else {
     job.entry.dtype = "BF16";
   }
-  const WeightView result{nullptr, job.to, matrix->rows, matrix->cols};
+  const WeightView result{nullptr, job.to, matrix->view.rows, matrix->view.cols};
   job.entry.bytes = static_cast<std::uint64_t>(job.count) * result.bytes();
   return job;
 }
@@ -127,7 +133,7 @@ class Quantizer {
     std::vector<Conversion> jobs;
     for (const auto& [name, tensor] : file.tensors()) {
       const auto matrix = matrices_.find(name);
-      const WeightView* view = matrix == matrices_.end() ? nullptr : &matrix->second;
+      const ModelMatrix* view = matrix == matrices_.end() ? nullptr : &matrix->second;
       jobs.push_back(conversion_of(name, tensor, view, options_.dtype));
     }
     std::stable_partition(jobs.begin(), jobs.end(),
@@ -163,7 +169,7 @@ class Quantizer {
     } else if (is_gates(job) && is_quantized(job.to)) {
       write_gates(job, out);
     } else {
-      WeightView stack = *job.matrix;
+      WeightView stack = job.matrix->view;
       stack.data = job.from->data.data();
       stack.rows *= job.count;
       write_rows(stack, job.to, out);
@@ -191,7 +197,7 @@ class Quantizer {
   /// Matrices [in, out] become [out, in], as the products want them, a stretch of outputs at a
   /// time.
   void write_gates(const Conversion& job, OutputFile& out) {
-    const WeightView& stored = *job.matrix;
+    const WeightView& stored = job.matrix->view;
     const std::size_t size = size_of(stored.dtype);
     WeightView part{nullptr, stored.dtype, 0, stored.rows};
     const std::int64_t step = std::min(rows_at_once(part), stored.cols);

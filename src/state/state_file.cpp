@@ -8,9 +8,11 @@
 #include <istream>
 #include <ostream>
 #include <string>
+#include <system_error>
 
 #include "formats/checksum.h"
 #include "formats/output_file.h"
+#include "griffin/core/error.h"
 #include "griffin/state/sequence.h"
 
 namespace griffin {
@@ -19,7 +21,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::array<char, 8> magic = {'G', 'R', 'I', 'F', 'S', 'T', 'A', 'T'};
-constexpr std::uint32_t version = 2;  // 1 knew models by fewer of their weights
+// 1 knew models by fewer of their weights; 2 knew h, convolutions and one ring size only.
+constexpr std::uint32_t version = 3;
 constexpr std::uint64_t most_unread = 1 << 20;
 
 /// No padding, so that all of it counts for the checksum.
@@ -28,18 +31,14 @@ struct Header {
   std::uint32_t version;
   std::uint32_t kv;
   std::uint64_t model;
-  std::int64_t recurrent_slots;
-  std::int64_t lru_width;
-  std::int64_t taps;
-  std::int64_t attention_slots;
-  std::int64_t head_dim;
+  std::uint64_t slots;  // StateLayout::checksum
   std::int64_t position;
   std::uint64_t unread;           // tokens that follow
   std::uint64_t state_bytes;      // that follow them
   std::uint64_t body_checksum;    // of both
   std::uint64_t header_checksum;  // of all before it
 };
-static_assert(sizeof(Header) == 104);
+static_assert(sizeof(Header) == 72);
 
 std::uint64_t checksum_of(const Header& header) {
   return checksum(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_checksum)));
@@ -85,20 +84,8 @@ Header read_header(std::istream& in, const std::string& name) {
 
 std::ifstream open(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) refuse(ErrorCode::io, file.string(), std::strerror(errno));
+  if (!in) refuse(ErrorCode::io, file.string(), std::generic_category().message(errno));
   return in;
-}
-
-StateLayout layout_of(const Header& header) {
-  StateLayout layout;
-  layout.recurrent_slots = header.recurrent_slots;
-  layout.lru_width = header.lru_width;
-  layout.taps = header.taps;
-  layout.attention_slots = header.attention_slots;
-  layout.head_dim = header.head_dim;
-  layout.kv = static_cast<Dtype>(header.kv);
-  layout.model = header.model;
-  return layout;
 }
 
 Header header_of(const StateLayout& layout, std::int64_t position, std::size_t unread) {
@@ -106,11 +93,7 @@ Header header_of(const StateLayout& layout, std::int64_t position, std::size_t u
           version,
           static_cast<std::uint32_t>(layout.kv),
           layout.model,
-          layout.recurrent_slots,
-          layout.lru_width,
-          layout.taps,
-          layout.attention_slots,
-          layout.head_dim,
+          layout.checksum(),
           position,
           unread,
           layout.used_bytes(position),
@@ -169,7 +152,8 @@ std::vector<std::int32_t> Sequence::restore(std::istream& in) {
 std::vector<std::int32_t> Sequence::from_stream(std::istream& in, const std::string& name,
                                                 StreamEnd end) {
   const Header header = read_header(in, name);
-  check_fits(layout_of(header), header.position, name);
+  const bool is_alike = header.model == layout_.model && header.slots == layout_.checksum();
+  check_fits(static_cast<Dtype>(header.kv), is_alike, header.position, name);
   if (header.state_bytes != layout_.used_bytes(header.position)) {
     refuse(ErrorCode::format, name,
            "expected a state of " + std::to_string(layout_.used_bytes(header.position)) +

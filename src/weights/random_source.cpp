@@ -72,16 +72,16 @@ class RandomSource final : public WeightSource {
     return view;
   }
 
-  WeightView vector(const std::string& name, const Shape& shape) override {
+  WeightView vector(const std::string& name, const Shape& shape, TensorKind kind) override {
     WeightView view{nullptr, Dtype::f32, shape.front(), 1};
     for (std::size_t i = 1; i < shape.size(); ++i) view.cols *= shape[i];
     allocate(view, view.bytes(), Lifetime::next_call);
     const std::int64_t count = view.rows * view.cols;
     auto* values = reinterpret_cast<float*>(target_);
-    const bool convolution = shape.size() == 3;
-    const float limit = convolution ? std::sqrt(3.0F / static_cast<float>(shape.back())) : 0.1F;
+    const float limit =
+        kind == TensorKind::convolution ? std::sqrt(3.0F / static_cast<float>(shape.back())) : 0.1F;
     fill_uniform(key_of(seed_, name), 0, count, limit, values);
-    if (name.ends_with("recurrent_param")) {
+    if (kind == TensorKind::decay) {
       for (std::int64_t i = 0; i < count; ++i) values[i] = parameter_of_decay(values[i] / limit);
     }
     return view;

@@ -18,6 +18,10 @@ using Shape = std::vector<std::int64_t>;
 /// is copied at once.
 enum class Lifetime { model, next_call };
 
+/// What a tensor is for. A matrix [out, in] and a stack of gates [block, in, out] may be held in
+/// another type; the others stay as they are.
+enum class TensorKind { matrix, gates, vector, convolution, decay };
+
 /// Tensors by their Hugging Face names; small ones as dense views of [shape[0], the rest].
 class WeightSource {
  public:
@@ -32,7 +36,7 @@ class WeightSource {
 
   /// A small tensor (bias, norm, convolution, decay) in the type it is stored in, until the next
   /// call.
-  virtual WeightView vector(const std::string& name, const Shape& shape) = 0;
+  virtual WeightView vector(const std::string& name, const Shape& shape, TensorKind kind) = 0;
 
   /// What an error about that tensor starts with.
   virtual std::string where(const std::string& name) const = 0;

@@ -96,10 +96,8 @@ TEST_P(AllocationTest, ScratchIsWhatTheLayersDeclare) {
       EXPECT_EQ(workspace.used(), 0U);
       EXPECT_LE(workspace.peak(), workspace.capacity());
       std::size_t largest = 0;
-      for (const Block& block : model.blocks()) {
-        largest = std::max(
-            largest,
-            std::visit([](const auto& b) { return b.workspace_bytes(table(), rows); }, block));
+      for (const Block& block : model.parts().blocks) {
+        largest = std::max(largest, block.needs(table(), rows).workspace);
       }
       EXPECT_EQ(workspace.peak(), Workspace::matrix_bytes(rows, named.config.width) + largest);
     }
@@ -114,14 +112,13 @@ void expect_exact_scratch(const kernels::Table& table, const Model& model, const
   const Slice slice{&sequence, 0, rows, 0};
   const auto run = [&](Context& context) {
     const MatrixView x{stream.data(), rows, model.config().width};
-    std::visit([&](const auto& b) { b(context, {{&slice, 1}, rows}, x); }, block);
+    block(context, {{&slice, 1}, rows}, x);
   };
-  const std::size_t declared =
-      std::visit([&](const auto& b) { return b.workspace_bytes(table, rows); }, block);
-  Context context(table, 1, declared, 128, 64);
+  const Needs declared = block.needs(table, rows);
+  Context context(table, 1, declared);
   run(context);
-  EXPECT_EQ(context.workspace.peak(), declared) << rows << " rows";
-  Context small(table, 1, declared - 1, 128, 64);
+  EXPECT_EQ(context.workspace.peak(), declared.workspace) << rows << " rows";
+  Context small(table, 1, {declared.workspace - 1, declared.scratch});
   EXPECT_THROW(run(small), Error);
   EXPECT_EQ(small.workspace.used(), 0U);
 }
@@ -131,7 +128,8 @@ TEST_P(AllocationTest, EveryBlockTakesExactlyWhatItDeclares) {
     SCOPED_TRACE(name_of(dtype));
     const Model model = Model::random(tiny_griffin(8), dtype, 1);
     for (const std::int64_t rows : {1, 7, 24}) {
-      for (const Block& block : model.blocks()) expect_exact_scratch(table(), model, block, rows);
+      for (const Block& block : model.parts().blocks)
+        expect_exact_scratch(table(), model, block, rows);
     }
   }
 }

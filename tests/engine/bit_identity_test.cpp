@@ -51,6 +51,8 @@ std::vector<Case> cases() {
       {"transformer_f32_f32", tiny_transformer(), Dtype::f32, Dtype::f32, 150},
       {"transformer_f32_bf16", tiny_transformer(), Dtype::f32, Dtype::bf16, 150},
       {"transformer_f16_f32", tiny_transformer(), Dtype::f16, Dtype::f32, 70},
+      {"mixed_bf16_f32", tiny_mixed(), Dtype::bf16, Dtype::f32, 70},
+      {"mixed_int8_bf16", tiny_mixed(), Dtype::int8, Dtype::bf16, 70},
       {"wide_f32_f32", wide_griffin(), Dtype::f32, Dtype::f32, 40},
       {"wide_bf16_bf16", wide_griffin(), Dtype::bf16, Dtype::bf16, 40},
       {"wide_int8_f32", wide_griffin(), Dtype::int8, Dtype::f32, 40},

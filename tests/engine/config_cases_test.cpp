@@ -51,11 +51,11 @@ TEST_P(ConfigCases, T15_EmbeddingScaleIsRoundedToBfloat16) {
   const CheckpointToWrite checkpoint = random_checkpoint(config, Dtype::f32, 1);
   const std::vector<float> embeddings =
       values_of(checkpoint.tensors.at("model.embed_tokens.weight"));
-  EXPECT_EQ(checked.model().embedding().scale, 8.9375F);
-  Context context(table(), 1, 0, 80, 20);
+  EXPECT_EQ(checked.model().parts().embedding.scale, 8.9375F);
+  Context context(table(), 1, {});
   const std::vector<std::int32_t> tokens = {0, 5, 96};
   std::vector<float> rows(3 * 80);
-  checked.model().embedding()(context, tokens, {rows.data(), 3, 80});
+  checked.model().parts().embedding(context, tokens, {rows.data(), 3, 80});
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto token = static_cast<std::size_t>(tokens[i / 80]);
     EXPECT_EQ(rows[i], 8.9375F * embeddings[token * 80 + i % 80]);
@@ -123,7 +123,7 @@ TEST_P(ConfigCases, T17_RecurrentStateIsFloat32) {
   std::int64_t fine = 0;
   for (std::int64_t c = 0; c < checked.config().lru_width; ++c) {
     std::uint32_t bits;
-    std::memcpy(&bits, sequence.recurrent(0).h + c, sizeof bits);
+    std::memcpy(&bits, &sequence.state(1).held[static_cast<std::size_t>(c)], sizeof bits);
     fine += (bits & 0xFFFFU) != 0 ? 1 : 0;
   }
   EXPECT_GT(fine, checked.config().lru_width / 2);
@@ -152,10 +152,10 @@ TEST_P(ConfigCases, T19_PatternIsRepeatedAndCut) {
   CheckpointToWrite checkpoint = random_checkpoint(config, Dtype::f32, 2);
   checkpoint.config["block_types"] = {"recurrent", "recurrent", "attention"};
   const CheckedModel checked(checkpoint);
-  ASSERT_EQ(checked.model().blocks().size(), 26U);
+  ASSERT_EQ(checked.model().parts().blocks.size(), 26U);
   for (std::size_t layer = 0; layer < 26; ++layer) {
-    const Block& block = checked.model().blocks()[layer];
-    EXPECT_EQ(std::holds_alternative<ResidualBlock<AttentionBlock>>(block), layer % 3 == 2);
+    const Block& block = checked.model().parts().blocks[layer];
+    EXPECT_EQ(block.as<ResidualBlock<AttentionBlock>>() != nullptr, layer % 3 == 2);
   }
   const auto tokens = random_tokens(config, 20, 65);
   EXPECT_LE(max_abs_difference(run(checked.model(), tokens), checked.oracle().logits(tokens)),

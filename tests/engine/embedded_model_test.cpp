@@ -110,7 +110,7 @@ TEST(EmbeddedModelConfig, IsWhatItsReadmeSays) {
   const Model model = Model::load(model_folder());
   EXPECT_EQ(model.config().parameters(), 3'066'816);
   EXPECT_EQ(model.config().window, 64);
-  EXPECT_EQ(model.embedding().scale, 13.875F);
+  EXPECT_EQ(model.parts().embedding.scale, 13.875F);
   EXPECT_EQ(model.dtype(), Dtype::bf16);
 }
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-#include "griffin/layers/blocks.h"
+#include "griffin/model/parts.h"
 #include "kernels/golden_shapes.h"
 #include "support/goldens.h"
 #include "support/isa.h"
@@ -73,7 +73,7 @@ Floats run(const M& block, Context& context, std::vector<Sequence>& sequences,
   const std::int64_t count = rows / static_cast<std::int64_t>(sequences.size());
   const std::vector<Slice> slices = slices_of(sequences, count);
   Floats residual(z.size());
-  context.workspace = Workspace(block.workspace_bytes(*context.kernels, rows));
+  context = Context(*context.kernels, context.threads, block.needs(*context.kernels, rows));
   block(context, Batch{slices, rows}, ConstMatrixView(z.data(), rows, width),
         MatrixView(residual.data(), rows, width));
   for (Sequence& sequence : sequences) sequence.advance(count);
@@ -140,14 +140,7 @@ struct GoldenAttention {
             o.layer()};
   }
 
-  StateLayout layout() const {
-    StateLayout layout;
-    layout.attention_slots = 1;
-    layout.head_dim = head_dim();
-    layout.ring_rows = window();
-    layout.capacity = INT64_MAX;
-    return layout;
-  }
+  StateLayout layout() const { return {.slots = {block().attention.state({})}}; }
 };
 
 struct GoldenRecurrentBlock {
@@ -162,23 +155,18 @@ struct GoldenRecurrentBlock {
     return {y.layer(),
             x.layer(),
             {conv_weight.data(), conv_bias.data(), conv.shape[0], conv.shape[2], 0},
-            {input_gate.layer(), a_gate.layer(), log_decay.data(), 0},
+            {input_gate.layer(), a_gate.layer(), log_decay.data(), 1},
             out.layer()};
   }
 
   StateLayout layout() const {
-    StateLayout layout;
-    layout.recurrent_slots = 1;
-    layout.lru_width = conv.shape[0];
-    layout.taps = conv.shape[2];
-    layout.capacity = INT64_MAX;
-    return layout;
+    return {.slots = {block().conv_1d.state({}), block().rg_lru.state({})}};
   }
 };
 
 class GoldenBlocks : public IsaTest {
  protected:
-  Context context_{table(), 2, 0, 64, 64};
+  Context context_{table(), 2, {}};
 };
 INSTANTIATE_TEST_SUITE_P(Isa, GoldenBlocks, ::testing::ValuesIn(all_tables()), table_name);
 
@@ -193,10 +181,10 @@ TEST_P(GoldenBlocks, Attention) {
       const auto keys = goldens().floats(name + "fresh.keys");
       const auto values = goldens().floats(name + "fresh.values");
       for (std::int64_t b = 0; b < x.shape[0]; ++b) {
-        const KeyValueRing ring = sequences[static_cast<std::size_t>(b)].ring(0);
-        const auto size = static_cast<std::size_t>(ring.rows * golden.head_dim());
-        const std::span ring_keys(reinterpret_cast<const float*>(ring.keys), size);
-        const std::span ring_values(reinterpret_cast<const float*>(ring.values), size);
+        const LayerState ring = sequences[static_cast<std::size_t>(b)].state(0);
+        const auto size = static_cast<std::size_t>(ring.ring_rows * golden.head_dim());
+        const std::span ring_keys(reinterpret_cast<const float*>(ring.ring(0)), size);
+        const std::span ring_values(reinterpret_cast<const float*>(ring.ring(1)), size);
         EXPECT_LE(max_abs_difference(ring_keys, keys.at({b})), limit) << name;
         EXPECT_LE(max_abs_difference(ring_values, values.at({b})), limit) << name;
       }
@@ -242,9 +230,9 @@ TEST_P(GoldenBlocks, Recurrent) {
     const auto h = goldens().floats("recblock.rg_lru_state");
     const auto conv = goldens().floats("recblock.conv1d_state");
     for (std::int64_t b = 0; b < x.shape[0]; ++b) {
-      const RecurrentState state = sequences[static_cast<std::size_t>(b)].recurrent(0);
-      EXPECT_LE(max_abs_difference({state.h, h.at({b}).size()}, h.at({b})), limit);
-      EXPECT_LE(max_abs_difference({state.conv, conv.at({b}).size()}, conv.at({b})), limit);
+      Sequence& sequence = sequences[static_cast<std::size_t>(b)];
+      EXPECT_LE(max_abs_difference(sequence.state(1).held, h.at({b})), limit);
+      EXPECT_LE(max_abs_difference(sequence.state(0).held, conv.at({b})), limit);
     }
     expect_chunks(golden.block(), context_, sequences, "recblock.steps.x", "recblock.steps.y", 1);
   }

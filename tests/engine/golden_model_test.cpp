@@ -27,36 +27,34 @@ class GoldenModel : public GoldenModelTest {
  protected:
   /// Compares one slot after the other with the golden tensors under `prefix`, for their row `b`.
   void expect_state(Sequence& sequence, const std::string& prefix, std::int64_t b) const;
-  void expect_recurrent(const RecurrentState& state, const std::string& prefix,
+  void expect_recurrent(const LayerState& conv, const LayerState& rg_lru, const std::string& prefix,
                         std::int64_t b) const;
   void expect_final_norm(std::span<const float> found, const Array<std::int32_t>& tokens) const;
-  void expect_ring(const KeyValueRing& ring, std::int64_t position, const std::string& prefix,
+  void expect_ring(const LayerState& ring, std::int64_t position, const std::string& prefix,
                    std::int64_t b) const;
 };
 
 void GoldenModel::expect_state(Sequence& sequence, const std::string& prefix,
                                std::int64_t b) const {
-  std::int64_t recurrent_slot = 0;
-  std::int64_t attention_slot = 0;
+  std::int64_t slot = 0;
   for (std::int64_t layer = 0; layer < config_.depth; ++layer) {
     const std::string name = prefix + "layer." + std::to_string(layer) + ".";
     SCOPED_TRACE(name);
-    if (config_.pattern[layer] == LayerKind::recurrent) {
-      expect_recurrent(sequence.recurrent(recurrent_slot++), name, b);
+    if (config_.pattern[layer].kind == LayerKind::recurrent) {
+      expect_recurrent(sequence.state(slot), sequence.state(slot + 1), name, b);
+      slot += 2;
     } else {
-      expect_ring(sequence.ring(attention_slot++), sequence.position(), name, b);
+      expect_ring(sequence.state(slot++), sequence.position(), name, b);
     }
   }
 }
 
-void GoldenModel::expect_recurrent(const RecurrentState& state, const std::string& prefix,
-                                   std::int64_t b) const {
-  const auto width = static_cast<std::size_t>(config_.lru_width);
-  const auto taps = static_cast<std::size_t>(config_.taps);
+void GoldenModel::expect_recurrent(const LayerState& conv, const LayerState& rg_lru,
+                                   const std::string& prefix, std::int64_t b) const {
   const Array<float> h = goldens_.floats(prefix + "rg_lru_state");
-  EXPECT_LE(max_abs_difference({state.h, width}, h.at({b})), state_limit);
-  const Array<float> conv = goldens_.floats(prefix + "conv1d_state");
-  EXPECT_LE(max_abs_difference({state.conv, (taps - 1) * width}, conv.at({b})), state_limit);
+  EXPECT_LE(max_abs_difference(rg_lru.held, h.at({b})), state_limit);
+  const Array<float> inputs = goldens_.floats(prefix + "conv1d_state");
+  EXPECT_LE(max_abs_difference(conv.held, inputs.at({b})), state_limit);
 }
 
 void GoldenModel::expect_final_norm(std::span<const float> found,
@@ -72,18 +70,18 @@ void GoldenModel::expect_final_norm(std::span<const float> found,
 }
 
 /// The goldens keep position p in row p mod window, as the engine does in p mod rows.
-void GoldenModel::expect_ring(const KeyValueRing& ring, std::int64_t position,
+void GoldenModel::expect_ring(const LayerState& ring, std::int64_t position,
                               const std::string& prefix, std::int64_t b) const {
-  ASSERT_EQ(ring.dtype, Dtype::f32);
-  ASSERT_EQ(ring.rows, config_.window);
+  ASSERT_EQ(ring.row_type, Dtype::f32);
+  ASSERT_EQ(ring.ring_rows, config_.window);
   EXPECT_EQ(goldens_.ints(prefix + "num_tokens").values[static_cast<std::size_t>(b)], position);
   const Array<float> keys = goldens_.floats(prefix + "keys");
   const Array<float> values = goldens_.floats(prefix + "values");
   const auto dim = static_cast<std::size_t>(config_.head_dim);
-  for (std::int64_t p = std::max<std::int64_t>(0, position - ring.rows); p < position; ++p) {
-    const std::int64_t row = p % ring.rows;
-    const auto* key = reinterpret_cast<const float*>(ring.keys) + row * config_.head_dim;
-    const auto* value = reinterpret_cast<const float*>(ring.values) + row * config_.head_dim;
+  for (std::int64_t p = std::max<std::int64_t>(0, position - ring.ring_rows); p < position; ++p) {
+    const std::int64_t row = p % ring.ring_rows;
+    const auto* key = reinterpret_cast<const float*>(ring.ring(0)) + row * config_.head_dim;
+    const auto* value = reinterpret_cast<const float*>(ring.ring(1)) + row * config_.head_dim;
     EXPECT_LE(max_abs_difference({key, dim}, keys.at({b, row})), state_limit) << "key " << p;
     EXPECT_LE(max_abs_difference({value, dim}, values.at({b, row})), state_limit) << "value " << p;
   }
@@ -95,13 +93,11 @@ class LayerByLayer {
   LayerByLayer(const Model& model, const kernels::Table& table, const Array<std::int32_t>& tokens)
       : rows_(static_cast<std::int64_t>(tokens.values.size())),
         x_(tokens.values.size() * static_cast<std::size_t>(model.config().width)) {
-    std::size_t scratch = 0;
-    for (const Block& block : model.blocks()) {
-      scratch = std::max(
-          scratch,
-          std::visit([&](const auto& b) { return b.workspace_bytes(table, rows_); }, block));
+    Needs needs = model.parts().lm_head.needs(table, rows_);
+    for (const Block& block : model.parts().blocks) {
+      needs = either(needs, block.needs(table, rows_));
     }
-    context = Context(table, 1, scratch, 256, 64);
+    context = Context(table, 1, needs);
     const std::int64_t length = tokens.shape.at(1);
     for (std::int64_t b = 0; b < tokens.shape.at(0); ++b) sequences_.push_back(model.sequence());
     for (Sequence& sequence : sequences_) {
@@ -131,22 +127,24 @@ TEST_P(GoldenModel, LayerByLayer) {
     EXPECT_LE(max_abs_difference(run.values(), goldens_.floats(name).values), residual_limit)
         << name;
   };
-  model_.embedding()(run.context, tokens.values, run.stream);
+  model_.parts().embedding(run.context, tokens.values, run.stream);
   expect("full.embed");
-  for (std::size_t layer = 0; layer < model_.blocks().size(); ++layer) {
+  for (std::size_t layer = 0; layer < model_.parts().blocks.size(); ++layer) {
     const auto mix = [&](const auto& block) {
       block.mix_time(run.context, run.batch(), run.stream);
       const std::string middle = "full.mid." + std::to_string(layer);
       if (goldens_.has(middle)) expect(middle);
       block.mix_channels(run.context, run.batch(), run.stream);
     };
-    std::visit(mix, model_.blocks()[layer]);
+    const Block& block = model_.parts().blocks[layer];
+    if (const auto* recurrent = block.as<ResidualBlock<RecurrentBlock>>()) mix(*recurrent);
+    if (const auto* attention = block.as<ResidualBlock<AttentionBlock>>()) mix(*attention);
     expect("full.layer." + std::to_string(layer));
   }
-  model_.final_norm()(run.context, run.stream, run.stream);
+  model_.parts().final_norm(run.context, run.stream, run.stream);
   expect_final_norm(run.values(), tokens);
   std::vector<float> logits(goldens_.floats("full.logits").values.size());
-  model_.lm_head()(run.context, run.stream, {logits.data(), run.stream.rows, config_.vocab});
+  model_.parts().lm_head(run.context, run.stream, {logits.data(), run.stream.rows, config_.vocab});
   EXPECT_LE(max_abs_difference(logits, goldens_.floats("full.logits").values), logit_limit);
 }
 

@@ -71,7 +71,8 @@ TEST(LoadTypes, UnalignedDataGivesTheSameBits) {
     const std::vector<float> expected = logits_of(CheckedModel(written, LoadOptions{}).model());
     written.header_space = 1;
     const CheckedModel unaligned(written, LoadOptions{});
-    const auto address = reinterpret_cast<std::uintptr_t>(unaligned.model().embedding().table.data);
+    const auto address =
+        reinterpret_cast<std::uintptr_t>(unaligned.model().parts().embedding.table.data);
     EXPECT_EQ(address % 2, 1U);
     EXPECT_EQ(logits_of(unaligned.model()), expected);
   }

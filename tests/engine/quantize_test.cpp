@@ -17,7 +17,8 @@
 
 #include "formats/refused.h"
 #include "formats/safetensors.h"
-#include "models/checkpoint_tensors.h"
+#include "models/recurrent_gemma.h"
+#include "models/tensor_list.h"
 #include "support/allocation_counter.h"
 #include "support/checked_model.h"
 #include "support/models.h"
@@ -104,9 +105,10 @@ TEST(Quantize, KnowsEveryTensorOfAModel) {
   models.back().config.tied_head = false;
   for (const NamedConfig& named : models) {
     const CheckpointToWrite checkpoint = random_checkpoint(named.config, Dtype::bf16, 1);
-    const std::vector<ModelTensor> tensors = tensors_of(named.config);
-    EXPECT_EQ(tensors.size(), checkpoint.tensors.size()) << named.name;
-    for (const ModelTensor& tensor : tensors) {
+    TensorList list;
+    recurrent_gemma::described_model(list, named.config);
+    EXPECT_EQ(list.tensors().size(), checkpoint.tensors.size()) << named.name;
+    for (const ModelTensor& tensor : list.tensors()) {
       const std::vector<std::uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
       EXPECT_EQ(checkpoint.tensors.at(tensor.name).shape, shape) << tensor.name;
     }
@@ -204,7 +206,7 @@ TEST(Quantize, WeightsAreUsedWhereTheyAreMapped) {
     if (!is_quantized(target.dtype)) continue;
     const Quantized quantized(random_checkpoint(wide_griffin(), Dtype::f32, 5), target.dtype);
     const Model model = load(quantized.to());
-    const auto address = reinterpret_cast<std::uintptr_t>(model.embedding().table.data);
+    const auto address = reinterpret_cast<std::uintptr_t>(model.parts().embedding.table.data);
     EXPECT_EQ(address % 64, 0U);
     const auto file = std::filesystem::canonical(quantized.to() / "model.safetensors");
     EXPECT_TRUE(is_mapped_from(file, address));

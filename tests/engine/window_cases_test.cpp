@@ -128,14 +128,14 @@ TEST_P(WindowCases, T14_MemoryIsConstantFarBeyondTheWindow) {
   ForwardPass pass = pass_for(checked.model(), table(), 4);
   Sequence sequence = checked.model().sequence();
   const std::size_t bytes = sequence.bytes();
-  const float* const h = sequence.recurrent(0).h;
-  const std::byte* const keys = sequence.ring(0).keys;
+  const float* const h = sequence.state(1).held.data();
+  const std::byte* const keys = sequence.state(4).rings;
   const auto prompt = random_tokens(checked.config(), 4, 10);
   const auto tokens = continue_greedily(pass, sequence, prompt, 3 * 8 + 20);
   EXPECT_EQ(sequence.position(), 4 + 3 * 8 + 19);
   EXPECT_EQ(sequence.bytes(), bytes);
-  EXPECT_EQ(sequence.recurrent(0).h, h);
-  EXPECT_EQ(sequence.ring(0).keys, keys);
+  EXPECT_EQ(sequence.state(1).held.data(), h);
+  EXPECT_EQ(sequence.state(4).rings, keys);
   std::vector<std::int32_t> all = prompt;
   all.insert(all.end(), tokens.begin(), tokens.end());
   const Rows expected = checked.oracle().logits(all);

@@ -48,7 +48,7 @@ inline CheckpointConfig parse(const nlohmann::json& config) {
 inline std::string letters(const ModelConfig& config) {
   std::string text;
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    text += config.pattern[layer] == LayerKind::attention ? 'A' : 'R';
+    text += config.pattern[layer].kind == LayerKind::attention ? 'A' : 'R';
   }
   return text;
 }

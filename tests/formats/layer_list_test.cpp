@@ -92,13 +92,20 @@ TEST(Config, T20_AListLongerThanTheModelIsCut) {
   EXPECT_EQ(layers(1, {{"block_types", list(std::string(70, 'R') + "A")}}), "R");
 }
 
-TEST(Config, T20_ACycleThatIsTooLong) {
-  std::string longest(63, 'R');
+TEST(Config, T20_ALongCycle) {
+  std::string longest(120, 'R');
   longest += 'A';
-  EXPECT_EQ(layers(130, {{"block_types", list(longest)}}), longest + longest + "RR");
-  expect_refused(ErrorCode::unsupported, {"the-config.json", "block_types", "64"}, [&] {
-    layers(130, {{"block_types", list("R" + longest)}});
-  });
+  EXPECT_EQ(layers(250, {{"block_types", list(longest)}}), longest + longest + "RRRRRRRR");
+}
+
+/// How far a layer sees is said by its kind, then by the window.
+TEST(Config, T20_FullAttentionSeesEverythingWhateverTheWindow) {
+  const nlohmann::json kinds = {"recurrent", "sliding_attention", "full_attention"};
+  const nlohmann::json lists = {{"layer_types", kinds}, {"attention_window_size", 7}};
+  const ModelConfig config = parse(config_with(6, lists)).model;
+  for (const std::int64_t layer : {1, 4}) EXPECT_EQ(config.window_of(layer), 7);
+  for (const std::int64_t layer : {2, 5}) EXPECT_EQ(config.window_of(layer), global_window);
+  EXPECT_TRUE(config.has_global_attention());
 }
 
 TEST(Config, T20_EveryListOfUpToTenLayers) {

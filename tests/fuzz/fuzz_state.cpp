@@ -16,17 +16,14 @@
 
 namespace {
 
-constexpr std::size_t header_bytes = 104;
-constexpr std::size_t body_checksum_at = 88;
-constexpr std::size_t header_checksum_at = 96;
+constexpr std::size_t header_bytes = 72;
+constexpr std::size_t body_checksum_at = 56;
+constexpr std::size_t header_checksum_at = 64;
 
 griffin::StateLayout layout() {
-  return {.recurrent_slots = 2,
-          .lru_width = 16,
-          .taps = 4,
-          .attention_slots = 1,
-          .head_dim = 8,
-          .ring_rows = 4,
+  return {.slots = {{.held = 48, .tried = 16},
+                    {.held = 16, .tried = 16},
+                    {.rings = 2, .ring_rows = 4, .row_width = 8}},
           .model = 7};
 }
 

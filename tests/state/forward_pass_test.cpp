@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -189,20 +188,28 @@ TEST_F(ForwardPassTest, RefusesToGoBeyondTheCapacityAndLeavesTheStateAlone) {
 
 TEST_F(ForwardPassTest, RefusesPositionsThatNoTextHas) {
   ForwardPass p = pass(10, 10);
-  for (const std::int64_t position : {furthest_position - 1, INT64_MAX - 1, INT64_MAX}) {
-    Sequence s = model_.sequence();
-    s.advance(position);
-    expect_refusal(p, ErrorCode::capacity, std::to_string(position), [&] { p.add(s, first(2)); });
-  }
+  Sequence s = model_.sequence();
+  s.advance(furthest_position - 1);
+  expect_refusal(p, ErrorCode::capacity, std::to_string(furthest_position - 1),
+                 [&] { p.add(s, first(2)); });
+}
+
+/// Positions move by this alone, so that no sequence is where none can be.
+TEST_F(ForwardPassTest, SequencesRefuseToGoWhereNoneCanBe) {
   Sequence s = model_.sequence({1000, Dtype::f32});
-  for (const std::int64_t position : {std::int64_t{-1}, INT64_MIN}) {
-    s.reset();
-    s.advance(position);
-    expect_refusal(p, ErrorCode::invalid_argument, std::to_string(position),
-                   [&] { p.add(s, first(2)); });
-    EXPECT_THROW(s.snapshot(), Error);
-    EXPECT_THROW(s.save(std::cout), Error);
+  s.advance(900);
+  const std::uint64_t changes = s.changes();
+  for (const std::int64_t count :
+       {INT64_MIN, std::int64_t{-1}, std::int64_t{101}, furthest_position, INT64_MAX}) {
+    EXPECT_THROW(s.advance(count), Error) << count;
+    EXPECT_EQ(s.position(), 900);
   }
+  EXPECT_EQ(s.changes(), changes);
+  s.advance(100);
+  Sequence far = model_.sequence();
+  EXPECT_THROW(far.advance(furthest_position + 1), Error);
+  const Sequence taken = std::move(s);
+  EXPECT_THROW(s.advance(0), Error);
 }
 
 TEST_F(ForwardPassTest, RefusesAJournalTwice) {

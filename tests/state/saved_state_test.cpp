@@ -87,8 +87,7 @@ TEST_P(SavedStateTest, AnotherNumberOfThreadsContinuesToTheSameBits) {
   for (const auto& [before, after] : {std::pair{1, 2}, std::pair{2, 1}}) {
     ForwardPass saving = pass_for(model_, kernels::table_at(0), length, before);
     ForwardPass restoring = pass_for(model_, kernels::table_at(0), length, after);
-    EXPECT_LT(restoring.context().column_grain(config.width).worth_a_thread,
-              config.lru_width);
+    EXPECT_LT(restoring.context().grain(config.width, 16).worth_a_thread, config.lru_width);
     EXPECT_EQ(restoring.context().threads, after);
     for (const std::int64_t position : {3, 8, 30}) {
       Sequence s = sequence(Dtype::f32);

@@ -151,40 +151,29 @@ TEST_P(SequenceTest, AMovedFromSequenceIsRefused) {
   EXPECT_EQ(state_of(other), state_of(const_cast<Sequence&>(taken)));
 }
 
-/// A slot of one kind never overlaps another.
+/// No slot overlaps another, nor a ring what is held.
 TEST_P(SequenceTest, SlotsDoNotOverlap) {
   Sequence s = sequence();
   const StateLayout layout = s.layout();
-  const auto width = static_cast<std::size_t>(layout.lru_width);
-  const auto ring_values = static_cast<std::size_t>(layout.ring_rows * layout.head_dim);
   float mark = 1.0F;
-  const auto fill = [&](void* to, std::size_t count) {
-    const std::vector<float> values(count, mark++);
-    std::memcpy(to, values.data(), count * sizeof(float));
+  const auto for_each_part = [&](const auto& f) {
+    mark = 1.0F;
+    for (std::size_t slot = 0; slot < layout.slots.size(); ++slot) {
+      const StateShape& shape = layout.slots[slot];
+      const LayerState state = s.state(static_cast<std::int64_t>(slot));
+      f(state.held);
+      for (std::int64_t ring = 0; ring < shape.rings; ++ring) {
+        ASSERT_EQ(shape.row_type, Dtype::f32);
+        f(std::span(reinterpret_cast<float*>(state.ring(ring)),
+                    static_cast<std::size_t>(shape.ring_rows * shape.row_width)));
+      }
+    }
   };
-  for (std::int64_t i = 0; i < layout.recurrent_slots; ++i) {
-    fill(s.recurrent(i).h, width);
-    fill(s.recurrent(i).conv, width * static_cast<std::size_t>(layout.taps - 1));
-  }
-  for (std::int64_t i = 0; i < layout.attention_slots; ++i) {
-    fill(s.ring(i).keys, ring_values);
-    fill(s.ring(i).values, ring_values);
-  }
-  mark = 1.0F;
-  const auto check = [&](const void* from, std::size_t count) {
-    std::vector<float> values(count);
-    std::memcpy(values.data(), from, count * sizeof(float));
-    EXPECT_EQ(values, std::vector<float>(count, mark));
+  for_each_part([&](std::span<float> part) { std::fill(part.begin(), part.end(), mark++); });
+  for_each_part([&](std::span<const float> part) {
+    EXPECT_EQ(std::vector<float>(part.begin(), part.end()), std::vector<float>(part.size(), mark));
     mark++;
-  };
-  for (std::int64_t i = 0; i < layout.recurrent_slots; ++i) {
-    check(s.recurrent(i).h, width);
-    check(s.recurrent(i).conv, width * static_cast<std::size_t>(layout.taps - 1));
-  }
-  for (std::int64_t i = 0; i < layout.attention_slots; ++i) {
-    check(s.ring(i).keys, ring_values);
-    check(s.ring(i).values, ring_values);
-  }
+  });
 }
 
 std::string config_name(const ::testing::TestParamInfo<NamedConfig>& info) {
@@ -206,12 +195,17 @@ TEST(StateLayoutTest, EqualityIsOfEveryField) {
 TEST(StateLayoutTest, BytesAreTheSumOfTheSlots) {
   for (const NamedConfig& named : tiny_models()) {
     const StateLayout l = named.config.state_layout({50, Dtype::bf16});
-    const auto recurrent = static_cast<std::size_t>(l.recurrent_slots);
-    const auto attention = static_cast<std::size_t>(l.attention_slots);
-    EXPECT_EQ(l.recurrent_bytes(), recurrent * (l.h_bytes() + l.conv_bytes())) << named.name;
-    EXPECT_EQ(l.bytes(), l.recurrent_bytes() + attention * 2 * l.ring_bytes()) << named.name;
-    EXPECT_EQ(l.recurrent_slots + l.attention_slots, named.config.depth) << named.name;
-    EXPECT_GE(l.h_bytes(), static_cast<std::size_t>(l.lru_width) * 4) << named.name;
+    std::size_t held = 0;
+    std::size_t rings = 0;
+    for (const StateShape& shape : l.slots) {
+      EXPECT_GE(shape.held_bytes(), static_cast<std::size_t>(shape.held) * 4) << named.name;
+      held += shape.held_bytes();
+      rings += static_cast<std::size_t>(shape.rings) * shape.ring_bytes();
+    }
+    EXPECT_EQ(l.held_bytes(), held) << named.name;
+    EXPECT_EQ(l.bytes(), held + rings) << named.name;
+    const auto recurrent = named.config.pattern.count(LayerKind::recurrent, named.config.depth);
+    EXPECT_EQ(std::ssize(l.slots), named.config.depth + recurrent) << named.name;
   }
 }
 

@@ -81,7 +81,9 @@ void add_attention_block(RandomTensors& random, const std::string& prefix, const
 nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
   nlohmann::json pattern = nlohmann::json::array();
   for (std::int64_t layer = 0; layer < c.depth; ++layer) {
-    pattern.push_back(c.pattern[layer] == LayerKind::attention ? "attention" : "recurrent");
+    const bool attends = c.pattern[layer].kind == LayerKind::attention;
+    const bool sees_all = c.pattern[layer].window == global_window;
+    pattern.push_back(!attends ? "recurrent" : sees_all ? "full_attention" : "attention");
   }
   nlohmann::json json = {
       {"architectures", {"RecurrentGemmaForCausalLM"}},
@@ -198,7 +200,7 @@ CheckpointToWrite random_checkpoint(const ModelConfig& config, Dtype dtype, std:
     random.linear(prefix + "mlp_block.gate_proj", s.mlp_width, s.width);
     random.linear(prefix + "mlp_block.up_proj", s.mlp_width, s.width);
     random.linear(prefix + "mlp_block.down_proj", s.width, s.mlp_width);
-    const bool attends = config.pattern[layer] == LayerKind::attention;
+    const bool attends = config.pattern[layer].kind == LayerKind::attention;
     (attends ? add_attention_block : add_recurrent_block)(random, prefix + "temporal_block.", s);
   }
   return checkpoint;

@@ -24,14 +24,14 @@ ModelConfig tiny(const LayerPattern& pattern, std::int64_t depth, std::int64_t h
 }  // namespace
 
 ModelConfig tiny_griffin(std::int64_t window) {
-  ModelConfig config = tiny(griffin_pattern, 4, 4);
+  ModelConfig config = tiny(griffin_pattern(), 4, 4);
   config.lru_width = 72;
   config.window = window;
   return config;
 }
 
 ModelConfig tiny_hawk() {
-  ModelConfig config = tiny(hawk_pattern, 3, 3);
+  ModelConfig config = tiny(hawk_pattern(), 3, 3);
   config.lru_width = 60;
   config.window = 8;
   config.soft_cap = 0.0F;
@@ -40,11 +40,18 @@ ModelConfig tiny_hawk() {
 }
 
 ModelConfig tiny_transformer() {
-  return tiny(transformer_pattern, 2, 2);
+  return tiny(transformer_pattern(), 2, 2);
+}
+
+ModelConfig tiny_mixed() {
+  ModelConfig config = tiny_griffin(8);
+  config.pattern = {LayerKind::recurrent, LayerKind::attention,
+                    {LayerKind::attention, global_window}, LayerKind::recurrent};
+  return config;
 }
 
 ModelConfig wide_griffin() {
-  ModelConfig config = tiny(griffin_pattern, 3, 4);
+  ModelConfig config = tiny(griffin_pattern(), 3, 4);
   config.vocab = 1009;
   config.width = 256;
   config.lru_width = 320;
@@ -60,12 +67,12 @@ std::vector<NamedConfig> tiny_models() {
           {"griffin_w33", tiny_griffin(33)},
           {"griffin_w70", tiny_griffin(70)},
           {"hawk", tiny_hawk()},
-          {"transformer", tiny_transformer()}};
+          {"transformer", tiny_transformer()},
+          {"mixed", tiny_mixed()}};
 }
 
 std::int64_t capacity_for(const ModelConfig& config, std::int64_t tokens) {
-  const bool attends = config.pattern.count(LayerKind::attention, config.depth) > 0;
-  return attends && config.window == global_window ? tokens : 0;
+  return config.has_global_attention() ? tokens : 0;
 }
 
 std::vector<std::int32_t> random_tokens(const ModelConfig& config, std::int64_t count,

@@ -19,6 +19,9 @@ ModelConfig tiny_hawk();
 /// Two layers with global attention.
 ModelConfig tiny_transformer();
 
+/// Four layers: recurrent, local attention (window 8), global attention, recurrent.
+ModelConfig tiny_mixed();
+
 /// Large enough that a single row is worth several threads.
 ModelConfig wide_griffin();
 
@@ -27,7 +30,7 @@ struct NamedConfig {
   ModelConfig config;
 };
 
-/// One of each, and a griffin whose window is longer than a block of keys.
+/// One of each of the tiny ones, and a griffin whose window is longer than a block of keys.
 std::vector<NamedConfig> tiny_models();
 
 /// A capacity for models that need one, 0 for the others.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "griffin/core/error.h"
 #include "models/checkpoint.h"
 
 namespace griffin::test {
@@ -83,8 +84,8 @@ Rows Oracle::final_norm(std::span<const std::int32_t> tokens, Dtype kv) const {
   for (std::int64_t layer = 0; layer < config_.depth; ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     const Rows z = rms_norm(x, prefix + "temporal_pre_norm.weight");
-    x += config_.pattern[layer] == LayerKind::attention
-             ? attention_block(z, prefix + "temporal_block.", kv)
+    x += config_.pattern[layer].kind == LayerKind::attention
+             ? attention_block(z, prefix + "temporal_block.", kv, config_.window_of(layer))
              : recurrent_block(z, prefix + "temporal_block.");
     x += mlp(rms_norm(x, prefix + "channel_pre_norm.weight"), prefix + "mlp_block.");
   }
@@ -183,7 +184,8 @@ Rows Oracle::rg_lru(const Rows& v, const std::string& prefix) const {
   return h;
 }
 
-Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv) const {
+Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
+                             std::int64_t window) const {
   const Eigen::Index dim = config_.head_dim;
   Rows q = linear(z, prefix + "q_proj");
   Rows k = linear(z, prefix + "k_proj");
@@ -197,7 +199,7 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv)
     }
     // A token sees itself and `window` earlier ones.
     const Eigen::Index seen =
-        static_cast<Eigen::Index>(std::min<std::int64_t>(t, config_.window)) + 1;
+        static_cast<Eigen::Index>(std::min<std::int64_t>(t, window)) + 1;
     for (Eigen::Index n = 0; n < config_.heads; ++n) {
       rotate(q.row(t).segment(n * dim, dim), t);
       Eigen::VectorXd weight =

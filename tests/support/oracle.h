@@ -53,7 +53,8 @@ class Oracle {
   Rows convolve(const Rows& u, const std::string& prefix) const;
   Rows gate(const Rows& v, const std::string& name) const;
   Rows rg_lru(const Rows& v, const std::string& prefix) const;
-  Rows attention_block(const Rows& z, const std::string& prefix, Dtype kv) const;
+  Rows attention_block(const Rows& z, const std::string& prefix, Dtype kv,
+                       std::int64_t window) const;
   void rotate(Eigen::Ref<Eigen::RowVectorXd> head, std::int64_t position) const;
 
   ModelConfig config_;

@@ -58,21 +58,16 @@ std::vector<std::int32_t> continue_greedily(ForwardPass& pass, Sequence& sequenc
 
 std::vector<std::byte> state_of(Sequence& sequence) {
   std::vector<std::byte> bytes;
-  const StateLayout& layout = sequence.layout();
-  for (std::int64_t slot = 0; slot < layout.recurrent_slots; ++slot) {
-    const RecurrentState state = sequence.recurrent(slot);
-    const std::size_t row_bytes = static_cast<std::size_t>(layout.lru_width) * sizeof(float);
-    append(bytes, state.h, row_bytes);
-    append(bytes, state.conv, row_bytes * static_cast<std::size_t>(layout.taps - 1));
-  }
-  for (std::int64_t slot = 0; slot < layout.attention_slots; ++slot) {
-    const KeyValueRing ring = sequence.ring(slot);
-    const std::size_t row_bytes = static_cast<std::size_t>(layout.head_dim) * size_of(ring.dtype);
-    const std::int64_t oldest = std::max<std::int64_t>(0, sequence.position() - ring.rows);
-    for (std::int64_t p = oldest; p < sequence.position(); ++p) {
-      const auto row = static_cast<std::size_t>(p % ring.rows);
-      append(bytes, ring.keys + row * row_bytes, row_bytes);
-      append(bytes, ring.values + row * row_bytes, row_bytes);
+  for (std::size_t slot = 0; slot < sequence.layout().slots.size(); ++slot) {
+    const StateShape& shape = sequence.layout().slots[slot];
+    const LayerState state = sequence.state(static_cast<std::int64_t>(slot));
+    append(bytes, state.held.data(), state.held.size_bytes());
+    const std::int64_t oldest = sequence.position() - shape.used_rows(sequence.position());
+    for (std::int64_t p = oldest; p < sequence.position() && shape.rings > 0; ++p) {
+      const auto row = static_cast<std::size_t>(p % shape.ring_rows);
+      for (std::int64_t ring = 0; ring < shape.rings; ++ring) {
+        append(bytes, state.ring(ring) + row * shape.row_bytes(), shape.row_bytes());
+      }
     }
   }
   return bytes;

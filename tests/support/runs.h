@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "griffin/model/forward_pass.h"
+#include "griffin/model/parts.h"
+#include "griffin/state/journal.h"
 
 namespace griffin::test {
 
@@ -29,8 +31,8 @@ ForwardPass pass_for(const Model& model, const kernels::Table& table, std::int64
 std::vector<std::int32_t> continue_greedily(ForwardPass& pass, Sequence& sequence, Tokens prompt,
                                             std::int64_t count);
 
-/// All that a sequence remembers, as bytes: h and convolution inputs of every recurrent slot, and
-/// keys and values of every attention slot from the oldest to the newest.
+/// All that a sequence remembers, as bytes: slot by slot what is held, and the rows of its rings
+/// from the oldest to the newest.
 std::vector<std::byte> state_of(Sequence& sequence);
 
 }  // namespace griffin::test

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only OpenMP in the library.
+// Work shared out among threads.
 #pragma once
 
-#include <omp.h>
-
-#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
 namespace griffin {
 
 /// The cores this process may use.
-inline int available_cores() noexcept {
-  return std::max(1, omp_get_num_procs());
-}
+int available_cores() noexcept;
+
+/// A share of work smaller than this many multiply-adds is done before another thread is awake.
+inline constexpr std::int64_t default_work_per_thread = 1 << 19;
 
 /// How work is shared out: so many items are worth another thread, and ranges begin at multiples.
 struct Grain {
@@ -26,6 +24,13 @@ struct Grain {
   std::int64_t multiple;
 };
 
+/// A range of the work, and who does it.
+using RangeBody = void (*)(const void* body, std::int64_t begin, std::int64_t end, int worker);
+
+/// What parallel_for does, for any body. The only OpenMP of the library is behind it.
+void run_in_parallel(int threads, std::int64_t n, Grain grain, RangeBody call,
+                     const void* body) noexcept;
+
 /// Calls body(begin, end) or body(begin, end, worker) on disjoint ranges that cover [0, n), one
 /// range a thread at most, and returns when all are done. Workers are numbered from 0, below
 /// `threads`. The partition is static and as even as the grain's multiples allow; with too little
@@ -33,29 +38,15 @@ struct Grain {
 /// all of [0, n). `body` must not throw.
 template <class Body>
 void parallel_for(int threads, std::int64_t n, Grain grain, const Body& body) noexcept {
-  if (n <= 0) return;
-  const std::int64_t shares = (n + grain.worth_a_thread - 1) / grain.worth_a_thread;
-  const int team = static_cast<int>(std::min<std::int64_t>(threads, shares));
-  const auto call = [&body](std::int64_t begin, std::int64_t end, int worker) {
+  const RangeBody call = [](const void* any, std::int64_t begin, std::int64_t end, int worker) {
+    const Body& b = *static_cast<const Body*>(any);
     if constexpr (std::is_invocable_v<const Body&, std::int64_t, std::int64_t, int>) {
-      body(begin, end, worker);
+      b(begin, end, worker);
     } else {
-      body(begin, end);
+      b(begin, end);
     }
   };
-  if (team <= 1 || omp_in_parallel() != 0) {
-    call(std::int64_t{0}, n, 0);
-    return;
-  }
-#pragma omp parallel num_threads(team)
-  {
-    const std::int64_t member = omp_get_thread_num();
-    const std::int64_t members = omp_get_num_threads();
-    const std::int64_t units = (n + grain.multiple - 1) / grain.multiple;
-    const std::int64_t begin = units * member / members * grain.multiple;
-    const std::int64_t end = std::min(n, units * (member + 1) / members * grain.multiple);
-    if (begin < end) call(begin, end, static_cast<int>(member));
-  }
+  run_in_parallel(threads, n, grain, call, &body);
 }
 
 }  // namespace griffin

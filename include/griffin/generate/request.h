@@ -22,25 +22,25 @@ struct GenerateOptions {
   static constexpr std::int64_t unlimited = -1;
 
   std::int64_t max_new_tokens = 128;  // or unlimited
-  SamplingOptions sampling;           // greedy, if nothing is said
+  SamplingOptions sampling = {};           // greedy, if nothing is said
   /// Ids that end the text; neither counted, nor handed out. Model::stop_ids() for the model's own.
-  std::vector<std::int32_t> stop_ids;
+  std::vector<std::int32_t> stop_ids = {};
   /// For Result::text, on_text and stop_strings; must outlive the request.
   const Tokenizer* tokenizer = nullptr;
   /// Texts that end the text, however they are cut into tokens. They need the tokenizer, and no
   /// part of them is handed out as text; the tokens that make them up are.
-  std::vector<std::string> stop_strings;
+  std::vector<std::string> stop_strings = {};
   /// Log-probabilities of the chosen tokens, and of so many of the most likely ones beside each:
   /// what the model said, before bias, penalties and temperature. Cost: a copy and three passes
   /// over the logits of every token.
-  std::optional<std::int32_t> top_logprobs;
+  std::optional<std::int32_t> top_logprobs = {};
   /// Called with every new token as soon as it is chosen.
-  std::function<Flow(std::int32_t)> on_token;
+  std::function<Flow(std::int32_t)> on_token = {};
   /// Called with every new piece of text: whole code points that are part of no stop string.
-  std::function<Flow(std::string_view)> on_text;
+  std::function<Flow(std::string_view)> on_text = {};
   /// Called after every chunk of the prompt that was run, with the tokens done and the tokens there
   /// are; not at all where a PrefixCache knows the whole prompt.
-  std::function<Flow(std::int64_t, std::int64_t)> on_prefill;
+  std::function<Flow(std::int64_t, std::int64_t)> on_prefill = {};
 };
 
 enum class StopReason {

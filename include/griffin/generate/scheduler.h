@@ -34,21 +34,21 @@ struct SchedulerOptions {
 /// their own text only, with StopReason::failed; for on_done see Scheduler. What a request holds
 /// may call the scheduler when it is destroyed, unless that is by the scheduler's own end.
 struct Request {
-  std::vector<std::int32_t> prompt;
-  GenerateOptions options;
+  std::vector<std::int32_t> prompt = {};
+  GenerateOptions options = {};
   /// Where the text goes on from, e.g. an earlier text's Sequence::snapshot(); null: at the start.
-  std::shared_ptr<const Snapshot> start;
+  std::shared_ptr<const Snapshot> start = {};
   /// So many texts after one reading of the prompt, candidate i with seed + i; each has its own
   /// Result, with log-probabilities. best_of() chooses among them.
   std::int64_t candidates = 1;
   /// May change a candidate's options, so that it has callbacks of its own. submit() calls it for
   /// each in turn, and refuses on_token or on_text for several candidates without it. on_prefill is
   /// candidate 0's alone, for the prompt is read once.
-  std::function<void(std::int64_t candidate, GenerateOptions&)> candidate_options;
+  std::function<void(std::int64_t candidate, GenerateOptions&)> candidate_options = {};
   /// Called once for each text when it is over, with what it remembers (to save, fork or snapshot;
   /// valid only during the call), or null if it was cancelled before it began. Result::fed_back
   /// says how many of the tokens that includes. This is the only way to hear that a text is over.
-  std::function<void(Result&&, const Sequence*)> on_done;
+  std::function<void(Result&&, const Sequence*)> on_done = {};
 };
 
 struct SchedulerStatistics {

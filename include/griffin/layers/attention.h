@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
+#include <cstdint>
+#include <string>
 
+#include "griffin/core/error.h"
 #include "griffin/layers/context.h"
+#include "griffin/state/batch.h"
 
 namespace griffin {
 
@@ -30,9 +33,18 @@ struct LocalAttention {
   Rope rope;
   std::int64_t slot = 0;
 
-  std::size_t workspace_bytes(const kernels::Table&, std::int64_t rows) const noexcept {
-    return Workspace::matrix_bytes(rows, 2 * rope.pairs) +
-           2 * round_up_to_cache_line(row_bytes(Dtype::bf16) * static_cast<std::size_t>(rows));
+  /// Keys and values of as many past tokens as a row can see. Throws Error(invalid_argument) for
+  /// global attention without a capacity, and where that needs absurdly much memory.
+  StateShape state(const SequenceOptions& options) const {
+    const std::int64_t rows = std::min(window, options.positions());
+    check_rows(rows);
+    return {.rings = 2, .ring_rows = rows, .row_width = head_dim, .row_type = options.kv};
+  }
+
+  Needs needs(const kernels::Table& table, std::int64_t rows) const {
+    Workspace::CountingFrame frame;
+    const Scratch scratch(frame, *this, rows);
+    return {frame.used(), static_cast<std::size_t>(table.attention_scratch(head_dim))};
   }
 
   /// q [rows, heads head_dim] and k [rows, head_dim] are rotated in place, v [rows, head_dim] is
@@ -40,25 +52,22 @@ struct LocalAttention {
   /// sequence.
   void operator()(Context& context, const Batch& batch, MatrixView q, MatrixView k,
                   ConstMatrixView v, MatrixView y) const {
+    batch.check(*this);
     Workspace::Frame frame(context.workspace);
-    const MatrixView cos_sin = frame.matrix(batch.rows, 2 * rope.pairs);
-    const auto bf16_bytes = row_bytes(Dtype::bf16) * static_cast<std::size_t>(batch.rows);
-    const KeyOrValueRows keys{k, frame.bytes(bf16_bytes)};
-    const KeyOrValueRows values{v, frame.bytes(bf16_bytes)};
-    rotate_and_narrow(context, batch, q, k, cos_sin, keys, values);
+    const Scratch scratch(frame, *this, batch.rows);
+    const KeyOrValueRows keys{k, scratch.keys};
+    const KeyOrValueRows values{v, scratch.values};
+    rotate_and_narrow(context, batch, q, k, scratch.cos_sin, keys, values);
     attend(context, batch, q, keys, values, y);
     for (const Slice& slice : batch.slices) {
-      const KeyValueRing ring = slice.sequence->ring(slot);
-      const std::byte* new_keys = keys.as(ring.dtype, slice.first_row);
-      const std::byte* new_values = values.as(ring.dtype, slice.first_row);
-      if (slice.journal) {
-        slice.journal->keep_keys(slot, new_keys, new_values, slice.count);
-      } else {
-        append(slice, ring, new_keys, ring.keys);
-        append(slice, ring, new_values, ring.values);
-      }
+      const Dtype dtype = slice.state(slot).row_type;
+      slice.append(slot, 0, keys.as(dtype, slice.first_row));
+      slice.append(slot, 1, values.as(dtype, slice.first_row));
     }
   }
+
+  /// Nothing is held: rings are appended to as far as rows count.
+  void commit(const LayerState&, std::int64_t, ConstMatrixView) const noexcept {}
 
  private:
   /// Keys or values of the rows of this pass in every type a ring may have: a row reads the same
@@ -73,8 +82,35 @@ struct LocalAttention {
     }
   };
 
-  std::size_t row_bytes(Dtype dtype) const noexcept {
-    return static_cast<std::size_t>(head_dim) * size_of(dtype);
+  struct Scratch {
+    Scratch(auto& frame, const LocalAttention& layer, std::int64_t rows)
+        : cos_sin(frame.matrix(rows, 2 * layer.rope.pairs)),
+          keys(frame.bytes(bf16_bytes(layer, rows))),
+          values(frame.bytes(bf16_bytes(layer, rows))) {}
+
+    static std::size_t bf16_bytes(const LocalAttention& layer, std::int64_t rows) noexcept {
+      return static_cast<std::size_t>(rows * layer.head_dim) * size_of(Dtype::bf16);
+    }
+
+    MatrixView cos_sin;
+    std::byte* keys;  // rounded, where a ring has bf16 rows
+    std::byte* values;
+  };
+
+  void check_rows(std::int64_t rows) const {
+    if (rows == unlimited_capacity) {
+      throw Error(
+          ErrorCode::invalid_argument,
+          "sequence: this model's attention is global: say how many positions (capacity) to "
+          "make room for");
+    }
+    constexpr std::int64_t most_elements = std::int64_t{1} << 40;
+    if (rows > most_elements / std::max<std::int64_t>(1, head_dim)) {
+      throw Error(ErrorCode::invalid_argument, "sequence: keys and values of " +
+                                                   std::to_string(rows) +
+                                                   " positions need too much memory; give a "
+                                                   "smaller capacity");
+    }
   }
 
   void rotate_and_narrow(const Context& context, const Batch& batch, MatrixView q, MatrixView k,
@@ -88,7 +124,7 @@ struct LocalAttention {
             const std::int64_t rows = std::min(end, slice.first_row + slice.count) - row;
             if (rows <= 0) continue;
             rotate(context, q, k, cos_sin, row, rows, slice.position + row - slice.first_row);
-            if (slice.sequence->ring(slot).dtype == Dtype::bf16) {
+            if (slice.state(slot).row_type == Dtype::bf16) {
               const std::int64_t count = rows * head_dim;
               context.kernels->narrow_bf16(
                   {.from = keys.f32.row(row), .to = keys.bf16_row(row), .count = count});
@@ -148,7 +184,7 @@ struct LocalAttention {
   void attend_units(Context& context, int worker, const Slice& slice, ConstMatrixView q,
                     const KeyOrValueRows& keys, const KeyOrValueRows& values, MatrixView y,
                     std::int64_t begin, std::int64_t end) const noexcept {
-    const KeyValueRing ring = slice.sequence->ring(slot);
+    const LayerState ring = slice.state(slot);
     const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
     while (begin < end) {
       const std::int64_t head = begin / slice.count;
@@ -157,14 +193,14 @@ struct LocalAttention {
       const std::int64_t head_count = std::max<std::int64_t>(whole_heads, 1);
       const std::int64_t row_count =
           whole_heads > 0 ? slice.count : std::min(slice.count - row, end - begin);
-      context.kernels->attention[kernels::index_of(ring.dtype)](
+      context.kernels->attention[kernels::index_of(ring.row_type)](
           {.q = q.row(slice.first_row),
            .q_stride = q.stride,
-           .chunk_keys = keys.as(ring.dtype, slice.first_row),
-           .chunk_values = values.as(ring.dtype, slice.first_row),
-           .ring_keys = ring.keys,
-           .ring_values = ring.values,
-           .ring_rows = ring.rows,
+           .chunk_keys = keys.as(ring.row_type, slice.first_row),
+           .chunk_values = values.as(ring.row_type, slice.first_row),
+           .ring_keys = ring.ring(0),
+           .ring_values = ring.ring(1),
+           .ring_rows = ring.ring_rows,
            .position = slice.position,
            .window = window,
            .scale = scale,
@@ -177,17 +213,6 @@ struct LocalAttention {
            .head_end = head + head_count,
            .scratch = context.scratch(worker)});
       begin += head_count * row_count;
-    }
-  }
-
-  /// The newest rows of the slice, as many as the ring holds, take the place of the oldest in it.
-  void append(const Slice& slice, const KeyValueRing& ring, const std::byte* from,
-              std::byte* to) const noexcept {
-    const std::size_t bytes = row_bytes(ring.dtype);
-    for (std::int64_t r = std::max<std::int64_t>(0, slice.count - ring.rows); r < slice.count;
-         ++r) {
-      const auto ring_row = static_cast<std::size_t>((slice.position + r) % ring.rows);
-      std::memcpy(to + ring_row * bytes, from + static_cast<std::size_t>(r) * bytes, bytes);
     }
   }
 };

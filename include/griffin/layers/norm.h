@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
+#include "griffin/core/view.h"
 #include "griffin/layers/context.h"
 
 namespace griffin {

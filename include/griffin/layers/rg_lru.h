@@ -2,71 +2,75 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
-#include "griffin/layers/linear.h"
+#include "griffin/layers/products.h"
+#include "griffin/state/batch.h"
 
 namespace griffin {
 
-/// The Real-Gated Linear Recurrent Unit (paper, eq. 1-4; recurrentgemma `RGLRU`). Its state is h.
+/// The Real-Gated Linear Recurrent Unit (paper, eq. 1-4; recurrentgemma `RGLRU`). It holds h.
 struct RgLru {
   BlockDiagonalLinear input_gate;    // i
   BlockDiagonalLinear a_gate;        // r
   const float* log_decay = nullptr;  // [width], -8 softplus(recurrent_param)
   std::int64_t slot = 0;
 
-  std::int64_t width() const noexcept { return input_gate.width(); }
+  template <class Weights>
+  void describe(Weights& weights, std::int64_t blocks, std::int64_t width) {
+    weights.gate("input_gate", input_gate, blocks, width / blocks);
+    weights.gate("recurrent_gate", a_gate, blocks, width / blocks);
+    weights.decay("recurrent_param", log_decay, width);
+  }
 
-  std::size_t workspace_bytes(const kernels::Table& table, std::int64_t rows) const noexcept {
-    return 2 * Workspace::matrix_bytes(rows, width()) +
-           Operands::workspace_bytes(table, rows, input_gate, a_gate);
+  std::int64_t width() const noexcept { return input_gate.out(); }
+
+  StateShape state(const SequenceOptions&) const noexcept {
+    return {.held = width(), .tried = width()};
+  }
+
+  Needs needs(const kernels::Table& table, std::int64_t rows) const {
+    return needs_of_strips(table, rows, input_gate, a_gate);
   }
 
   /// x [rows, width] -> y [rows, width]; y must not be x, which all gates of a block read. Moves
   /// the state of every slice's sequence on. One parallel region: a channel's recurrence needs only
-  /// its own gates. use(begin, end) is called when channels [begin, end) of all rows are there, by
-  /// the thread that computed them; `begin` is a multiple of Tiling::pack_columns.
+  /// its own gates. use(strip of y) is called when the channels of all rows are there, by the
+  /// thread that computed them.
   template <class Use>
   void operator()(Context& context, const Batch& batch, ConstMatrixView x, MatrixView y,
                   const Use& use) const {
-    Workspace::Frame frame(context.workspace);
-    const MatrixView i = frame.matrix(batch.rows, width());
-    const MatrixView r = frame.matrix(batch.rows, width());
-    const Operands operands(context, frame, x, input_gate, a_gate);
-    const std::int64_t together = context.kernels->tiling.scan_columns;
-    parallel_for(context.threads, width(),
-                 context.packed_grain(2 * input_gate.block_width() * batch.rows),
-                 [&](std::int64_t first, std::int64_t last, int worker) {
-                   for (std::int64_t begin = first; begin < last; begin += together) {
-                     const std::int64_t end = std::min(begin + together, last);
-                     input_gate.columns(context, operands, i, begin, end, worker);
-                     a_gate.columns(context, operands, r, begin, end, worker);
-                     scan(context, batch, x, i, r, y, begin, end);
-                     use(begin, end);
-                   }
-                 });
+    batch.check(*this);
+    const auto scanned = [&](const Strip& i, const Strip& r) {
+      scan(context, batch, x, i, r, y);
+      use(Strip{y, i.begin, i.end});
+    };
+    multiply_in_strips(context, x, scanned, in_strips(input_gate), in_strips(a_gate));
+  }
+
+  void commit(const LayerState& state, std::int64_t, ConstMatrixView tried) const noexcept {
+    std::copy_n(tried.row(tried.rows - 1), width(), state.held.data());
   }
 
  private:
-  void scan(const Context& context, const Batch& batch, ConstMatrixView x, ConstMatrixView i,
-            ConstMatrixView r, MatrixView y, std::int64_t begin, std::int64_t end) const noexcept {
+  void scan(const Context& context, const Batch& batch, ConstMatrixView x, const Strip& i,
+            const Strip& r, MatrixView y) const noexcept {
     for (const Slice& slice : batch.slices) {
       const std::int64_t row = slice.first_row;
-      const RecurrentState state = slice.sequence->recurrent(slot);
-      float* h = slice.journal ? slice.journal->h_of(state, begin, end) : state.h;
       context.kernels->rg_lru({.x = x.row(row),
                                .x_stride = x.stride,
-                               .input_gate = i.row(row),
-                               .recurrence_gate = r.row(row),
-                               .gate_stride = i.stride,
+                               .input_gate = i.matrix.row(row),
+                               .recurrence_gate = r.matrix.row(row),
+                               .gate_stride = i.matrix.stride,
                                .log_decay = log_decay,
-                               .h = h,
+                               .h = slice.state(slot).held.data(),
                                .y = y.row(row),
                                .y_stride = y.stride,
                                .position = slice.position,
                                .rows = slice.count,
-                               .begin = begin,
-                               .end = end});
-      if (slice.journal) slice.journal->keep_h(slot, y.slice(row, slice.count), begin, end);
+                               .begin = i.begin,
+                               .end = i.end});
+      slice.keep(slot, y.slice(row, slice.count), i.begin, i.end);
     }
   }
 };

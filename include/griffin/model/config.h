@@ -2,69 +2,62 @@
 // A model as data: every member of the Hawk, Griffin and MQA Transformer families.
 #pragma once
 
-#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string_view>
+#include <vector>
 
-#include "griffin/core/error.h"
-#include "griffin/state/sequence.h"
+#include "griffin/state/layout.h"
 
 namespace griffin {
 
 enum class LayerKind : std::uint8_t { recurrent, attention };
 
-/// The temporal block of every layer: a cycle of 1 to 64, repeated and cut to the depth of the
-/// model.
-class LayerPattern {
- public:
-  static constexpr int max_cycle = 64;
+/// The temporal block of one layer.
+struct LayerSpec {
+  LayerSpec() = default;
+  LayerSpec(LayerKind of) : kind(of) {}  // NOLINT(google-explicit-constructor): most are no more
+  LayerSpec(LayerKind of, std::int64_t own_window) : kind(of), window(own_window) {}
 
-  constexpr LayerPattern() = default;  // recurrent only
-  constexpr LayerPattern(std::initializer_list<LayerKind> cycle)
-      : LayerPattern(0, static_cast<int>(cycle.size())) {
-    std::uint64_t bit = 1;
-    for (const LayerKind kind : cycle) {
-      if (kind == LayerKind::attention) attention_ |= bit;
-      bit <<= 1;
-    }
-  }
-  /// Bit i of attention_bits: layer i of the cycle attends.
-  constexpr LayerPattern(std::uint64_t attention_bits, int length)
-      : attention_(attention_bits), length_(length) {
-    if (length < 1 || length > max_cycle) {
-      throw Error(ErrorCode::invalid_argument, "layer pattern: expected a cycle of 1 to 64 layers");
-    }
-  }
+  friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
 
-  constexpr LayerKind operator[](std::int64_t layer) const noexcept {
-    return (attention_ >> (layer % length_) & 1U) != 0 ? LayerKind::attention
-                                                       : LayerKind::recurrent;
-  }
-
-  constexpr std::int64_t count(LayerKind kind, std::int64_t depth) const noexcept {
-    std::int64_t n = 0;
-    for (std::int64_t layer = 0; layer < depth; ++layer) n += (*this)[layer] == kind ? 1 : 0;
-    return n;
-  }
-
- private:
-  std::uint64_t attention_ = 0;  // bit i: layer i of the cycle attends
-  int length_ = 1;
+  LayerKind kind = LayerKind::recurrent;
+  /// Of attention: how many earlier tokens it sees, or global_window; 0: ModelConfig::window.
+  std::int64_t window = 0;
 };
 
-inline constexpr LayerPattern hawk_pattern{LayerKind::recurrent};
-inline constexpr LayerPattern griffin_pattern{LayerKind::recurrent, LayerKind::recurrent,
-                                              LayerKind::attention};
-inline constexpr LayerPattern transformer_pattern{LayerKind::attention};
+/// The temporal blocks of all layers: a cycle, repeated and cut to the depth of the model.
+class LayerPattern {
+ public:
+  LayerPattern() : LayerPattern({LayerKind::recurrent}) {}
+  LayerPattern(std::initializer_list<LayerSpec> cycle)
+      : LayerPattern(std::vector<LayerSpec>(cycle)) {}
+  /// Throws Error(invalid_argument) for a cycle of none.
+  explicit LayerPattern(std::vector<LayerSpec> cycle);
+
+  const LayerSpec& operator[](std::int64_t layer) const noexcept {
+    return cycle_[static_cast<std::size_t>(layer) % cycle_.size()];
+  }
+
+  std::int64_t count(LayerKind kind, std::int64_t depth) const noexcept;
+
+ private:
+  std::vector<LayerSpec> cycle_;
+};
+
+/// R; R, R, A; A.
+LayerPattern hawk_pattern();
+LayerPattern griffin_pattern();
+LayerPattern transformer_pattern();
 
 /// Everything that tells one model from another. Widths are numbers of elements.
 struct ModelConfig {
   std::int64_t vocab = 256000;
   std::int64_t width = 0;
   std::int64_t depth = 0;  // layers
-  LayerPattern pattern = griffin_pattern;
+  LayerPattern pattern = griffin_pattern();
 
   std::int64_t lru_width = 0;
   std::int64_t gate_blocks = 0;  // of the block-diagonal gates; the checkpoints have one a head
@@ -72,8 +65,8 @@ struct ModelConfig {
 
   std::int64_t heads = 0;
   std::int64_t head_dim = 0;
-  std::int64_t rotary_dim = 0;  // elements of a head that carry position: half of them
-  std::int64_t window = global_window;
+  std::int64_t rotary_dim = 0;          // elements of a head that carry position: half of them
+  std::int64_t window = global_window;  // of attention layers that have none of their own
   float rope_theta = 10000.0F;
 
   std::int64_t mlp_width = 0;  // of one branch
@@ -85,6 +78,14 @@ struct ModelConfig {
   std::int32_t pad_id = 0;
   std::int32_t eos_id = 1;
   std::int32_t bos_id = 2;
+
+  /// How many earlier tokens the attention of a layer sees, or global_window.
+  std::int64_t window_of(std::int64_t layer) const noexcept {
+    return pattern[layer].window > 0 ? pattern[layer].window : window;
+  }
+
+  /// Whether the state of a sequence grows with its length.
+  bool has_global_attention() const noexcept;
 
   /// What an embedding is multiplied by.
   float embedding_scale() const noexcept;

@@ -3,12 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
+#include "griffin/core/parallel.h"
+#include "griffin/core/view.h"
 #include "griffin/model/model.h"
 
 namespace griffin {
+
+class Journal;   // state/journal.h
+struct Context;  // layers/context.h
 
 /// Which tokens of a slice the logits are wanted for. They are computed for no others.
 enum class Logits { none, last, all };
@@ -33,22 +38,21 @@ class ForwardPass {
   /// Throws Error(unsupported) where GRIFFIN_ISA names kernels that do not run here, and
   /// Error(invalid_argument) for options without meaning.
   explicit ForwardPass(const Model& model, const ForwardOptions& options = {});
+  ForwardPass(ForwardPass&&) noexcept;
+  ForwardPass& operator=(ForwardPass&&) noexcept;
+  ~ForwardPass();
 
   /// Adds the next tokens of a sequence. Throws, and adds nothing, when the pass is full, a token
   /// is outside the vocabulary, or the sequence is of another model, out of room (of its capacity,
   /// or of 2^48 positions), moved from or already in this pass.
-  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last) {
-    add(sequence, tokens, wanted, nullptr);
-  }
+  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last);
 
   /// The same for tokens that are only tried: run() leaves the sequence where it is, and
   /// journal.commit() makes as many of them part of it as turned out right. The journal has to be
   /// there until then, and the sequence as run() left it. Throws also where its layout is another,
   /// it has too few rows or it is already in this pass.
   void try_out(Sequence& sequence, std::span<const std::int32_t> tokens, Journal& journal,
-               Logits wanted = Logits::all) {
-    add(sequence, tokens, wanted, &journal);
-  }
+               Logits wanted = Logits::all);
 
   /// Runs what was added, moves the sequences on and forgets them. Returns [wanted rows, vocab], in
   /// the order they were added; valid until the next call.
@@ -60,25 +64,19 @@ class ForwardPass {
   /// The index of the largest logit of a row.
   std::int32_t argmax(ConstMatrixView logits, std::int64_t row) const noexcept;
 
-  std::int64_t rows() const noexcept { return static_cast<std::int64_t>(tokens_.size()); }
-  std::int64_t max_rows() const noexcept { return max_rows_; }
-  std::int64_t max_logits() const noexcept { return max_logits_; }
-  const Context& context() const noexcept { return context_; }
+  std::int64_t rows() const noexcept;
+  std::int64_t max_rows() const noexcept;
+  std::int64_t max_logits() const noexcept;
+  const kernels::Table& kernels() const noexcept;
+  const Context& context() const noexcept;
 
  private:
+  struct Parts;
+
   void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
            Journal* journal);
-  void check(const Sequence& sequence, std::span<const std::int32_t> tokens,
-             std::int64_t wanted_rows) const;
 
-  Model model_;
-  std::int64_t max_rows_;
-  std::int64_t max_logits_;
-  Context context_;
-  std::vector<std::int32_t> tokens_;  // [rows]
-  std::vector<Slice> slices_;
-  std::vector<std::int64_t> logit_rows_;  // rows whose logits are wanted
-  Buffer logits_;                         // [max_logits, vocab]
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace griffin

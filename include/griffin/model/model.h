@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of a model and the blocks they form.
+// A model: weights and the blocks they form.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,17 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "griffin/core/error.h"
 #include "griffin/core/file_access.h"
 #include "griffin/core/flow.h"
-#include "griffin/layers/blocks.h"
-#include "griffin/layers/embedding.h"
+#include "griffin/core/weight.h"
 #include "griffin/model/config.h"
+#include "griffin/state/sequence.h"
 
 namespace griffin {
+
+struct ModelParts;  // model/parts.h
 
 struct LoadProgress {
   std::uint64_t bytes_done;
@@ -55,62 +56,46 @@ class Model {
   /// for the same seed. For benchmarks and tests.
   static Model random(const ModelConfig& config, Dtype dtype, std::uint64_t seed);
 
-  const ModelConfig& config() const noexcept { return parts_->config; }
+  /// A model of blocks of one's own, or of the library's in another order. Throws
+  /// Error(invalid_argument) where embedding, norm or head are of another width or vocabulary than
+  /// the config says.
+  static Model assemble(ModelParts parts);
 
-  const Embedding& embedding() const noexcept { return parts_->embedding; }
-  std::span<const Block> blocks() const noexcept { return parts_->blocks; }
-  const RmsNorm& final_norm() const noexcept { return parts_->final_norm; }
-  const LmHead& lm_head() const noexcept { return parts_->lm_head; }
+  const ModelConfig& config() const noexcept;
+  /// What it is made of.
+  const ModelParts& parts() const noexcept { return *parts_; }
 
   /// Tokens that end a text: the eos ids of config.json and generation_config.json.
-  std::span<const std::int32_t> stop_ids() const noexcept { return parts_->stop_ids; }
+  std::span<const std::int32_t> stop_ids() const noexcept;
 
   /// Bytes of weights in use, mapped or owned.
-  std::uint64_t weight_bytes() const noexcept { return parts_->weight_bytes; }
+  std::uint64_t weight_bytes() const noexcept;
 
   /// The storage type of the embedding table, which in published models is that of all matrices.
-  Dtype dtype() const noexcept { return parts_->embedding.table.dtype; }
+  Dtype dtype() const noexcept;
 
   /// What load() took, in seconds.
-  double load_seconds() const noexcept { return parts_->load_seconds; }
+  double load_seconds() const noexcept;
 
   /// A number that tells models apart whose states cannot be exchanged: other weights, another
   /// type of weights, other arithmetic. It is made of the config, of all small tensors and of
   /// samples of the large ones.
-  std::uint64_t fingerprint() const noexcept { return parts_->fingerprint; }
+  std::uint64_t fingerprint() const noexcept;
 
-  /// The layout of this model's sequences; its bytes() are what one takes. Throws what
-  /// ModelConfig::state_layout throws.
-  StateLayout state_layout(const SequenceOptions& options = {}) const {
-    StateLayout layout = config().state_layout(options);
-    layout.model = fingerprint();
-    return layout;
-  }
+  /// The layout of this model's sequences; its bytes() are what one takes. Throws
+  /// Error(invalid_argument) for options that this model cannot give: global attention without a
+  /// capacity, a negative capacity, f16 rings.
+  StateLayout state_layout(const SequenceOptions& options = {}) const;
 
   /// A new sequence at position 0. Throws what state_layout and Sequence throw.
-  Sequence sequence(const SequenceOptions& options = {}) const {
-    return Sequence(state_layout(options));
-  }
+  Sequence sequence(const SequenceOptions& options = {}) const;
 
  private:
-  friend class ModelBuilder;
+  friend class ForwardPass;
 
-  struct Parts {
-    ModelConfig config;
-    Embedding embedding;
-    std::vector<Block> blocks;
-    RmsNorm final_norm;
-    LmHead lm_head;
-    std::vector<std::int32_t> stop_ids;
-    std::uint64_t weight_bytes = 0;
-    std::uint64_t fingerprint = 0;
-    double load_seconds = 0.0;
-    std::shared_ptr<const void> storage;  // what the views above look into
-  };
+  explicit Model(std::shared_ptr<const ModelParts> parts) noexcept : parts_(std::move(parts)) {}
 
-  explicit Model(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
-
-  std::shared_ptr<const Parts> parts_;
+  std::shared_ptr<const ModelParts> parts_;
 };
 
 }  // namespace griffin

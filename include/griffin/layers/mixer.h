@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer of one's own has to offer to join a model.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+
+#include "griffin/core/view.h"
+#include "griffin/layers/context.h"
+#include "griffin/state/batch.h"
+
+namespace griffin {
+
+/// A layer that mixes the rows of one sequence over time, or, as the MLP does, the channels of a
+/// row. It adds f(z) to the residual stream, so that its last product carries the addition.
+/// `needs(table, rows)` is the memory it works in; with less there it throws Error(capacity) before
+/// or between its steps, which leaves the state of the sequences undefined.
+template <class M>
+concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, ConstMatrixView z,
+                         MatrixView residual, const kernels::Table& table, std::int64_t rows) {
+  mixer(context, batch, z, residual);
+  { mixer.needs(table, rows) } -> std::convertible_to<Needs>;
+};
+
+/// A layer that keeps something of every sequence, in the slot that the model gave it. state() says
+/// what; commit() makes rows that were only tried part of it (Journal::entrust says how).
+template <class L>
+concept StatefulLayer = requires(L& layer, const SequenceOptions& options, const LayerState& state,
+                                 std::int64_t position, ConstMatrixView tried) {
+  { layer.slot } -> std::convertible_to<std::int64_t>;
+  { layer.state(options) } -> std::same_as<StateShape>;
+  layer.commit(state, position, tried);
+};
+
+/// Calls f for every stateful layer of a mixer, in a fixed order: for the mixer itself if it is
+/// one, else for what its `for_each_stateful_layer(self, f)` names, if it has that.
+template <class M, class F>
+void for_each_stateful_layer(M& mixer, const F& f) {
+  if constexpr (StatefulLayer<M>) {
+    f(mixer);
+  } else if constexpr (requires { M::for_each_stateful_layer(mixer, f); }) {
+    M::for_each_stateful_layer(mixer, f);
+  }
+}
+
+}  // namespace griffin

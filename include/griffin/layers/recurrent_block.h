@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "griffin/layers/activation.h"
+#include "griffin/layers/conv1d.h"
+#include "griffin/layers/rg_lru.h"
+
+namespace griffin {
+
+/// out(rg_lru(conv(x(z))) * gelu(y(z))) (paper, figure 2; recurrentgemma `RecurrentBlock`).
+struct RecurrentBlock {
+  struct Shape {
+    std::int64_t width;
+    std::int64_t lru_width;
+    std::int64_t taps;
+    std::int64_t gate_blocks;
+  };
+
+  Linear linear_y;  // [lru_width, width]
+  Linear linear_x;  // [lru_width, width]
+  CausalConv1d conv_1d;
+  RgLru rg_lru;
+  Linear linear_out;  // [width, lru_width]
+
+  template <class Weights>
+  void describe(Weights& weights, const Shape& shape) {
+    weights.linear("linear_y", linear_y, shape.lru_width, shape.width);
+    weights.linear("linear_x", linear_x, shape.lru_width, shape.width);
+    weights.conv1d("conv_1d", conv_1d, shape.taps, shape.lru_width);
+    weights.part("rg_lru", rg_lru, shape.gate_blocks, shape.lru_width);
+    weights.linear("linear_out", linear_out, shape.width, shape.lru_width);
+  }
+
+  static void for_each_stateful_layer(auto& block, const auto& f) {
+    f(block.conv_1d);
+    f(block.rg_lru);
+  }
+
+  Needs needs(const kernels::Table& table, std::int64_t rows) const {
+    Workspace::CountingFrame frame;
+    const Scratch scratch(frame, *this, rows);
+    return frame.used() + either(needs_of_products(table, rows, linear_y, linear_x),
+                                 Packed::bytes_in_strips(table, rows, linear_out) +
+                                     either(rg_lru.needs(table, rows),
+                                            needs_of_products(table, rows, linear_out)));
+  }
+
+  /// residual += block(z). z and residual [rows, width].
+  void operator()(Context& context, const Batch& batch, ConstMatrixView z,
+                  MatrixView residual) const {
+    Workspace::Frame frame(context.workspace);
+    const Scratch s(frame, *this, z.rows);
+    multiply(context, z, into(s.y, linear_y), into(s.x, linear_x));
+    conv_1d(context, batch, s.x, s.convolved);
+    const Packed gated(context, frame, z.rows, linear_out);
+    rg_lru(context, batch, s.convolved, s.x, [&](const Strip& h) {
+      gelu_gate(context, {s.y, h.begin, h.end}, h, h);
+      gated.take(context, h);
+    });
+    add_product(context, gated, linear_out, residual);
+  }
+
+ private:
+  struct Scratch {
+    Scratch(auto& frame, const RecurrentBlock& block, std::int64_t rows)
+        : y(frame.matrix(rows, block.rg_lru.width())),
+          x(frame.matrix(rows, block.rg_lru.width())),
+          convolved(frame.matrix(rows, block.rg_lru.width())) {}
+
+    MatrixView y;
+    MatrixView x;  // and h, once the convolution has read it
+    MatrixView convolved;
+  };
+};
+
+}  // namespace griffin
