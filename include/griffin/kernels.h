@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only door to the kernel module: one table of function pointers per instruction set.
+// The only door to the kernel module: one table of function pointers per instruction set. What they
+// compute is in kernels/reference.h in plain loops.
 //
 // Every kernel is single-threaded, allocates nothing, and computes each output element by the same
 // operations in the same order whatever rows or ranges it is called for; so a caller may split the
@@ -236,7 +237,7 @@ struct RopeArgs {
 /// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
 /// ring_rows), the others in chunk row q - position.
 ///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q]) value[q]
-/// The softmax runs over blocks of keys aligned to absolute positions with a running maximum, so
+/// The softmax takes runs of keys aligned to absolute positions with a running maximum, so
 /// that a row's arithmetic depends on its position only. Split along rows and heads.
 struct AttentionArgs {
   const float* q;  // [rows, heads head_dim], rotated

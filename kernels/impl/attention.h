@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Windowed multi-query attention with a running softmax.
 //
-// Keys are taken in blocks aligned to absolute positions. Within a block a row sees some range of
+// Keys are taken in runs aligned to absolute positions. Within a run a row sees some range of
 // keys; the others have weight zero. So the operations of a row, and their order, follow from its
 // position alone.
 #pragma once
@@ -17,19 +17,19 @@
 namespace griffin::kernels {
 namespace {
 
-constexpr std::int64_t key_block = 64;
+constexpr std::int64_t run_keys = 64;
 constexpr int heads_together = 6;  // heads that share a pass over the keys
 
 /// The keys that lie behind one another in memory, from some position on.
-struct KeyRun {
+struct KeyPiece {
   const char* keys;    // [count, head_dim]
   const char* values;  // [count, head_dim]
   std::int64_t count;
 };
 
-/// The longest run from `position` that does not go beyond `end`.
+/// The longest piece from `position` that does not go beyond `end`.
 template <Dtype D>
-inline KeyRun key_run(const AttentionArgs& p, std::int64_t position, std::int64_t end) {
+inline KeyPiece key_piece(const AttentionArgs& p, std::int64_t position, std::int64_t end) {
   const std::int64_t row_bytes = p.head_dim * (D == Dtype::f32 ? 4 : 2);
   const bool in_ring = position < p.position;
   const std::int64_t row = in_ring ? position % p.ring_rows : position - p.position;
@@ -51,32 +51,32 @@ struct Softmax {
   float largest = -__builtin_inff();
   float sum = 0.0F;
 
-  /// Turns a block of products q . k into weights relative to the largest score so far, and returns
+  /// Turns a run of products q . k into weights relative to the largest score so far, and returns
   /// what everything summed before must be multiplied by.
-  float absorb(float* block, float scale) {
-    Vec block_max = broadcast(largest);
-    for (int k = 0; k < key_block; k += lanes) {
-      const Vec score = load(block + k, All{}) * broadcast(scale);
-      store(block + k, score, All{});
-      block_max = max(score, block_max);
+  float absorb(float* run, float scale) {
+    Vec run_max = broadcast(largest);
+    for (int k = 0; k < run_keys; k += lanes) {
+      const Vec score = load(run + k, All{}) * broadcast(scale);
+      store(run + k, score, All{});
+      run_max = max(score, run_max);
     }
     const float before = largest;
-    largest = max_of_lanes(block_max);
-    Vec block_sum = broadcast(0.0F);
-    for (int k = 0; k < key_block; k += lanes) {
-      const Vec weight = exp(load(block + k, All{}) - broadcast(largest));
-      store(block + k, weight, All{});
-      block_sum = block_sum + weight;
+    largest = max_of_lanes(run_max);
+    Vec run_sum = broadcast(0.0F);
+    for (int k = 0; k < run_keys; k += lanes) {
+      const Vec weight = exp(load(run + k, All{}) - broadcast(largest));
+      store(run + k, weight, All{});
+      run_sum = run_sum + weight;
     }
     const float correction = max_of_lanes(exp(broadcast(before - largest)));
-    sum = sum * correction + sum_of_lanes(block_sum);
+    sum = sum * correction + sum_of_lanes(run_sum);
     return correction;
   }
 };
 
 /// y[h] += sum_k weights[h][k] values[k] for H heads of one row; columns [c, c + C vectors).
 template <Dtype D, int H, int C, class Count>
-inline void add_values(const float* weights, const KeyRun& run, std::int64_t head_dim,
+inline void add_values(const float* weights, const KeyPiece& piece, std::int64_t head_dim,
                        std::int64_t c, float* y, Count lane_count) {
   Vec sum[H][C];
   GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
@@ -84,13 +84,13 @@ inline void add_values(const float* weights, const KeyRun& run, std::int64_t hea
       sum[h][v] = load(y + h * head_dim + c + v * lanes, lane_count);
     }
   }
-  for (std::int64_t k = 0; k < run.count; ++k) {
+  for (std::int64_t k = 0; k < piece.count; ++k) {
     Vec value[C];
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
-      value[v] = load_as<D>(run.values, k * head_dim + c + v * lanes, lane_count);
+      value[v] = load_as<D>(piece.values, k * head_dim + c + v * lanes, lane_count);
     }
     GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
-      const Vec weight = broadcast(weights[h * key_block + k]);
+      const Vec weight = broadcast(weights[h * run_keys + k]);
       GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
         sum[h][v] = multiply_add(weight, value[v], sum[h][v]);
       }
@@ -105,13 +105,14 @@ inline void add_values(const float* weights, const KeyRun& run, std::int64_t hea
 
 /// All columns: two vectors at a time, then one by one.
 template <Dtype D, int H>
-inline void add_run(const float* weights, const KeyRun& run, std::int64_t head_dim, float* y) {
+inline void add_piece(const float* weights, const KeyPiece& piece, std::int64_t head_dim,
+                      float* y) {
   std::int64_t c = 0;
   for (; c + 2 * lanes <= head_dim; c += 2 * lanes) {
-    add_values<D, H, 2>(weights, run, head_dim, c, y, All{});
+    add_values<D, H, 2>(weights, piece, head_dim, c, y, All{});
   }
   for_each_vec(c, head_dim, [&](std::int64_t column, auto count) {
-    add_values<D, H, 1>(weights, run, head_dim, column, y, count);
+    add_values<D, H, 1>(weights, piece, head_dim, column, y, count);
   });
 }
 
@@ -125,13 +126,14 @@ inline void multiply(float* y, std::int64_t width, float factor) {
   });
 }
 
-/// Calls body(run, offset in the block) for the runs that keys [begin, end) of a block consist of.
+/// Calls body(piece, offset in the run) for the pieces that keys [begin, end) of a run consist of.
 template <Dtype D, class Body>
-inline void for_each_run(const AttentionArgs& p, std::int64_t begin, std::int64_t end, Body body) {
+inline void for_each_piece(const AttentionArgs& p, std::int64_t begin, std::int64_t end,
+                           Body body) {
   for (std::int64_t at = begin; at < end;) {
-    const KeyRun run = key_run<D>(p, at, end);
-    body(run, at % key_block);
-    at += run.count;
+    const KeyPiece piece = key_piece<D>(p, at, end);
+    body(piece, at % run_keys);
+    at += piece.count;
   }
 }
 
@@ -140,48 +142,48 @@ inline std::int64_t first_visible(const AttentionArgs& p, std::int64_t position)
   return position > p.window ? position - p.window : 0;
 }
 
-/// One block of keys for H heads of one row.
+/// One run of keys for H heads of one row.
 template <Dtype D, int H>
-inline void attend_block(const AttentionArgs& p, std::int64_t row, std::int64_t head,
-                         std::int64_t block, Softmax* softmax) {
+inline void attend_run(const AttentionArgs& p, std::int64_t row, std::int64_t head,
+                       std::int64_t run, Softmax* softmax) {
   const std::int64_t position = p.position + row;
   const std::int64_t first = first_visible(p, position);
-  const std::int64_t begin = block > first ? block : first;
-  const std::int64_t end = block + key_block <= position ? block + key_block : position + 1;
+  const std::int64_t begin = run > first ? run : first;
+  const std::int64_t end = run + run_keys <= position ? run + run_keys : position + 1;
   const float* q = p.q + row * p.q_stride + head * p.head_dim;
   float* y = p.y + row * p.y_stride + head * p.head_dim;
-  alignas(64) float weights[H][key_block];
+  alignas(64) float weights[H][run_keys];
   for (auto& of_head : weights) {
     for (float& weight : of_head) weight = -__builtin_inff();
   }
-  for_each_run<D>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
+  for_each_piece<D>(p, begin, end, [&](const KeyPiece& piece, std::int64_t offset) {
     matmul<D>({.x = q,
                .x_stride = p.head_dim,
-               .w = run.keys,
+               .w = piece.keys,
                .bias = nullptr,
                .y = &weights[0][offset],
-               .y_stride = key_block,
+               .y_stride = run_keys,
                .rows = H,
                .in = p.head_dim,
                .out_begin = 0,
-               .out_end = run.count,
+               .out_end = piece.count,
                .write = Write::set,
                .scratch = nullptr});
   });
   for (int h = 0; h < H; ++h) {
     multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));
   }
-  for_each_run<D>(p, begin, end, [&](const KeyRun& run, std::int64_t offset) {
-    add_run<D, H>(&weights[0][offset], run, p.head_dim, y);
+  for_each_piece<D>(p, begin, end, [&](const KeyPiece& piece, std::int64_t offset) {
+    add_piece<D, H>(&weights[0][offset], piece, p.head_dim, y);
   });
 }
 
-/// One block of keys for `heads` heads of one row: as many at a time as share a pass over the keys.
+/// One run of keys for `heads` heads of one row: as many at a time as share a pass over the keys.
 template <Dtype D>
 inline void attend_row(const AttentionArgs& p, std::int64_t row, std::int64_t head,
-                       std::int64_t heads, std::int64_t block, Softmax* softmax) {
+                       std::int64_t heads, std::int64_t run, Softmax* softmax) {
   for_row_tiles<heads_together>(0, heads, [&]<int H>(Rows<H>, std::int64_t h) {
-    attend_block<D, H>(p, row, head + h, block, softmax + h);
+    attend_run<D, H>(p, row, head + h, run, softmax + h);
   });
 }
 

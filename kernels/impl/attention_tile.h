@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of many rows: a tile of queries, rows by heads, against one block of keys after the
-// other. All heads share the keys, so a block is brought into the first-level cache once a tile.
+// Attention of many rows: a tile of queries, rows by heads, against one run of keys after the
+// other. All heads share the keys, so a run is brought into the first-level cache once a tile.
 //
-// Blocks that all rows of the tile see in full are multiplied with a key, or a column of values, in
+// Runs that all rows of the tile see in full are multiplied with a key, or a column of values, in
 // each lane: products q . k are summed for one j after the other (lane_order) and give the bits of
-// the inner products in attention.h. Blocks at the ends of a window go row by row.
+// the inner products in attention.h. Runs at the ends of a window go row by row.
 #pragma once
 
 #include <cstdint>
@@ -40,14 +40,14 @@ struct AttentionScratch {
 
 std::int64_t attention_scratch(std::int64_t head_dim) noexcept {
   const std::int64_t dim = (head_dim + 15) / 16 * 16;
-  return ((2 * key_block + query_tile) * dim + query_tile * key_block) * 4;
+  return ((2 * run_keys + query_tile) * dim + query_tile * run_keys) * 4;
 }
 
 inline AttentionScratch scratch_of(const AttentionArgs& p) {
   const std::int64_t dim = (p.head_dim + 15) / 16 * 16;
   float* start = static_cast<float*>(p.scratch);
-  float* values = start + key_block * dim;
-  float* queries = values + key_block * dim;
+  float* values = start + run_keys * dim;
+  float* queries = values + run_keys * dim;
   return {start, values, queries, queries + query_tile * dim};
 }
 
@@ -85,31 +85,31 @@ inline void pack_queries(const AttentionArgs& p, const QueryTile& tile, float* t
   }
 }
 
-/// A block of keys, and one of values unless they lie behind one another as float32 already.
+/// A run of keys, and one of values unless they lie behind one another as float32 already.
 /// Returns where the values are.
 template <Dtype D>
-inline const float* pack_block(const AttentionArgs& p, std::int64_t block,
-                               const AttentionScratch& scratch) {
+inline const float* pack_run(const AttentionArgs& p, std::int64_t run,
+                             const AttentionScratch& scratch) {
   const std::int64_t steps = steps_of(p.head_dim);
-  const KeyRun whole = key_run<D>(p, block, block + key_block);
+  const KeyPiece whole = key_piece<D>(p, run, run + run_keys);
   const bool aligned = reinterpret_cast<std::uintptr_t>(whole.values) % sizeof(float) == 0;
-  const bool in_place = D == Dtype::f32 && whole.count == key_block && aligned;
-  for_each_run<D>(p, block, block + key_block, [&](const KeyRun& run, std::int64_t offset) {
-    for (std::int64_t k = 0; k < run.count && !in_place; ++k) {
+  const bool in_place = D == Dtype::f32 && whole.count == run_keys && aligned;
+  for_each_piece<D>(p, run, run + run_keys, [&](const KeyPiece& piece, std::int64_t offset) {
+    for (std::int64_t k = 0; k < piece.count && !in_place; ++k) {
       for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
         store(scratch.values + (offset + k) * p.head_dim + c,
-              load_as<D>(run.values, k * p.head_dim + c, count), count);
+              load_as<D>(piece.values, k * p.head_dim + c, count), count);
       });
     }
   });
-  for (std::int64_t k = 0; k < key_block; k += lanes) {
+  for (std::int64_t k = 0; k < run_keys; k += lanes) {
     const char* rows[lanes];
-    for (int i = 0; i < lanes; ++i) rows[i] = key_run<D>(p, block + k + i, block + k + i + 1).keys;
+    for (int i = 0; i < lanes; ++i) rows[i] = key_piece<D>(p, run + k + i, run + k + i + 1).keys;
     for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
-      float* to = scratch.keys + c / lanes * key_block + k;
+      float* to = scratch.keys + c / lanes * run_keys + k;
       transpose_lanes(
           [&](int i) { return load_as<D>(rows[i], c, count); },
-          [&](int n, Vec of_keys) { store(to + n * steps * key_block, of_keys, All{}); });
+          [&](int n, Vec of_keys) { store(to + n * steps * run_keys, of_keys, All{}); });
     });
   }
   return in_place ? reinterpret_cast<const float*>(whole.values) : scratch.values;
@@ -133,14 +133,14 @@ inline void score_tile(const float* queries, const float* keys, std::int64_t ste
           sum[a][v] = multiply_add(q, key[v], sum[a][v]);
         }
       }
-      keys += key_block;
+      keys += run_keys;
       queries += A;
     }
     tree.add(n, sum);
   }
   GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
-      store(scores + a * key_block + v * lanes, tree.total(a, v), All{});
+      store(scores + a * run_keys + v * lanes, tree.total(a, v), All{});
     }
   }
 }
@@ -149,9 +149,9 @@ inline void score_tile(const float* queries, const float* keys, std::int64_t ste
 inline void score_queries(std::int64_t count, std::int64_t steps, const AttentionScratch& scratch) {
   for_row_tiles<tile_rows>(0, count, [&]<int A>(Rows<A>, std::int64_t first) {
     const float* queries = scratch.queries + first * steps * lanes;
-    for (int k = 0; k < key_block; k += tile_vecs * lanes) {
+    for (int k = 0; k < run_keys; k += tile_vecs * lanes) {
       score_tile<A, tile_vecs>(queries, scratch.keys + k, steps,
-                               scratch.scores + first * key_block + k);
+                               scratch.scores + first * run_keys + k);
     }
   });
 }
@@ -164,13 +164,13 @@ inline void value_tile(const float* weights, const float* values, std::int64_t h
   GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) sum[a][v] = load(y[a] + c + v * lanes, count);
   }
-  for (std::int64_t k = 0; k < key_block; ++k) {
+  for (std::int64_t k = 0; k < run_keys; ++k) {
     Vec value[C];
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
       value[v] = load(values + k * head_dim + c + v * lanes, count);
     }
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      const Vec weight = broadcast(weights[a * key_block + k]);
+      const Vec weight = broadcast(weights[a * run_keys + k]);
       GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
         sum[a][v] = multiply_add(weight, value[v], sum[a][v]);
       }
@@ -181,12 +181,12 @@ inline void value_tile(const float* weights, const float* values, std::int64_t h
   }
 }
 
-inline void add_block(const AttentionArgs& p, const QueryTile& tile, const float* scores,
-                      const float* values) {
+inline void add_run_values(const AttentionArgs& p, const QueryTile& tile, const float* scores,
+                           const float* values) {
   for_row_tiles<tile_rows>(0, tile.queries(), [&]<int A>(Rows<A>, std::int64_t first) {
     float* y[A];
     for (int a = 0; a < A; ++a) y[a] = output(p, tile, first + a);
-    const float* weights = scores + first * key_block;
+    const float* weights = scores + first * run_keys;
     std::int64_t c = 0;
     for (; c + tile_vecs * lanes <= p.head_dim; c += tile_vecs * lanes) {
       value_tile<A, tile_vecs>(weights, values, p.head_dim, c, y, All{});
@@ -197,17 +197,17 @@ inline void add_block(const AttentionArgs& p, const QueryTile& tile, const float
   });
 }
 
-/// A block that every row of the tile sees in full.
+/// A run that every row of the tile sees in full.
 template <Dtype D>
-inline void attend_tile_block(const AttentionArgs& p, const QueryTile& tile, std::int64_t block,
-                              const AttentionScratch& scratch, Softmax* softmax) {
-  const float* values = pack_block<D>(p, block, scratch);
+inline void attend_tile_run(const AttentionArgs& p, const QueryTile& tile, std::int64_t run,
+                            const AttentionScratch& scratch, Softmax* softmax) {
+  const float* values = pack_run<D>(p, run, scratch);
   score_queries(tile.queries(), steps_of(p.head_dim), scratch);
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
-    const float correction = softmax[n].absorb(scratch.scores + n * key_block, p.scale);
+    const float correction = softmax[n].absorb(scratch.scores + n * run_keys, p.scale);
     if (correction != 1.0F) multiply(output(p, tile, n), p.head_dim, correction);
   }
-  add_block(p, tile, scratch.scores, values);
+  add_run_values(p, tile, scratch.scores, values);
 }
 
 template <Dtype D>
@@ -222,16 +222,16 @@ inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
   const AttentionScratch scratch = scratch_of(p);
   const bool together = tile.rows > 1;
   if (together) pack_queries(p, tile, scratch.queries);
-  for (std::int64_t block = first_visible(p, first_position) / key_block * key_block;
-       block <= last_position; block += key_block) {
-    if (together && block >= all_see && block + key_block - 1 <= first_position) {
-      attend_tile_block<D>(p, tile, block, scratch, softmax);
+  for (std::int64_t run = first_visible(p, first_position) / run_keys * run_keys;
+       run <= last_position; run += run_keys) {
+    if (together && run >= all_see && run + run_keys - 1 <= first_position) {
+      attend_tile_run<D>(p, tile, run, scratch, softmax);
       continue;
     }
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       const std::int64_t position = first_position + r;
-      if (block > position || block + key_block <= first_visible(p, position)) continue;
-      attend_row<D>(p, tile.row + r, tile.head, tile.heads, block, softmax + r * tile.heads);
+      if (run > position || run + run_keys <= first_visible(p, position)) continue;
+      attend_row<D>(p, tile.row + r, tile.head, tile.heads, run, softmax + r * tile.heads);
     }
   }
   for (std::int64_t n = 0; n < tile.queries(); ++n) {

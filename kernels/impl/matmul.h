@@ -18,8 +18,8 @@ namespace griffin::kernels {
 namespace {
 
 /// With so few activation rows the weights arrive no faster than memory gives them; so each tile
-/// asks for the rows of the next one, which the hardware does not foresee beyond a page.
-constexpr int prefetch_rows = 2;
+/// prefetches the rows of the next one, which the hardware does not foresee beyond a page.
+constexpr int streaming_rows = 2;
 
 template <Dtype D>
 constexpr std::int64_t element_bytes = D == Dtype::f32 ? 4 : 2;
@@ -42,7 +42,7 @@ inline void inner_products(const void* x, std::int64_t row, std::int64_t x_strid
     Vec weight[W];
     GRIFFIN_UNROLL for (int w = 0; w < W; ++w) {
       const std::int64_t element = (first_weight_row + w) * in + i;
-      if constexpr (lanes > 1 && A <= prefetch_rows) prefetch<D>(weights, element + W * in);
+      if constexpr (lanes > 1 && A <= streaming_rows) prefetch<D>(weights, element + W * in);
       weight[w] = load_as<D>(weights, element, count);
     }
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {

@@ -13,24 +13,24 @@
 namespace griffin::kernels {
 namespace {
 
-/// How far ahead of a single stream of weights to ask for them: measured best between one page and
+/// How far ahead to prefetch a single stream of weights: measured best between one page and
 /// four.
 constexpr std::int64_t stream_ahead = 8192;
 
-/// Weights that are wanted next: asked for in even steps while others are multiplied by many rows,
+/// Weights that are wanted next: prefetched in even steps while others are multiplied by many rows,
 /// into the second-level cache, they cost no time of their own.
 struct Ahead {
   const char* at;
   const char* end;
   std::int64_t step;  // bytes
 
-  /// All of `bytes` bytes from `from` on in so many steps. Each asks for the same number of cache
+  /// All of `bytes` bytes from `from` on in so many steps. Each prefetches the same number of cache
   /// lines, so that the loop's end can be foreseen.
   static Ahead in_steps(const char* from, std::int64_t bytes, std::int64_t steps) {
     return {from, from + bytes, (bytes / (steps > 0 ? steps : 1) + 63) / 64 * 64};
   }
 
-  void ask() {
+  void prefetch() {
     if (at >= end) return;
     for (std::int64_t i = 0; i < step; i += 64) __builtin_prefetch(at + i, 0, 2);
     at += step;
@@ -72,10 +72,10 @@ inline void finish_tile(const MatmulArgs& p, std::int64_t row, std::int64_t o,
   }
 }
 
-/// Asks for the output of a tile before it is computed: stores that miss the cache hold up those
+/// Prefetches the output of a tile before it is computed: stores that miss the cache hold up those
 /// behind them (3 % of a product of 512 rows).
 template <int A, int Width>
-inline void ask_for_output(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
+inline void prefetch_output(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
   const std::int64_t begin = o > p.out_begin ? o : p.out_begin;
   const std::int64_t end = o + Width < p.out_end ? o + Width : p.out_end;
   for (int a = 0; a < A; ++a) {

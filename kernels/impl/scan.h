@@ -75,14 +75,14 @@ inline void rg_lru_first(const RgLruArgs& p) {
 
 /// The same channels of the next row, and into the second-level cache those of the row after it:
 /// they are too far apart to be foreseen.
-inline void ask_for_rows(const float* x, std::int64_t stride) {
+inline void prefetch_rows(const float* x, std::int64_t stride) {
   __builtin_prefetch(x + stride);
   __builtin_prefetch(x + 2 * stride, 0, 2);
 }
 
 /// A channel is a long chain of dependent operations, the gates and then the decay. The decay is
 /// taken up this many vectors after their gates, so that both chains are under way side by side,
-/// and memory is asked for evenly.
+/// and memory is read evenly.
 constexpr int gates_ahead = 3;
 
 template <bool Streamed>
@@ -97,9 +97,9 @@ inline void rg_lru_row(const RgLruArgs& p, std::int64_t t) {
   alignas(64) float decays[room];
   const auto place = [&](std::int64_t c) { return (c - p.begin) & (room - 1); };
   const auto gate = [&](std::int64_t c, auto count) {
-    ask_for_rows(x + c, p.x_stride);
-    ask_for_rows(input_gate + c, p.gate_stride);
-    ask_for_rows(recurrence_gate + c, p.gate_stride);
+    prefetch_rows(x + c, p.x_stride);
+    prefetch_rows(input_gate + c, p.gate_stride);
+    prefetch_rows(recurrence_gate + c, p.gate_stride);
     const Vec i_x = times_sigmoid(load(x + c, count), load(input_gate + c, count));
     store(inputs + place(c), i_x, count);
     const Vec log_a = times_sigmoid(load(p.log_decay + c, count), load(recurrence_gate + c, count));

@@ -49,6 +49,12 @@ check_kernel() {
   if [[ $file == kernels/dispatch.cpp ]]; then
     system='^(cstddef|cstdint|cstdlib|cstring|iterator|cpuid\.h|sys/auxv\.h|asm/hwcap\.h)$'
   fi
+  if [[ $file == kernels/reference.h ]]; then
+    system='^(cmath|cstdint|cstring|limits|vector)$'
+  fi
+  if [[ $header == *reference.h ]]; then
+    fail "$where" "$header is for tests and readers"
+  fi
   if [[ $header != griffin/kernels.h && ! -f kernels/$header && ! $header =~ $system ]]; then
     fail "$where" "kernels may not include $header"
   fi

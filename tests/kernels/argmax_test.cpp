@@ -43,6 +43,7 @@ TEST_P(Argmax, TakesTheFirstOfEquals) {
     for (int repeat = 0; repeat < 10; ++repeat) {
       const std::vector<float> x = random.integers(count, 0, 3);
       ASSERT_EQ(run(x), std::max_element(x.begin(), x.end()) - x.begin()) << "of " << count;
+      ASSERT_EQ(run(x), kernels::reference::argmax(x.data(), count));
     }
   }
   EXPECT_EQ(run({-1, -0.0F, 0.0F}), 1) << "the zeros are equal";

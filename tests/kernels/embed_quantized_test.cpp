@@ -42,6 +42,9 @@ TEST_P(EmbedQuantized, IsTheWeightTimesTheScale) {
           for (std::int64_t i = 0; i < width; ++i) {
             const auto weight =
                 static_cast<float>(w.values(tokens[static_cast<std::size_t>(r)], i));
+            ASSERT_EQ(weight, static_cast<float>(kernels::reference::quantized_weight(
+                                  product.weights, w.data(), width,
+                                  tokens[static_cast<std::size_t>(r)], i)));
             ASSERT_EQ(y(r, i), weight * scale) << name_of(product) << ", " << r << ", " << i;
           }
         }

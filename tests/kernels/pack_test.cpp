@@ -23,14 +23,15 @@ class Pack : public IsaTest {
     const Int8Row row(table(), x.data(), in);
     for (std::size_t g = 0; g < row.scales.size(); ++g) {
       const std::size_t width = std::min<std::size_t>(128, x.size() - g * 128);
-      float largest = 0;
-      for (std::size_t i = 0; i < width; ++i)
-        largest = std::max(largest, std::fabs(x[g * 128 + i]));
-      ASSERT_EQ(row.scales[g], largest / 127.0F);
+      std::int8_t values[128] = {};
+      const double scale = kernels::reference::pack_int8(x.data() + g * 128,
+                                                         static_cast<std::int64_t>(width), values);
+      ASSERT_EQ(row.scales[g], static_cast<float>(scale));
       for (std::size_t i = 0; i < 128; ++i) {
         const int value = row.values[g * 128 + i];
         // The quotient in float32 is off by less than 127 * 2^-22.
-        const double exact = i < width ? static_cast<double>(x[g * 128 + i]) * 127 / largest : 0.0;
+        const double exact = i < width ? static_cast<double>(x[g * 128 + i]) / scale : 0.0;
+        ASSERT_LE(std::abs(value - values[i]), i < width ? 1 : 0);
         ASSERT_LE(std::fabs(value - exact), i < width ? 0.5 + 0x1p-15 : 0.0) << g << ", " << i;
       }
       for (std::size_t run = 0; run < 4; ++run) {

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every operation of griffin/kernels.h in double precision, written for reading: the oracle of the
-// kernel tests. Nothing here shares code with the kernels.
+// The oracle of the kernel tests: the operations of kernels/reference.h on Eigen's matrices, and
+// how far a float32 evaluation of them may be off.
 #pragma once
 
 #include <Eigen/Core>
 #include <cstdint>
 #include <vector>
 
-#include "griffin/kernels.h"
+#include "kernels/reference.h"
 
 namespace griffin::reference {
+
+using kernels::reference::gelu;
+using kernels::reference::sigmoid;
+using kernels::reference::soft_cap;
+using kernels::reference::widen_bf16;
+using kernels::reference::widen_f16;
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Row = Eigen::RowVectorXd;
@@ -22,14 +28,6 @@ inline constexpr double smallest_normal = 0x1p-126;
 /// A row-major array of floats as a [rows, cols] matrix.
 Matrix matrix(const std::vector<float>& values, std::int64_t rows, std::int64_t cols);
 Row row(const std::vector<float>& values);
-
-double sigmoid(double x);
-double gelu(double x);  // tanh form
-double soft_cap(double x, double cap);
-
-/// The number a bf16 or f16 bit pattern stands for.
-double widen_bf16(std::uint16_t bits);
-double widen_f16(std::uint16_t bits);
 
 /// x w^T + bias. x [rows, in], w [out, in], bias [out] or empty.
 Matrix matmul(const Matrix& x, const Matrix& w, const Row& bias);
@@ -53,7 +51,7 @@ struct RgLruInput {
 };
 
 /// The budget follows the error through the recurrence: see kernel_reference.cpp.
-Recurrence rg_lru(const RgLruInput& in);
+Recurrence rg_lru(const RgLruInput& given);
 
 /// x [rows, width], weight [taps, width], bias [width], state [taps - 1, width]. The budget is that
 /// of taps + 1 roundings.
@@ -74,6 +72,6 @@ struct AttentionInput {
 };
 
 /// Budget: the error of the scores moves the weights, sums add a little.
-Recurrence attention(const AttentionInput& in);
+Recurrence attention(const AttentionInput& given);
 
 }  // namespace griffin::reference
