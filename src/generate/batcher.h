@@ -41,7 +41,7 @@ class Batcher {
   PoolStatistics pool() const { return pool_.statistics(); }
   PrefixCacheStatistics cache() const noexcept { return cache_.statistics(); }
 
-  // For statistics, which any thread may ask for.
+  // For statistics, which any thread may read.
   std::atomic<std::int64_t> waiting_jobs = 0;
   std::atomic<std::int64_t> running_texts = 0;
   std::atomic<std::uint64_t> passes = 0;

@@ -60,6 +60,9 @@ Generation::Generation(const Model& model, std::int64_t room, std::span<const st
   check_options(options_, model.config().vocab);
   require_valid(options_.sampling, model.config().vocab);
   check_prompt(model, room, prompt);
+  if (!options_.stop_ids) {
+    options_.stop_ids.emplace(model.stop_ids().begin(), model.stop_ids().end());
+  }
   if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
   result_.timings.load = model.load_seconds();
 }
@@ -103,7 +106,7 @@ std::int64_t Generation::room() const noexcept {
 }
 
 bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
-  if (room() == 0) {  // not even one was asked for
+  if (room() == 0) {  // max_new_tokens is 0
     end(StopReason::length);
     return false;
   }
@@ -116,7 +119,7 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
 
 /// Whether the token becomes part of the text.
 bool Generation::accept(std::int32_t token) {
-  const auto& stops = options_.stop_ids;
+  const auto& stops = *options_.stop_ids;
   if (std::find(stops.begin(), stops.end(), token) != stops.end()) {
     end(StopReason::stop_id);
     result_.stop_id = token;

@@ -21,7 +21,7 @@ struct Candidate {
 
 struct Job {
   /// Throws what Scheduler::submit says.
-  Job(const Model& model, const StateLayout& layout, Request asked);
+  Job(const Model& model, const StateLayout& layout, Request submitted);
   GenerateOptions options_of(std::int64_t candidate) const;
 
   std::span<const std::int32_t> prompt() const noexcept { return request.prompt; }
@@ -39,8 +39,8 @@ struct Job {
   std::atomic<bool> cancelled = false;
 };
 
-inline Job::Job(const Model& model, const StateLayout& layout, Request asked)
-    : request(std::move(asked)), running(request.candidates) {
+inline Job::Job(const Model& model, const StateLayout& layout, Request submitted)
+    : request(std::move(submitted)), running(request.candidates) {
   const std::int64_t room = layout.capacity - (request.start ? request.start->position() : 0);
   for (std::int64_t c = 0; c < request.candidates; ++c) {
     candidates.push_back({Text(Generation(model, room, request.prompt, options_of(c)))});

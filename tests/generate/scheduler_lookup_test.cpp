@@ -15,6 +15,8 @@
 namespace griffin::test {
 namespace {
 
+using Ids = std::vector<std::int32_t>;
+
 /// A text that is over, and what its sequence remembers.
 struct Ended {
   Result result;
@@ -44,7 +46,7 @@ Request ending(std::uint32_t number) {
   const Result whole = alone(embedded(), r);
   if (whole.tokens.size() < 4) return r;
   const std::size_t at = number * 7 % whole.tokens.size();
-  if (number % 5 == 0) r.options.stop_ids = {whole.tokens[at]};
+  if (number % 5 == 0) r.options.stop_ids = Ids{whole.tokens[at]};
   if (number % 5 == 1) r.options.stop_strings = {middle_of(whole.text)};
   if (number % 5 == 2) {
     r.options.on_token = [left = at](std::int32_t) mutable {
@@ -169,9 +171,9 @@ TEST(SchedulerLookup, TextsEndAtAnyPlaceAmongTheGuesses) {
     }
     for (const std::int32_t id : {10, 11, 12, 13, 14}) {
       Request stopping = reciting();
-      stopping.options.stop_ids = {id};
+      stopping.options.stop_ids = Ids{id};
       EXPECT_EQ(same(stopping, StopReason::stop_id).accepted > 0, id > 12);
-      stopping.options.stop_ids.clear();
+      stopping.options.stop_ids.emplace();
       stopping.options.stop_strings = {tokenizer().piece_bytes(id)};
       same(stopping, StopReason::stop_string);
     }
