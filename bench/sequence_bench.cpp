@@ -159,6 +159,7 @@ Quoted quote(const Options& options, const Model& model, const Quotation& quotat
                  : 0);
   GenerateOptions generate;
   generate.max_new_tokens = options.tokens;
+  generate.stop_ids.emplace();  // none
   std::size_t chosen = 0;
   generate.sampling.on_logits = [&](std::span<float> logits) {
     logits[static_cast<std::size_t>(quotation.text[chosen++])] = 1e9F;

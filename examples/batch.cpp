@@ -43,6 +43,10 @@ struct Options {
         ->type_name("N")
         ->check(at_least(0))
         ->capture_default_str();
+    app.add_option("--lookup", lookup, "Guess so many tokens of a text and try them at once")
+        ->type_name("N")
+        ->check(between(0, 64))
+        ->capture_default_str();
     app.add_option("--prefix-cache", cache_mib, "MiB for the states of prompts; 0: none are kept")
         ->type_name("MIB")
         ->check(between(0, 1 << 20))
@@ -55,6 +59,7 @@ struct Options {
   int max_batch = 16;
   int max_tokens = 512;
   int predict = 128;
+  int lookup = 0;
   int cache_mib = 256;
 };
 
@@ -64,6 +69,7 @@ SchedulerOptions scheduler_options(const Options& options, const Model& model) {
   scheduler.max_sequences = options.max_batch;
   scheduler.max_tokens_per_pass = options.max_tokens;
   scheduler.sequence = options.model.sequence_options(model);
+  scheduler.lookup = options.lookup;
   scheduler.prefix_cache_bytes = static_cast<std::uint64_t>(options.cache_mib) << 20U;
   return scheduler;
 }

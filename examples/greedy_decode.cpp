@@ -185,7 +185,7 @@ GenerateOptions generate_options(const Options& options, const Model& model,
   generate.tokenizer = tokenizer;
   generate.stop_strings = options.sampling.stop_strings();
   generate.stop_ids = SamplingFlags::stop_ids(model, tokenizer);
-  if (options.sampling.ignores_eos()) SamplingFlags::forbid(generate.stop_ids, generate.sampling);
+  if (options.sampling.ignores_eos()) SamplingFlags::forbid(*generate.stop_ids, generate.sampling);
   return generate;
 }
 

@@ -41,7 +41,7 @@ class Batcher {
   PoolStatistics pool() const { return pool_.statistics(); }
   PrefixCacheStatistics cache() const noexcept { return cache_.statistics(); }
 
-  // For statistics, which any thread may ask for.
+  // For statistics, which any thread may read.
   std::atomic<std::int64_t> waiting_jobs = 0;
   std::atomic<std::int64_t> running_texts = 0;
   std::atomic<std::uint64_t> passes = 0;
@@ -49,14 +49,9 @@ class Batcher {
   std::atomic<std::int64_t> most_rows = 0;
 
  private:
-  /// A text whose next token is in the pass; a chunk of a prompt that is.
-  struct Row {
+  struct InPass {
     Job* job;
-    Text* text;
-  };
-  struct Chunk {
-    Job* job;
-    std::int64_t count;
+    Candidate* candidate;
   };
 
   void drop_cancelled();
@@ -64,16 +59,16 @@ class Batcher {
   void begin(Job& job);
   std::span<const float> reuse(Job& job);
   void compose();
+  void add(Job& job, Candidate& candidate, std::int64_t most);
   std::int64_t chunk_size(const Job& job, std::int64_t share) const;
   void run();
-  void read_on(const Chunk& chunk, std::span<const float> logits);
+  void read_on(Job& job, MatrixView logits);
   void choose_first(Job& job, std::span<const float> logits);
-  void decode(const Row& row, std::span<float> logits);
-  void choose(Job& job, Text& text, std::span<float> logits);
-  void keep(std::span<const std::int32_t> tokens, const Text& text,
+  void choose(Job& job, Candidate& candidate, MatrixView logits);
+  void keep(std::span<const std::int32_t> tokens, const Candidate& candidate,
             std::span<const float> logits) noexcept;
-  void keep_whole(const Job& job, const Text& text) noexcept;
-  void finish(Job& job, Text& text) noexcept;
+  void keep_whole(const Job& job, const Candidate& candidate) noexcept;
+  void finish(Job& job, Candidate& candidate) noexcept;
   void finish_all(Job& job, StopReason reason, const std::exception_ptr& error = {}) noexcept;
   void set_finished_aside(Jobs& jobs) noexcept;
 
@@ -82,6 +77,7 @@ class Batcher {
   SequencePool pool_;
   PrefixCache cache_;
   bool caching_;
+  std::int64_t lookup_;
   ForwardPass pass_;
   SamplerScratch scratch_;
   std::vector<float> logits_copy_;  // candidates choose from the same logits, and change them
@@ -89,8 +85,7 @@ class Batcher {
   Jobs waiting_;                    // in the order they were submitted
   Jobs active_;                     // in the order of their admission
   Jobs finished_;
-  std::vector<Row> rows_;
-  std::vector<Chunk> chunks_;
+  std::vector<InPass> in_pass_;  // in the order of their logits
   bool some_cancelled_ = false;
   std::exception_ptr thrown_;  // by an on_done
 };

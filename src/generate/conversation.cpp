@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view start_marker = "<start_of_turn>";
 constexpr std::string_view end_marker = "<end_of_turn>";
 
-/// What Python's str.strip() takes away, which the format was defined with.
+/// What Python's str.strip() removes, with which the format was defined.
 constexpr std::string_view white_space[] = {
     "\t",     "\n",     "\v",     "\f",     "\r",     "\x1C",   "\x1D",   "\x1E",
     "\x1F",   " ",      "\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002",

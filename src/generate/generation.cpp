@@ -2,8 +2,6 @@
 #include "generate/generation.h"
 
 #include <algorithm>
-#include <limits>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -52,33 +50,6 @@ void check_prompt(const Model& model, std::int64_t room, std::span<const std::in
 
 }  // namespace
 
-const char* name_of(StopReason reason) noexcept {
-  constexpr const char* names[] = {"stop id",  "stop string", "length", "capacity",
-                                   "callback", "cancelled",   "failed"};
-  return names[static_cast<std::size_t>(reason)];
-}
-
-double Result::mean_logprob() const noexcept {
-  if (tokens.empty() && !stop_id) return -std::numeric_limits<double>::infinity();
-  const std::size_t count = logprobs.size() + (stop_logprob ? 1 : 0);
-  const double sum = std::accumulate(logprobs.begin(), logprobs.end(), 0.0) +
-                     static_cast<double>(stop_logprob.value_or(0.0F));
-  return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
-}
-
-std::size_t best_of(std::span<const Result> results) noexcept {
-  std::size_t best = 0;
-  double most = -std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const StopReason reason = results[i].reason;
-    if (reason == StopReason::failed || reason == StopReason::cancelled) continue;
-    if (!(results[i].mean_logprob() > most)) continue;
-    most = results[i].mean_logprob();
-    best = i;
-  }
-  return best;
-}
-
 Generation::Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
                        GenerateOptions options)
     : options_(std::move(options)),
@@ -89,6 +60,9 @@ Generation::Generation(const Model& model, std::int64_t room, std::span<const st
   check_options(options_, model.config().vocab);
   require_valid(options_.sampling, model.config().vocab);
   check_prompt(model, room, prompt);
+  if (!options_.stop_ids) {
+    options_.stop_ids.emplace(model.stop_ids().begin(), model.stop_ids().end());
+  }
   if (options_.tokenizer) text_.emplace(*options_.tokenizer, options_.stop_strings);
   result_.timings.load = model.load_seconds();
 }
@@ -132,7 +106,7 @@ std::int64_t Generation::room() const noexcept {
 }
 
 bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
-  if (room() == 0) {  // not even one was asked for
+  if (room() == 0) {  // max_new_tokens is 0
     end(StopReason::length);
     return false;
   }
@@ -145,7 +119,7 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
 
 /// Whether the token becomes part of the text.
 bool Generation::accept(std::int32_t token) {
-  const auto& stops = options_.stop_ids;
+  const auto& stops = *options_.stop_ids;
   if (std::find(stops.begin(), stops.end(), token) != stops.end()) {
     end(StopReason::stop_id);
     result_.stop_id = token;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One text on its way: what was asked for, and what was chosen so far.
+// One text being generated: its options, and what was chosen so far.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class Generation {
 
   /// Counts prompt tokens that were run. Returns whether the text goes on (on_prefill may say no).
   bool prompt_was_fed(std::int64_t count);
-  /// Counts prompt tokens whose state was at hand.
+  /// Counts prompt tokens whose state was cached.
   void prompt_was_reused(std::int64_t count);
   std::int64_t prompt_done() const noexcept {
     return result_.prompt_tokens + result_.reused_tokens;
@@ -61,10 +61,10 @@ class Generation {
   Flow hand_out(std::int32_t token);
   void hand_out_text(std::size_t from, Flow& flow);
 
-  GenerateOptions options_;
+  GenerateOptions options_;         // with stop_ids
   std::optional<Sampler> sampler_;  // from the beginning
   std::optional<TextStream> text_;
-  std::vector<float> raw_logits_;  // [vocab], where log-probabilities are asked for
+  std::vector<float> raw_logits_;  // [vocab], if log-probabilities are requested
   std::size_t vocab_;
   std::int64_t prompt_size_;
   std::int64_t room_after_prompt_;  // positions

@@ -4,48 +4,46 @@
 
 #include <atomic>
 #include <cstdint>
-#include <exception>
 #include <span>
 #include <vector>
 
-#include "generate/generation.h"
+#include "generate/text.h"
 #include "griffin/core/error.h"
 #include "griffin/generate/scheduler.h"
 
 namespace griffin {
 
-/// One candidate.
-struct Text {
-  Generation generation;
-  SequencePool::Handle sequence;  // from admission until it is over
+struct Candidate {
+  Text text;
+  SequencePool::Handle sequence = {};  // from admission until it is over
   bool running = true;
 };
 
 struct Job {
   /// Throws what Scheduler::submit says.
-  Job(const Model& model, const StateLayout& layout, Request asked);
+  Job(const Model& model, const StateLayout& layout, Request submitted);
   GenerateOptions options_of(std::int64_t candidate) const;
 
   std::span<const std::int32_t> prompt() const noexcept { return request.prompt; }
-  std::int64_t prompt_left() const noexcept { return texts[0].generation.prompt_left(); }
-  bool reads_prompt() const noexcept { return texts[0].running && prompt_left() > 0; }
+  std::int64_t prompt_left() const noexcept { return candidates[0].text.generation.prompt_left(); }
+  bool reads_prompt() const noexcept { return candidates[0].running && prompt_left() > 0; }
   /// Whether its tokens are all that its state stands for.
   bool from_the_start() const noexcept { return request.start == nullptr; }
   bool is_over() const noexcept { return running == 0; }
 
   Scheduler::Id id = 0;
   Request request;
-  std::vector<Text> texts;
+  std::vector<Candidate> candidates;
   std::int64_t checkpoint = 0;        // of the prompt, where a snapshot is to be kept; 0: nowhere
-  std::atomic<std::int64_t> running;  // texts that are not over
+  std::atomic<std::int64_t> running;  // candidates that are not over
   std::atomic<bool> cancelled = false;
 };
 
-inline Job::Job(const Model& model, const StateLayout& layout, Request asked)
-    : request(std::move(asked)), running(request.candidates) {
+inline Job::Job(const Model& model, const StateLayout& layout, Request submitted)
+    : request(std::move(submitted)), running(request.candidates) {
   const std::int64_t room = layout.capacity - (request.start ? request.start->position() : 0);
   for (std::int64_t c = 0; c < request.candidates; ++c) {
-    texts.push_back({Generation(model, room, request.prompt, options_of(c)), {}});
+    candidates.push_back({Text(Generation(model, room, request.prompt, options_of(c)))});
   }
 }
 
@@ -61,19 +59,6 @@ inline GenerateOptions Job::options_of(std::int64_t candidate) const {
                 "Request::candidate_options to give each its own");
   }
   return options;
-}
-
-/// Whether a text goes on after something that calls back. What is thrown first ends it.
-template <class Step>
-bool goes_on(Text& text, const Step& step) noexcept {
-  try {
-    return step();
-  } catch (...) {
-    std::exception_ptr& error = text.generation.result().error;
-    if (!error) error = std::current_exception();
-    text.generation.end(StopReason::failed);
-    return false;
-  }
 }
 
 }  // namespace griffin

@@ -73,7 +73,7 @@ TEST(Batch, AnswersAsGreedyDecodeDoes) {
   EXPECT_EQ(found.at("3").at("prompt_tokens"), 3);
 }
 
-/// Whatever the batch, the passes and the threads are.
+/// Whatever the batch, the passes, the threads and the guesses are.
 TEST(Batch, TheSameHoweverItIsRun) {
   std::vector<json> requests;
   for (int i = 0; i < 40; ++i) {
@@ -91,7 +91,8 @@ TEST(Batch, TheSameHoweverItIsRun) {
   ASSERT_EQ(one.size(), requests.size());
   for (const std::vector<std::string>& how :
        {std::vector<std::string>{"--max-batch", "40", "-t", "2"},
-        {"--max-batch", "5", "--max-tokens-per-pass", "6"}}) {
+        {"--max-batch", "5", "--max-tokens-per-pass", "6"},
+        {"--max-batch", "8", "--lookup", "6"}}) {
     auto many = answers(batch(requests, how));
     ASSERT_EQ(many.size(), one.size());
     for (auto& [id, answer] : many) {
@@ -294,6 +295,7 @@ TEST(Batch, RefusesWhatItCannotRun) {
   refuses({"--requests", "/"}, 1, "/: Is a directory");
   refuses({"--requests", "-", "--max-batch", "0"}, 2, "--max-batch");
   refuses({"--requests", "-", "--max-batch", "9", "--max-tokens-per-pass", "8"}, 1, "max_tokens");
+  refuses({"--requests", "-", "--lookup", "65"}, 2, "--lookup");
   refuses({"--requests", "-", "-l", "99999+1"}, 2, "--logit-bias");
   refuses({"--requests", "-", "--top-p", "0"}, 2, "--top-p");
   refuses({"--requests", "-", "-r", ""}, 2, "--reverse-prompt");

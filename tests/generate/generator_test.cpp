@@ -89,7 +89,7 @@ TEST_P(GeneratorTest, AStopIdIsNeitherReturnedNorStreamed) {
   Sequence s = model_.sequence();
   std::vector<std::int32_t> streamed;
   GenerateOptions options = up_to(60);
-  options.stop_ids = {-5, expected[at], 1000};
+  options.stop_ids = std::vector{-5, expected[at], 1000};
   options.on_token = [&](std::int32_t token) {
     streamed.push_back(token);
     return Flow::proceed;
@@ -101,6 +101,23 @@ TEST_P(GeneratorTest, AStopIdIsNeitherReturnedNorStreamed) {
   EXPECT_EQ(result.tokens, std::vector<std::int32_t>(expected.begin(), end));
   EXPECT_EQ(streamed, result.tokens);
   EXPECT_EQ(s.position(), result.prompt_tokens + result.decode_passes);
+}
+
+/// Unset, they are the model's own; an empty vector is none.
+TEST_P(GeneratorTest, StopIdsAreTheModelsIfNothingIsSaid) {
+  const std::vector<std::int32_t> expected = by_hand(prompt_, 60);
+  const std::size_t at = first_new_id(expected);
+  ASSERT_GT(at, 0U) << "the random model repeats itself too soon for this test";
+  ModelConfig config = model_.config();
+  config.eos_id = expected[at];
+  const Model model = Model::random(config, Dtype::f32, 6);
+  Generator g(model, {1, 512, &table()});
+  Sequence s = model.sequence();
+  EXPECT_EQ(g.generate(s, prompt_, up_to(60)).stop_id, expected[at]);
+  GenerateOptions options = up_to(60);
+  options.stop_ids.emplace();
+  s.reset();
+  EXPECT_EQ(g.generate(s, prompt_, options).tokens, expected);
 }
 
 /// The first generated token is tested too.

@@ -79,7 +79,7 @@ void end_early(GenerateOptions& options, const Result& whole, std::uint32_t numb
                int& countdown) {
   if (whole.tokens.size() < 4) return;
   const std::size_t at = number * 7 % whole.tokens.size();
-  if (number % 4 == 0) options.stop_ids = {whole.tokens[at]};
+  if (number % 4 == 0) options.stop_ids = std::vector{whole.tokens[at]};
   if (number % 4 == 1) options.stop_strings = {middle_of(whole.text)};
   if (number % 4 != 2) return;
   options.on_token = [&countdown, at](std::int32_t) {

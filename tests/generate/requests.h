@@ -68,7 +68,7 @@ inline Request with_stops(Request r, std::uint32_t number) {
   r.options.tokenizer = &tokenizer();
   const Result whole = alone(embedded(), r);
   if (number % 3 == 0 && !whole.tokens.empty()) {
-    r.options.stop_ids = {-1, whole.tokens[whole.tokens.size() / 2]};
+    r.options.stop_ids = std::vector{-1, whole.tokens[whole.tokens.size() / 2]};
   }
   if (number % 3 == 1 && !whole.text.empty()) {
     r.options.stop_strings = {"not in it", middle_of(whole.text)};

@@ -112,7 +112,7 @@ TEST(SchedulerCandidates, AStopIdHasItsLogProbability) {
   r.options.top_logprobs = 0;
   const Result whole = alone(embedded(), r);
   ASSERT_GT(whole.tokens.size(), 5U);
-  r.options.stop_ids = {whole.tokens[5]};
+  r.options.stop_ids = std::vector{whole.tokens[5]};
   const Result cut = alone(embedded(), r);
   ASSERT_TRUE(cut.stop_id);
   ASSERT_TRUE(cut.stop_logprob);
@@ -122,7 +122,7 @@ TEST(SchedulerCandidates, AStopIdHasItsLogProbability) {
   for (std::size_t i = 0; i <= cut.tokens.size(); ++i)
     sum += static_cast<double>(whole.logprobs[i]);
   EXPECT_DOUBLE_EQ(cut.mean_logprob(), sum / static_cast<double>(cut.tokens.size() + 1));
-  r.options.stop_ids = {whole.tokens[0]};
+  r.options.stop_ids = std::vector{whole.tokens[0]};
   const Result nothing = alone(embedded(), r);
   EXPECT_TRUE(nothing.tokens.empty());
   EXPECT_EQ(nothing.mean_logprob(), static_cast<double>(whole.logprobs[0]));

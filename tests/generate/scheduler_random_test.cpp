@@ -26,8 +26,9 @@ struct Node {
 
 class RandomOperations {
  public:
-  explicit RandomOperations(const ModelConfig& config)
-      : model_(Model::random(config, Dtype::bf16, 5)),
+  RandomOperations(const ModelConfig& config, std::int64_t lookup)
+      : lookup_(lookup),
+        model_(Model::random(config, Dtype::bf16, 5)),
         capacity_(capacity_for(config, 400)),
         scheduler_(model_, options()),
         generator_(model_, {.threads = 1}) {}
@@ -49,6 +50,8 @@ class RandomOperations {
     EXPECT_GT(restored_, 300);
     EXPECT_GT(cancelled_, 100);
     EXPECT_GT(finished_, 2000);
+    EXPECT_EQ(accepted_ > 500, lookup_ > 0) << accepted_;
+    EXPECT_EQ(guessed_ - accepted_ > 500, lookup_ > 0) << guessed_;
   }
 
  private:
@@ -56,6 +59,7 @@ class RandomOperations {
     SchedulerOptions o{.threads = 1, .max_sequences = 6, .max_tokens_per_pass = 17};
     o.sequence.capacity = capacity_;
     o.prefix_cache_bytes = 200000;
+    o.lookup = lookup_;
     return o;
   }
 
@@ -65,7 +69,7 @@ class RandomOperations {
   void join() {
     Request request;
     request.prompt = random_tokens(model_.config(), 1 + below(20), below(40));
-    request.options.max_new_tokens = below(9);
+    request.options.max_new_tokens = below(lookup_ > 0 ? 12 : 9);
     request.options.sampling.temperature = below(2) == 0 ? 0.0F : 0.9F;
     request.options.sampling.seed = below(100);
     if (below(8) == 0) request.candidates = 1 + below(3);
@@ -97,8 +101,15 @@ class RandomOperations {
     GenerateOptions options = request.options;
     options.sampling.seed += static_cast<std::uint64_t>(result.candidate);
     const Result expected = generator_.generate(alone, request.prompt, options);
+    guessed_ += result.guessed;
+    accepted_ += result.accepted;
     if (result.reason == StopReason::cancelled) {
       ++cancelled_;
+      if (sequence != nullptr && result.candidate == 0) {
+        const std::int64_t begin = start ? start->position() : 0;
+        ASSERT_EQ(sequence->position(),
+                  begin + result.prompt_tokens + result.reused_tokens + result.fed_back);
+      }
       ASSERT_LE(result.tokens.size(), expected.tokens.size());
       EXPECT_TRUE(std::equal(result.tokens.begin(), result.tokens.end(), expected.tokens.begin()));
       return;
@@ -129,6 +140,7 @@ class RandomOperations {
     return copy;
   }
 
+  const std::int64_t lookup_;
   const Model model_;
   const std::int64_t capacity_;
   Scheduler scheduler_;
@@ -140,14 +152,24 @@ class RandomOperations {
   int restored_ = 0;
   int cancelled_ = 0;
   int finished_ = 0;
+  std::int64_t guessed_ = 0;
+  std::int64_t accepted_ = 0;
 };
 
 TEST(SchedulerOperations, TenThousandOfAGriffin) {
-  RandomOperations(tiny_griffin(8)).run(10000);
+  RandomOperations(tiny_griffin(8), 0).run(10000);
 }
 
 TEST(SchedulerOperations, TenThousandOfATransformer) {
-  RandomOperations(tiny_transformer()).run(10000);
+  RandomOperations(tiny_transformer(), 0).run(10000);
+}
+
+TEST(SchedulerOperations, TenThousandOfAGriffinWithLookup) {
+  RandomOperations(tiny_griffin(8), 3).run(10000);
+}
+
+TEST(SchedulerOperations, TenThousandOfATransformerWithLookup) {
+  RandomOperations(tiny_transformer(), 3).run(10000);
 }
 
 }  // namespace

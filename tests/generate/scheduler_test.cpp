@@ -205,21 +205,28 @@ TEST(Scheduler, RefusesWhatCannotBeDone) {
 
 #ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
 TEST(Scheduler, StepsTakeNothingFromTheHeap) {
-  Scheduler scheduler(embedded(), {.threads = 1, .max_sequences = 64});
-  std::vector<Result> results(64);
-  for (std::uint32_t i = 0; i < 64; ++i) {
-    Request r = request(embedded(), i);
-    r.options.max_new_tokens = 200;
-    r.options.tokenizer = &tokenizer();
-    r.options.stop_strings = {"never to be seen"};
-    r.options.on_text = [](std::string_view) { return Flow::proceed; };
-    submit(scheduler, r, results[i]);
+  for (const std::int64_t lookup : {0, 4}) {
+    SchedulerOptions options{.threads = 1, .max_sequences = 64};
+    options.lookup = lookup;
+    Scheduler scheduler(embedded(), options);
+    std::vector<Result> results(64);
+    std::set<std::uint32_t> begun;
+    for (std::uint32_t i = 0; i < 64; ++i) {
+      Request r = request(embedded(), i);
+      r.options.max_new_tokens = 400;
+      r.options.tokenizer = &tokenizer();
+      r.options.stop_strings = {"never to be seen"};
+      r.options.on_text = [&begun, i](std::string_view) { return begun.insert(i), Flow::proceed; };
+      submit(scheduler, r, results[i]);
+    }
+    while (begun.size() < 64) scheduler.step();  // all prompts are read
+    const std::int64_t before = allocations();
+    const std::uint64_t rows = scheduler.statistics().rows;
+    for (int i = 0; i < 50; ++i) scheduler.step();
+    EXPECT_EQ(allocations() - before, 0);
+    EXPECT_EQ(scheduler.statistics().running, 64);
+    EXPECT_EQ(scheduler.statistics().rows - rows > 64 * 50, lookup > 0);
   }
-  while (scheduler.statistics().rows < 64 * 60) scheduler.step();  // all prompts are read
-  const std::int64_t before = allocations();
-  for (int i = 0; i < 50; ++i) scheduler.step();
-  EXPECT_EQ(allocations() - before, 0);
-  EXPECT_EQ(scheduler.statistics().running, 64);
 }
 #endif
 

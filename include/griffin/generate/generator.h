@@ -17,8 +17,8 @@ struct GeneratorOptions {
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Prompt lookup: so many tokens are guessed from what followed the last few tokens when they
   /// came up before, and tried in one pass. The text is the same, to the bit; it only comes sooner
-  /// where it repeats itself. 0: off; up to 64. Memory: a Journal of 1 + lookup rows, as many rows
-  /// of logits, and 4 bytes a token of the text.
+  /// where it repeats itself. 0: off; up to 64. Memory: 1 + lookup rows of logits and,
+  /// while a text is generated, a Journal of as many rows and 4 bytes a token.
   std::int64_t lookup = 0;
 };
 
@@ -35,9 +35,9 @@ class Generator {
   /// from an earlier call (SamplingOptions::first_draw and seen make the two one text). Afterwards
   /// it has consumed the first Result::prompt_tokens of the prompt, which are all unless on_prefill
   /// stopped, and the first Result::fed_back of Result::tokens: all but the last, or all before a
-  /// stop id. Callbacks see it as it is before the token they get, or with lookup before the pass
-  /// that brought it. Allocates nothing after the first token, but for texts of more than 65536
-  /// tokens or 1 MiB.
+  /// stop id. Callbacks see it as it is before the token they get or, where guesses were tried,
+  /// before the pass that brought it. Allocates nothing after the first token, but for texts of
+  /// more than 65536 tokens or 1 MiB.
   ///
   /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary or options
   /// without meaning and Error(capacity) for a prompt that the sequence has no room for, before

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked of a model, and what comes of it.
+// How a text is generated, and the result.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,10 @@ struct GenerateOptions {
   static constexpr std::int64_t unlimited = -1;
 
   std::int64_t max_new_tokens = 128;  // or unlimited
-  SamplingOptions sampling = {};           // greedy, if nothing is said
-  /// Ids that end the text; neither counted, nor handed out. Model::stop_ids() for the model's own.
-  std::vector<std::int32_t> stop_ids = {};
+  SamplingOptions sampling = {};      // greedy, if nothing is said
+  /// Ids that end the text; neither counted, nor handed out. Unset: the model's own,
+  /// Model::stop_ids(). An empty vector: none.
+  std::optional<std::vector<std::int32_t>> stop_ids = {};
   /// For Result::text, on_text and stop_strings; must outlive the request.
   const Tokenizer* tokenizer = nullptr;
   /// Texts that end the text, however they are cut into tokens. They need the tokenizer, and no
@@ -71,27 +72,27 @@ struct Result {
   std::optional<std::int32_t> stop_id;  // the id that ended the text
   std::string stop_string;              // the string that did
   std::int64_t prompt_tokens = 0;       // that were run
-  std::int64_t reused_tokens = 0;       // of the prompt that were not: their state was at hand
+  std::int64_t reused_tokens = 0;       // of the prompt that were not: their state was cached
   std::int64_t decode_passes = 0;       // passes after the prompt
   std::int64_t fed_back = 0;            // of `tokens`, consumed by the sequence
   std::int64_t guessed = 0;             // tokens tried by prompt lookup
   std::int64_t accepted = 0;            // of those, how many were right
-  std::vector<float> logprobs;          // of every token, where asked for
-  std::optional<float> stop_logprob;    // of stop_id, where asked for
+  std::vector<float> logprobs;          // of every token, if requested
+  std::optional<float> stop_logprob;    // of stop_id, if requested
   std::vector<TokenProbability> top_logprobs;  // [tokens, top_logprobs], most likely first
   std::int64_t candidate = 0;                  // of Request::candidates
   std::exception_ptr error;
   Timings timings;
 
-  /// The tokens that the sequence has not consumed: the last, or none after a stop id. Where the
-  /// text ended before its prompt was read, there are none, but the prompt is to be gone on with
-  /// too, from its token prompt_tokens + reused_tokens.
+  /// The tokens that the sequence has not consumed: the last, or none after a stop id. None either
+  /// if the text ended before its prompt was read; of the prompt, the tokens from prompt_tokens +
+  /// reused_tokens on are then unread.
   std::span<const std::int32_t> unread() const noexcept {
     return std::span(tokens).subspan(static_cast<std::size_t>(fed_back));
   }
 
   /// Mean log-probability of the tokens and the stop id: of what the model said. -infinity where it
-  /// said nothing, NaN where log-probabilities were not asked for.
+  /// said nothing, NaN if log-probabilities were not requested.
   double mean_logprob() const noexcept;
 };
 

@@ -17,11 +17,14 @@
 namespace griffin {
 
 struct SchedulerOptions {
-  int threads = 0;                          // of a pass; 0: all cores
-  std::int64_t max_sequences = 16;          // texts at once; memory for all of them is reserved
-  std::int64_t max_tokens_per_pass = 512;   // so long, at most, does a text wait for its next token
-  SequenceOptions sequence = {};            // of every text
-  std::uint64_t prefix_cache_bytes = 0;     // for the states of prompts and texts; 0: none are kept
+  int threads = 0;                         // of a pass; 0: all cores
+  std::int64_t max_sequences = 16;         // texts at once; memory for all of them is reserved
+  std::int64_t max_tokens_per_pass = 512;  // so long, at most, does a text wait for its next token
+  SequenceOptions sequence = {};           // of every text
+  std::uint64_t prefix_cache_bytes = 0;    // for the states of prompts and texts; 0: none are kept
+  /// Prompt lookup for every text, as GeneratorOptions::lookup. Guesses take only rows of a pass
+  /// that are left over, so that nothing waits for them: with long prompts to read there are none.
+  std::int64_t lookup = 0;
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   std::int64_t work_per_thread = default_work_per_thread;
   /// What an on_done threw while serve() was at work: of one step the first. Called by the thread
@@ -60,23 +63,25 @@ struct SchedulerStatistics {
 };
 
 /// Continuous batching: texts join when there is room, in the order they were submitted, and leave
-/// when they are over. A pass takes one token of every text under way and, in what room is left,
-/// equal shares of the prompts being read. What a text becomes does not depend on what else runs,
-/// to the bit.
+/// when they are over. A pass takes one token of every text under way; in what room that leaves,
+/// equal shares of the prompts being read; and in what these leave, equal shares of guesses. What a
+/// text becomes does not depend on what else runs, nor on the guesses, to the bit.
 ///
 /// submit, cancel, statistics and pool may be called by any thread; step, run and serve by one at a
 /// time, which need not be the same. Once texts are under way, steps allocate nothing until one
 /// joins or leaves, but for texts of more than 65536 tokens or 1 MiB, which then grow.
 ///
-/// Memory, at once: max_sequences states, 4 vocab bytes for the logits of each, the ForwardPass's
-/// own for max_tokens_per_pass rows, and 24 bytes a token of the vocabulary. Of a text, from when
-/// it begins: its Result, and 4 vocab bytes where log-probabilities are asked for.
+/// Memory, at once: max_sequences states, 4 vocab bytes for the logits of each and of each of its
+/// guesses (for max_tokens_per_pass rows at most), the ForwardPass's own for max_tokens_per_pass
+/// rows, and 24 bytes a token of the vocabulary. Of a text, from when it begins: its Result, 4
+/// vocab bytes where log-probabilities are requested, and with lookup a Journal of 1 + lookup rows
+/// and 4 bytes a token.
 class Scheduler {
  public:
   using Id = std::uint64_t;
 
   /// Throws what ForwardPass, SequencePool and Model::state_layout do, and Error(invalid_argument)
-  /// where max_tokens_per_pass is below max_sequences.
+  /// where max_tokens_per_pass is below max_sequences, or lookup outside 0 to 64.
   explicit Scheduler(const Model& model, const SchedulerOptions& options = {});
   /// Forgets what is not over yet; no callback is called any more.
   ~Scheduler();
