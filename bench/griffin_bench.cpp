@@ -47,7 +47,7 @@ class Options {
     add_list(app, "-n,--n-gen", predicts, 0, most_tokens, "Tokens to decode; 0: no such test");
     add_list(app, "-d,--n-depth", depths, 0, 1 << 30, "Tokens in the state before");
     add_list(app, "-b,--batch", batches, 1, 4096, "Sequences decoded at once");
-    add_list(app, "-t,--threads", threads, 0, 1024, "Threads, 0 for all cores");
+    add_list(app, "-t,--threads", threads, 0, most_threads, "Threads, 0 for all cores");
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
         ->type_name("DIR");

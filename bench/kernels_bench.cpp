@@ -42,7 +42,7 @@ Settings take_settings(int& argc, char** argv) {
   Settings settings;
   int kept = 1;
   for (int at = 1; at < argc; ++at) {
-    if (const auto threads = take("--threads", argc, argv, at, 1024)) {
+    if (const auto threads = take("--threads", argc, argv, at, most_threads)) {
       settings.threads = *threads;
     } else if (const auto mib = take("--memory-mib", argc, argv, at, 1 << 20)) {
       settings.memory = static_cast<std::size_t>(*mib) << 20U;

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "griffin/griffin.h"
+#include "griffin/model/forward_pass.h"
+#include "griffin/state/pool.h"
 #include "support/model_options.h"
 #include "support/program.h"
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "griffin/generate/conversation.h"
 #include "griffin/griffin.h"
 #include "support/model_options.h"
 #include "support/output_path.h"

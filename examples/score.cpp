@@ -16,6 +16,7 @@
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
+#include "griffin/model/forward_pass.h"
 #include "support/divergence.h"
 #include "support/npy.h"
 #include "support/options.h"

@@ -81,7 +81,7 @@ class ModelOptions {
                   ->excludes(model_);
     app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
         ->type_name("N")
-        ->check(between(0, 1024))
+        ->check(between(0, most_threads))
         ->capture_default_str();
     app.add_option("--dtype", dtype_, "Weights: as stored, f32 arithmetic, or rounded to a type")
         ->type_name("TYPE")

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "generate/job.h"
+#include "griffin/generate/prefix_cache.h"
+#include "griffin/state/pool.h"
 
 namespace griffin {
 

@@ -10,6 +10,7 @@
 #include "generate/text.h"
 #include "griffin/core/error.h"
 #include "griffin/generate/scheduler.h"
+#include "griffin/state/pool.h"
 
 namespace griffin {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "griffin/generate/scheduler.h"
+#include "griffin/generate/prefix_cache.h"
 
 #include <condition_variable>
 #include <exception>

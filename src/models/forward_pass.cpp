@@ -2,6 +2,7 @@
 #include "griffin/model/forward_pass.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -11,8 +12,6 @@
 
 namespace griffin {
 namespace {
-
-constexpr int max_threads = 1024;  // an OpenMP runtime that cannot start them ends the process
 
 [[noreturn]] void refuse(const std::string& what) {
   throw Error(ErrorCode::invalid_argument, "forward pass: " + what);
@@ -64,6 +63,13 @@ void check_journal(const Journal& journal, const Sequence& sequence, std::int64_
   }
 }
 
+/// Another number for every pass of the process: so that a look at a sequence tells whether it
+/// waits in this one.
+std::uint64_t new_mark() noexcept {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
 /// Without memory: this is asked for every sequence of every pass.
 bool is_of(const ModelParts& model, const StateLayout& layout) {
   if (layout.model != model.weights.fingerprint) return false;
@@ -86,8 +92,8 @@ void check_sequence(const Sequence& sequence, std::int64_t count, const ModelPar
 }
 
 void check(const ForwardOptions& options) {
-  if (options.threads < 0 || options.threads > max_threads) {
-    refuse("threads: expected 0 to " + std::to_string(max_threads) + ", found " +
+  if (options.threads < 0 || options.threads > most_threads) {
+    refuse("threads: expected 0 to " + std::to_string(most_threads) + ", found " +
            std::to_string(options.threads));
   }
   if (options.work_per_thread < 1) {
@@ -133,6 +139,7 @@ struct ForwardPass::Parts {
   std::int64_t max_rows;
   std::int64_t max_logits;
   Context context;
+  std::uint64_t mark = new_mark();   // of this pass, on what waits in it
   std::vector<std::int32_t> tokens;  // [rows]
   std::vector<Slice> slices;
   std::vector<std::int64_t> logit_rows;  // rows whose logits are wanted
@@ -164,6 +171,8 @@ void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, 
   check_sequence(sequence, count, *p.model);
   if (journal != nullptr) check_journal(*journal, sequence, count);
   p.check_alone(sequence, journal);
+  sequence.mark = p.mark;
+  if (journal != nullptr) journal->mark = p.mark;
   const std::int64_t first_row = p.rows();
   p.slices.push_back({&sequence, first_row, count, sequence.position(), journal});
   p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
@@ -184,11 +193,8 @@ void ForwardPass::Parts::check_room(std::int64_t count, std::int64_t wanted_rows
 }
 
 void ForwardPass::Parts::check_alone(const Sequence& sequence, const Journal* journal) const {
-  for (const Slice& slice : slices) {
-    if (slice.sequence == &sequence) refuse("the sequence is already in this pass");
-    if (journal != nullptr && slice.journal == journal)
-      refuse("the journal is already in this pass");
-  }
+  if (sequence.mark == mark) refuse("the sequence is already in this pass");
+  if (journal != nullptr && journal->mark == mark) refuse("the journal is already in this pass");
 }
 
 MatrixView ForwardPass::run() noexcept {
@@ -229,6 +235,7 @@ void ForwardPass::Parts::write_logits(ConstMatrixView x, MatrixView to) {
 }
 
 void ForwardPass::Parts::clear() noexcept {
+  mark = new_mark();
   tokens.clear();
   slices.clear();
   logit_rows.clear();

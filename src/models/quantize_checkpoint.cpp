@@ -263,7 +263,7 @@ void check_types(const Checkpoint& checkpoint, Dtype dtype) {
 }
 
 /// Whether there is anything of that name, a link to nothing too.
-bool is_there(const fs::path& path) {
+bool is_name_taken(const fs::path& path) {
   std::error_code error;
   const fs::file_type type = fs::symlink_status(path, error).type();
   if (type == fs::file_type::not_found) return false;
@@ -276,7 +276,7 @@ using Copies = std::vector<std::pair<std::string, FileBytes>>;
 Copies open_copies(const fs::path& from) {
   Copies copies;
   for (const char* name : copied_files) {
-    if (is_there(from / name)) copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
+    if (is_name_taken(from / name)) copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
   }
   return copies;
 }
@@ -284,7 +284,7 @@ Copies open_copies(const fs::path& from) {
 /// Refuses to replace a file, or to put one where it would be read before those that are written.
 void check_room(const fs::path& to, const Checkpoint& checkpoint, const Copies& copies) {
   const auto check = [&](const fs::path& name) {
-    if (is_there(to / name)) {
+    if (is_name_taken(to / name)) {
       throw Error(ErrorCode::io, (to / name).string() + ": is there already; expected a folder " +
                                      "without a checkpoint");
     }

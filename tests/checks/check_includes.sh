@@ -115,6 +115,11 @@ while IFS=: read -r file line directive; do
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]' \
            --include='*.h' --include='*.cpp' "${folders[@]}")
 
+# strerror shares one buffer among all threads.
+while IFS=: read -r file line _; do
+  fail "$file:$line" "strerror; std::generic_category().message is safe on every thread"
+done < <(grep -rnE '\<strerror *\(' --include='*.h' --include='*.cpp' include kernels src)
+
 openmp='#[[:space:]]*pragma[[:space:]]+omp|_Pragma\("omp|[<"]omp\.h[>"]|\<omp_[a-z_]+\('
 while IFS=: read -r file line _; do
   if [[ $file != src/core/parallel.cpp && $file != bench/kernels/onednn.cpp ]]; then

@@ -11,6 +11,7 @@
 
 #include "cli/embedded_model.h"
 #include "cli/program.h"
+#include "griffin/generate/conversation.h"
 #include "griffin/griffin.h"
 #include "support/temp_folder.h"
 #include "support/turn_tokenizer.h"

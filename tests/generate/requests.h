@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "griffin/generate/generator.h"
+#include "griffin/generate/prefix_cache.h"
 #include "griffin/generate/scheduler.h"
+#include "griffin/state/pool.h"
 #include "support/models.h"
 
 namespace griffin::test {

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "griffin/generate/generator.h"
+#include "griffin/generate/prefix_cache.h"
 #include "griffin/generate/scheduler.h"
+#include "griffin/state/pool.h"
 #include "support/models.h"
 #include "support/runs.h"
 

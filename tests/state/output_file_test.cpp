@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -15,6 +17,17 @@
 
 #include "griffin/core/error.h"
 #include "support/temp_folder.h"
+
+namespace {
+int folders_synchronised = 0;
+}
+
+/// In place of the C library's: notes what is a folder.
+extern "C" int fsync(int descriptor) {
+  struct stat status {};
+  if (fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) ++folders_synchronised;
+  return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
 
 namespace griffin::test {
 namespace {
@@ -161,6 +174,14 @@ TEST(OutputFile, TwoWritersAtOnce) {
   const std::string content = content_of(file);
   EXPECT_EQ(content, std::string(20000, content.at(0))) << "one or the other";
   EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+/// Else a power cut may bring back the old name, or none.
+TEST(OutputFile, SynchronisesTheFolderToo) {
+  const TempFolder folder;
+  const int before = folders_synchronised;
+  write(folder.path() / "file", "content");
+  EXPECT_EQ(folders_synchronised, before + 1);
 }
 
 }  // namespace

@@ -15,6 +15,13 @@ namespace griffin::test {
 #define GRIFFIN_TEST_NO_ALLOCATION_COUNTER
 #endif
 
+/// False where the numbers below stand still: a test of them must then skip, not pass.
+#ifdef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+inline constexpr bool counts_allocations = false;
+#else
+inline constexpr bool counts_allocations = true;
+#endif
+
 /// Calls of any operator new so far, by all threads.
 std::int64_t allocations() noexcept;
 

@@ -7,6 +7,9 @@
 
 namespace griffin {
 
+/// The most threads of a team: an OpenMP runtime that cannot start them ends the process.
+inline constexpr int most_threads = 1024;
+
 /// The cores this process may use.
 int available_cores() noexcept;
 

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "griffin/generate/request.h"
-#include "griffin/model/forward_pass.h"
+#include "griffin/model/model.h"
 
 namespace griffin {
 

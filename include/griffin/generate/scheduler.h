@@ -9,12 +9,14 @@
 #include <stop_token>
 #include <vector>
 
-#include "griffin/generate/prefix_cache.h"
+#include "griffin/core/parallel.h"
 #include "griffin/generate/request.h"
-#include "griffin/model/forward_pass.h"
-#include "griffin/state/pool.h"
+#include "griffin/model/model.h"
 
 namespace griffin {
+
+struct PoolStatistics;         // state/pool.h
+struct PrefixCacheStatistics;  // generate/prefix_cache.h
 
 struct SchedulerOptions {
   int threads = 0;                         // of a pass; 0: all cores

@@ -24,7 +24,8 @@ class WeightSource;
 class WeightReader {
  public:
   /// Random weights: matrices uniform with a variance of 1 / inputs, small biases and norm offsets,
-  /// decays in (0.9, 0.999). A tensor depends on the seed, its name and its shape only.
+  /// decays in (0.9, 0.999). A tensor depends on the seed, its name and its shape; decays also on
+  /// the logarithm of the C library.
   static WeightReader random(Dtype dtype, std::uint64_t seed);
 
   /// From a source of tensors, held and multiplied as the options say.

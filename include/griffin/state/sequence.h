@@ -101,6 +101,9 @@ class Sequence {
 
   /// Tokens consumed so far, which is the position of the next one; negative after a move.
   std::int64_t position() const noexcept { return position_; }
+  /// For passes: a number that the pass in which the sequence waits gave it. Not moved along.
+  std::uint64_t mark = 0;
+
   /// For whoever runs layers over this sequence, as ForwardPass does, and for Journal::commit: its
   /// state now holds `count` more tokens. Throws Error(invalid_argument), and changes nothing,
   /// where it was moved from, for a negative count, and beyond the capacity.
