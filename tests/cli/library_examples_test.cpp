@@ -31,14 +31,21 @@ TEST(Examples, SaveRestore) {
 TEST(Examples, CustomStack) {
   const Outcome outcome = run_program(GRIFFIN_CUSTOM_STACK, {});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_NE(outcome.out.find("tried beforehand give the same bits"), std::string::npos)
-      << outcome.out;
+  EXPECT_NE(outcome.out.find("the same tokens"), std::string::npos) << outcome.out;
+}
+
+TEST(Examples, Mamba2) {
+  const Outcome outcome = run_program(GRIFFIN_MAMBA2, {});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("gone on with: the same"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.out.find("differs"), std::string::npos) << outcome.out;
 }
 
 TEST(Examples, RefuseUnknownKernels) {
   const TempFolder folder;
   const std::vector<std::vector<std::string>> commands = {
       {GRIFFIN_CUSTOM_STACK},
+      {GRIFFIN_MAMBA2},
       {GRIFFIN_GENERATE, embedded_folder(), "And God said"},
       {GRIFFIN_SAVE_RESTORE, embedded_folder(), "And", (folder.path() / "state").string()}};
   for (std::vector<std::string> command : commands) {

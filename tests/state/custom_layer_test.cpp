@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers of one's own: what they keep, where, and that nothing else is touched.
+// Layers and blocks of one's own: what they keep, where, and that nothing else is touched.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "griffin/model/weight_reader.h"
+#include "support/isa.h"
+#include "support/model_checks.h"
 #include "support/models.h"
 #include "support/runs.h"
 
@@ -76,21 +78,7 @@ Model mixed_model() {
 
 class CustomLayer : public ::testing::Test {
  protected:
-  struct Answer {
-    std::vector<float> logits;
-    std::vector<std::byte> state;
-    bool operator==(const Answer&) const = default;
-  };
-
-  Answer answer(std::vector<std::int64_t> lengths) const {
-    ForwardPass pass = pass_for(model_, kernels::table_at(0), 40);
-    Sequence s = model_.sequence();
-    std::vector<float> logits = run_in_chunks(pass, s, tokens_, lengths);
-    return {std::move(logits), state_of(s)};
-  }
-
   const Model model_ = mixed_model();
-  const std::vector<std::int32_t> tokens_ = random_tokens(model_.config(), 40, 5);
 };
 
 TEST_F(CustomLayer, SlotsFollowThePlaceInTheStack) {
@@ -99,47 +87,6 @@ TEST_F(CustomLayer, SlotsFollowThePlaceInTheStack) {
   EXPECT_EQ(layout.slots[2].held, 5 * model_.config().lru_width);
   EXPECT_EQ(layout.slots[2], layout.slots[4]);
   EXPECT_EQ(layout.slots[3].rings, 2);
-}
-
-TEST_F(CustomLayer, ChunksGiveTheSameBits) {
-  const auto whole = answer({40});
-  for (const std::vector<std::int64_t>& lengths : {std::vector<std::int64_t>{1}, {7}, {3, 11}}) {
-    EXPECT_TRUE(answer(lengths) == whole);
-  }
-}
-
-TEST_F(CustomLayer, TriedRowsAreCommittedByTheLayerThatMadeThem) {
-  ForwardPass pass = pass_for(model_, kernels::table_at(0), 40);
-  for (const std::int64_t before : {0, 2, 13}) {
-    for (const std::int64_t kept : {1, 4, 9}) {
-      Sequence s = model_.sequence();
-      Sequence plain = model_.sequence();
-      const Tokens all = tokens_;
-      if (before > 0) run_at_once(pass, s, all.first(static_cast<std::size_t>(before)));
-      run_at_once(pass, plain, all.first(static_cast<std::size_t>(before + kept)));
-      const auto untouched = state_of(s);
-      Journal journal(s.layout(), 9);
-      pass.try_out(s, all.subspan(static_cast<std::size_t>(before), 9), journal);
-      pass.run();
-      EXPECT_EQ(state_of(s), untouched);
-      journal.commit(s, kept);
-      EXPECT_EQ(state_of(s), state_of(plain)) << before << ", " << kept;
-    }
-  }
-}
-
-TEST_F(CustomLayer, StatesAreSavedForkedAndRestored) {
-  ForwardPass pass = pass_for(model_, kernels::table_at(0), 40);
-  Sequence s = model_.sequence();
-  run_at_once(pass, s, Tokens(tokens_).first(20));
-  std::stringstream file;
-  s.save(file);
-  Sequence fork = s.fork();
-  Sequence restored = model_.sequence();
-  restored.restore(file);
-  const auto expected = run_at_once(pass, s, Tokens(tokens_).subspan(20));
-  EXPECT_EQ(run_at_once(pass, fork, Tokens(tokens_).subspan(20)), expected);
-  EXPECT_EQ(run_at_once(pass, restored, Tokens(tokens_).subspan(20)), expected);
 }
 
 /// A slot that is not there, or not made for the layer, is refused before anything is written.
@@ -184,6 +131,91 @@ TEST_F(CustomLayer, AModelOfWrongWidthsIsRefused) {
     EXPECT_THROW(Model::assemble(std::move(parts)), Error);
   }
 }
+
+/// Residual blocks, without an MLP: one that is a stateful layer itself, and one that is none.
+struct Leak {
+  std::int64_t width = 0;
+  std::int64_t slot = 0;
+
+  StateShape state(const SequenceOptions&) const { return {.held = width, .tried = width}; }
+  Needs needs(const kernels::Table&, std::int64_t) const { return {}; }
+  void operator()(Context&, const Batch& batch, MatrixView x) const {
+    batch.check(*this);
+    for (const Slice& slice : batch.slices) {
+      float* h = slice.state(slot).held.data();
+      if (slice.position == 0) std::fill_n(h, width, 0.0F);
+      for (std::int64_t r = slice.first_row; r < slice.first_row + slice.count; ++r) {
+        for (std::int64_t c = 0; c < width; ++c) {
+          h[c] = 0.5F * h[c] + x.row(r)[c];
+          x.row(r)[c] += h[c];
+        }
+        slice.keep_row(slot, r - slice.first_row, h);
+      }
+    }
+  }
+  void commit(const LayerState& state, std::int64_t, ConstMatrixView tried) const {
+    std::copy_n(tried.row(tried.rows - 1), width, state.held.data());
+  }
+};
+struct Reversal {
+  Needs needs(const kernels::Table&, std::int64_t) const { return {}; }
+  void operator()(Context&, const Batch&, MatrixView x) const {
+    for (std::int64_t r = 0; r < x.rows; ++r) std::reverse(x.row(r), x.row(r) + x.cols);
+  }
+};
+static_assert(StackBlock<Leak> && StackBlock<Reversal> && StackBlock<ResidualBlock<RunningSum>>);
+static_assert(!StackBlock<Block> && !StackBlock<RunningSum> && !StackBlock<int>);
+
+/// A leak, a reversal, a residual block, and the leak again.
+Model model_of_any_blocks() {
+  ModelParts parts = mixed_model().parts();
+  const Block library = parts.blocks[0];
+  const Leak leak{parts.config.width, 0};
+  parts.blocks = {leak, Reversal(), library, leak};
+  return Model::assemble(std::move(parts));
+}
+
+TEST(BlocksOfOnesOwn, AreWhatTheyWereAndHaveTheirSlots) {
+  const Model model = model_of_any_blocks();
+  const std::vector<Block>& blocks = model.parts().blocks;
+  ASSERT_EQ(model.state_layout().slots.size(), 4U);  // leak, convolution, RG-LRU, leak
+  ASSERT_NE(blocks[3].as<Leak>(), nullptr);
+  EXPECT_EQ(blocks[0].as<Leak>()->slot, 0);
+  EXPECT_EQ(blocks[3].as<Leak>()->slot, 3);
+  EXPECT_NE(blocks[1].as<Reversal>(), nullptr);
+  EXPECT_EQ(blocks[1].as<Leak>(), nullptr);
+}
+
+/// The library's own, one with a mixer and one with blocks of one's own.
+class AnyModel : public IsaTest {
+ protected:
+  static std::vector<std::pair<const char*, Model>> models() {
+    return {{"griffin", Model::random(tiny_griffin(8), Dtype::bf16, 4)},
+            {"mixers of one's own", mixed_model()},
+            {"blocks of one's own", model_of_any_blocks()}};
+  }
+  static void check_all(void (*check)(const Model&, const kernels::Table&)) {
+    for (const auto& [name, model] : models()) {
+      SCOPED_TRACE(name);
+      check(model, table());
+    }
+  }
+};
+
+TEST_P(AnyModel, ChunksGiveTheSameBits) {
+  check_all(expect_the_same_bits_however_cut);
+}
+TEST_P(AnyModel, TriedRowsAreCommittedByTheLayersThatMadeThem) {
+  check_all(expect_tried_rows_are_committed);
+}
+TEST_P(AnyModel, StatesAreSavedForkedAndRestored) {
+  check_all(expect_states_go_on);
+}
+TEST_P(AnyModel, GuessesChangeNothing) {
+  check_all(expect_guesses_change_nothing);
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, AnyModel, ::testing::ValuesIn(all_tables()), table_name);
 
 }  // namespace
 }  // namespace griffin::test

@@ -32,14 +32,14 @@ concept StatefulLayer = requires(L& layer, const SequenceOptions& options, const
   layer.commit(state, position, tried);
 };
 
-/// Calls f for every stateful layer of a mixer, in a fixed order: for the mixer itself if it is
+/// Calls f for every stateful layer of a mixer or a block, in a fixed order: for itself if it is
 /// one, else for what its `for_each_stateful_layer(self, f)` names, if it has that.
 template <class M, class F>
-void for_each_stateful_layer(M& mixer, const F& f) {
+void for_each_stateful_layer(M& self, const F& f) {
   if constexpr (StatefulLayer<M>) {
-    f(mixer);
-  } else if constexpr (requires { M::for_each_stateful_layer(mixer, f); }) {
-    M::for_each_stateful_layer(mixer, f);
+    f(self);
+  } else if constexpr (requires { M::for_each_stateful_layer(self, f); }) {
+    M::for_each_stateful_layer(self, f);
   }
 }
 

@@ -27,6 +27,10 @@ struct ResidualBlock {
     weights.part("mlp_block", mlp_block, width, mlp_width);
   }
 
+  static void for_each_stateful_layer(auto& block, const auto& f) {
+    griffin::for_each_stateful_layer(block.temporal_block, f);
+  }
+
   Needs needs(const kernels::Table& table, std::int64_t rows) const {
     return Workspace::matrix_bytes(rows, temporal_pre_norm.width) +
            either(temporal_block.needs(table, rows), mlp_block.needs(table, rows));

@@ -2,6 +2,7 @@
 // One layer of a stack, whatever it is.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -12,13 +13,28 @@
 
 namespace griffin {
 
-/// Any ResidualBlock, or what is called like one: `block(context, batch, x)` in place on the
-/// residual stream, with `needs(table, rows)`. Copies share what they hold.
+class Block;
+
+/// What may be in a stack: a ResidualBlock, or what is called like one, with an MLP or without.
+/// `block(context, batch, x)` works in place on the residual stream x [rows, width], in the memory
+/// that `needs(table, rows)` tells. A block that keeps something of a sequence is a StatefulLayer
+/// itself, or names those it has, with
+///   static void for_each_stateful_layer(auto& block, const auto& f);
+/// which calls f for each of them, in a fixed order: so the model gives them their slots.
+template <class B>
+concept StackBlock = !std::same_as<B, Block> && std::copy_constructible<B> &&
+                     requires(const B& block, Context& context, const Batch& batch, MatrixView x,
+                              const kernels::Table& table, std::int64_t rows) {
+  block(context, batch, x);
+  { block.needs(table, rows) } -> std::convertible_to<Needs>;
+};
+
+/// Any StackBlock. Copies share what they hold.
 class Block {
  public:
-  template <Mixer M>
-  Block(ResidualBlock<M> block)  // NOLINT(google-explicit-constructor): a block is a block
-      : block_(std::make_shared<Holder<ResidualBlock<M>>>(std::move(block))) {}
+  template <StackBlock B>
+  Block(B block)  // NOLINT(google-explicit-constructor): a block is a block
+      : block_(std::make_shared<Holder<B>>(std::move(block))) {}
 
   void operator()(Context& context, const Batch& batch, MatrixView x) const {
     block_->run(context, batch, x);
@@ -70,26 +86,24 @@ class Block {
     }
     std::shared_ptr<const Any> with_slots(std::int64_t& next) const override {
       auto copy = std::make_shared<Holder>(block);
-      for_each_stateful_layer(copy->block.temporal_block,
-                              [&](auto& layer) { layer.slot = next++; });
+      for_each_stateful_layer(copy->block, [&](auto& layer) { layer.slot = next++; });
       return copy;
     }
     void append_shapes(const SequenceOptions& options,
                        std::vector<StateShape>& shapes) const override {
-      for_each_stateful_layer(block.temporal_block,
+      for_each_stateful_layer(block,
                               [&](const auto& layer) { shapes.push_back(layer.state(options)); });
     }
     bool fits(const SequenceOptions& options, const std::vector<StateShape>& slots) const override {
       bool same = true;
-      for_each_stateful_layer(block.temporal_block, [&](const auto& layer) {
+      for_each_stateful_layer(block, [&](const auto& layer) {
         const auto slot = static_cast<std::size_t>(layer.slot);
         same = same && slot < slots.size() && slots[slot] == layer.state(options);
       });
       return same;
     }
     void entrust(Journal& journal) const noexcept override {
-      for_each_stateful_layer(block.temporal_block,
-                              [&](const auto& layer) { journal.entrust(layer); });
+      for_each_stateful_layer(block, [&](const auto& layer) { journal.entrust(layer); });
     }
 
     B block;
