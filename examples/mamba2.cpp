@@ -52,7 +52,10 @@ bool check(const std::string& stack) {
   return say("saved half-way, restored and gone on with", begun.logprobs == expected) && same;
 }
 
-int main() {
+int main() try {
   const bool pure = check("mmmm");
   return check("mrma") && pure ? 0 : 1;
+} catch (const Error& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
 }
