@@ -58,7 +58,7 @@ griffin::Model make_model() {
   return griffin::Model::assemble(std::move(parts));
 }
 
-int main() {
+int main() try {
   const griffin::Model model = make_model();
   griffin::Scheduler scheduler(model);
   griffin::Generator generator(model, {.lookup = 8});
@@ -85,4 +85,7 @@ int main() {
                "alone with guesses: "
             << (same ? "the same tokens\n" : "they differ!\n");
   return same ? 0 : 1;
+} catch (const griffin::Error& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
 }
