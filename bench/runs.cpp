@@ -107,7 +107,7 @@ const Sequence& Runner::warmed(const Test& test) {
   if (const auto kept = warmed_.find(test.depth); kept != warmed_.end()) return kept->second;
   const auto deeper = warmed_.upper_bound(test.depth);
   Sequence sequence =
-      deeper == warmed_.begin() ? model_.sequence(options_) : std::prev(deeper)->second.fork();
+      deeper == warmed_.begin() ? model_.new_sequence(options_) : std::prev(deeper)->second.fork();
   if (sequence.position() < test.depth) read(sequence, test);
   return warmed_.emplace(test.depth, std::move(sequence)).first->second;
 }

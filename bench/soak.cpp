@@ -108,7 +108,7 @@ class Soak {
     if (sequence == nullptr || random_() % 4 != 0) return;
     std::stringstream file;
     sequence->save(file, result.unread());
-    Sequence restored = model_.sequence(options_.model.sequence_options(0));
+    Sequence restored = model_.new_sequence(options_.model.sequence_options(0));
     restored.restore(file);
     keep(kept_, std::make_shared<const Snapshot>(restored.snapshot()));
     ++restored_;

@@ -63,7 +63,7 @@ class Chat {
         sampling_(options.sampling.sampling(model_)),
         conversation_(tokenizer_, model_.config().bos_id),
         generator_(model_, {.threads = options.model.threads()}),
-        talk_{model_.sequence(options.model.sequence_options(model_)), {}} {}
+        talk_{model_.new_sequence(options.model.sequence_options(model_)), {}} {}
 
   /// One line of the user's. Returns whether to go on. Throws Error(io) for a broken stdout.
   bool take(const std::string& line) {

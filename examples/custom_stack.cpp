@@ -70,11 +70,11 @@ int main() try {
          .on_done = [&, start](griffin::Result&& half, const griffin::Sequence* state) {
            std::stringstream file;
            state->save(file, half.unread());
-           griffin::Sequence restored = model.sequence();
+           griffin::Sequence restored = model.new_sequence();
            const auto rest =
                generator.generate(restored, restored.restore(file), {.max_new_tokens = 20});
            half.tokens.insert(half.tokens.end(), rest.tokens.begin(), rest.tokens.end());
-           griffin::Sequence alone = model.sequence();
+           griffin::Sequence alone = model.new_sequence();
            const std::int32_t prompt[] = {start, 7, 8, 9};
            same = same &&
                   generator.generate(alone, prompt, {.max_new_tokens = 40}).tokens == half.tokens;

@@ -14,11 +14,11 @@ using namespace griffin;
 std::vector<float> in_halves(const Model& model, const std::vector<std::int32_t>& prompt) {
   const GenerateOptions half{.max_new_tokens = 20, .top_logprobs = 0};
   Generator generator(model);
-  Sequence first = model.sequence();
+  Sequence first = model.new_sequence();
   Result begun = generator.generate(first, prompt, half);
   std::stringstream file;
   first.save(file, begun.unread());
-  Sequence second = model.sequence();
+  Sequence second = model.new_sequence();
   const Result rest = generator.generate(second, second.restore(file), half);
   begun.logprobs.insert(begun.logprobs.end(), rest.logprobs.begin(), rest.logprobs.end());
   return begun.logprobs;
@@ -36,7 +36,7 @@ bool check(const std::string& stack) {
   const std::vector<std::int32_t> prompt = {100, 7, 8, 9, 100, 7, 8};
   const GenerateOptions options{.max_new_tokens = 40, .top_logprobs = 0};
   const auto alone = [&](const GeneratorOptions& how) {
-    Sequence sequence = model.sequence();
+    Sequence sequence = model.new_sequence();
     return Generator(model, how).generate(sequence, prompt, options).logprobs;
   };
   const std::vector<float> expected = alone({.threads = 1});

@@ -29,7 +29,7 @@ int main(int argc, char** argv) try {
   // Read the prompt once, but for its last token, which every continuation begins with.
   std::vector<std::int32_t> prompt = tokenizer.encode(argv[2]);
   prompt.insert(prompt.begin(), model.config().bos_id);
-  griffin::Sequence sequence = model.sequence();
+  griffin::Sequence sequence = model.new_sequence();
   const auto last = std::span(prompt).last(1);
   griffin::GenerateOptions read_only;
   read_only.max_new_tokens = 0;
@@ -40,7 +40,7 @@ int main(int argc, char** argv) try {
   const griffin::Snapshot before = sequence.snapshot();  // something to go back to
   const auto tokens = go_on(generator, sequence, last);
   sequence.rollback(before);
-  griffin::Sequence restored = model.sequence();  // in another process as well
+  griffin::Sequence restored = model.new_sequence();  // in another process as well
   const auto unread = restored.restore(argv[3]);
 
   const bool same = go_on(generator, fork, last) == tokens &&

@@ -147,7 +147,7 @@ class ModelOptions {
     return options;
   }
   Sequence sequence(const Model& model, std::int64_t tokens) const {
-    return model.sequence(sequence_options(tokens));
+    return model.new_sequence(sequence_options(tokens));
   }
 
   /// For sequences of as many tokens as -c says. Throws Error(invalid_argument) where it says

@@ -109,7 +109,7 @@ StateLayout Model::state_layout(const SequenceOptions& options) const {
   return layout;
 }
 
-Sequence Model::sequence(const SequenceOptions& options) const {
+Sequence Model::new_sequence(const SequenceOptions& options) const {
   return Sequence(state_layout(options));
 }
 

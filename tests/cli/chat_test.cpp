@@ -59,7 +59,7 @@ class ChatTest : public ::testing::Test {
     const Tokenizer tokenizer = Tokenizer::load(folder_.path() / "tokenizer.model");
     const Conversation conversation(tokenizer, model.config().bos_id);
     Generator generator(model, {.threads = 1});
-    Sequence s = model.sequence();
+    Sequence s = model.new_sequence();
     GenerateOptions options;
     options.max_new_tokens = 12;
     options.tokenizer = &tokenizer;

@@ -255,7 +255,7 @@ TEST(GreedyDecode, ReservesStateForGlobalAttention) {
   // Also for what a state brings with it.
   const std::string model = folder.path().string();
   const std::string state = (folder.path() / "state").string();
-  Model::load(folder.path()).sequence({.capacity = 1}).save(state, std::vector{2, 17, 4, 9});
+  Model::load(folder.path()).new_sequence({.capacity = 1}).save(state, std::vector{2, 17, 4, 9});
   EXPECT_EQ(greedy_decode({"-m", model, "--load-state", state, "--tokens", "/dev/null", "-n", "20",
                            "--print-tokens", "--ignore-eos"})
                 .out,

@@ -54,7 +54,7 @@ void run_two_texts(ForwardPass& pass, std::vector<Sequence>& sequences, Tokens p
 void expect_no_allocations(const Model& model, ForwardPass& pass) {
   std::vector<Sequence> sequences;
   for (int i = 0; i < 2; ++i) {
-    sequences.push_back(model.sequence({capacity_for(model.config(), 36), Dtype::f32}));
+    sequences.push_back(model.new_sequence({capacity_for(model.config(), 36), Dtype::f32}));
   }
   const auto prompt = random_tokens(model.config(), 24, 90);
   run_two_texts(pass, sequences, prompt);  // the OpenMP team comes to life
@@ -88,7 +88,7 @@ TEST_P(AllocationTest, ScratchIsWhatTheLayersDeclare) {
       SCOPED_TRACE(std::string(named.name) + ", " + name_of(dtype));
       const Model model = Model::random(named.config, dtype, 1);
       ForwardPass pass = pass_for(model, table(), rows);
-      Sequence sequence = model.sequence({capacity_for(named.config, rows), Dtype::bf16});
+      Sequence sequence = model.new_sequence({capacity_for(named.config, rows), Dtype::bf16});
       pass.add(sequence, random_tokens(named.config, rows, 91));
       pass.run();
       const Workspace& workspace = pass.context().workspace;
@@ -106,7 +106,7 @@ TEST_P(AllocationTest, ScratchIsWhatTheLayersDeclare) {
 /// A block alone fits exactly into what it declares; one byte less, and it throws.
 void expect_exact_scratch(const kernels::Table& table, const Model& model, const Block& block,
                           std::int64_t rows) {
-  Sequence sequence = model.sequence();
+  Sequence sequence = model.new_sequence();
   std::vector<float> stream(static_cast<std::size_t>(rows * model.config().width), 0.5F);
   const Slice slice{&sequence, 0, rows, 0};
   const auto run = [&](Context& context) {

@@ -88,7 +88,7 @@ class BitIdentity : public ::testing::TestWithParam<Parameters> {
   }
 
   Sequence sequence() const {
-    return model_.sequence({capacity_for(c().config, c().tokens), c().kv});
+    return model_.new_sequence({capacity_for(c().config, c().tokens), c().kv});
   }
 
   Answer answer(ForwardPass& pass, Tokens tokens, std::vector<std::int64_t> lengths) const {

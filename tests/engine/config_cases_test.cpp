@@ -22,7 +22,7 @@ class ConfigCases : public IsaTest {
  protected:
   static std::vector<float> run(const Model& model, Tokens tokens, Dtype kv = Dtype::f32) {
     ForwardPass pass = pass_for(model, table(), static_cast<std::int64_t>(tokens.size()));
-    Sequence sequence = model.sequence({0, kv});
+    Sequence sequence = model.new_sequence({0, kv});
     return run_at_once(pass, sequence, tokens);
   }
 
@@ -116,7 +116,7 @@ TEST_P(ConfigCases, T17_PartOfTheHeadThatRotatesIsRead) {
 TEST_P(ConfigCases, T17_RecurrentStateIsFloat32) {
   const CheckedModel checked(tiny_hawk(), Dtype::bf16);
   ForwardPass pass = pass_for(checked.model(), table(), 1);
-  Sequence sequence = checked.model().sequence();
+  Sequence sequence = checked.model().new_sequence();
   const auto tokens = random_tokens(checked.config(), 200, 63);
   const auto found = run_in_chunks(pass, sequence, tokens, std::vector<std::int64_t>{1});
   EXPECT_LE(max_abs_difference(found, checked.oracle().logits(tokens)), logit_limit);
@@ -138,7 +138,7 @@ TEST_P(ConfigCases, T18_LruWidthIsNotWidth) {
     const Rows expected = checked.oracle().logits(tokens);
     EXPECT_LE(max_abs_difference(run(checked.model(), tokens), expected), logit_limit);
     ForwardPass pass = pass_for(checked.model(), table(), 1);
-    Sequence sequence = checked.model().sequence();  // a first call of one token
+    Sequence sequence = checked.model().new_sequence();  // a first call of one token
     EXPECT_LE(max_abs_difference(
                   run_in_chunks(pass, sequence, tokens, std::vector<std::int64_t>{1}), expected),
               logit_limit)
@@ -212,11 +212,11 @@ TEST_P(ConfigCases, T24_FirstAndSecondStep) {
   config.depth = 1;
   const CheckedModel checked(config);
   ForwardPass pass = pass_for(checked.model(), table(), 1);
-  Sequence sequence = checked.model().sequence();
+  Sequence sequence = checked.model().new_sequence();
   const auto tokens = random_tokens(config, 2, 69);
   const auto found = run_in_chunks(pass, sequence, tokens, std::vector<std::int64_t>{1});
   EXPECT_LE(max_abs_difference(found, checked.oracle().logits(tokens)), logit_limit);
-  Sequence late = checked.model().sequence();
+  Sequence late = checked.model().new_sequence();
   late.advance(1);  // the same tokens one position later are another text
   EXPECT_GT(max_abs_difference(run_in_chunks(pass, late, tokens, std::vector<std::int64_t>{1}),
                                checked.oracle().logits(tokens)),

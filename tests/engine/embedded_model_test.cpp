@@ -60,7 +60,7 @@ TEST_P(EmbeddedModel, HeldOutText) {
   const std::size_t count = whole ? nll.size() : nll.size() / 8;
   constexpr std::size_t chunk = 256;
   ForwardPass pass = pass_for(model_, table(), chunk, 2);
-  Sequence sequence = model_.sequence();
+  Sequence sequence = model_.new_sequence();
   std::vector<double> found;
   for (std::size_t begin = 0; begin < count; begin += chunk) {
     pass.add(sequence, Tokens(ids).subspan(begin, chunk), Logits::all);
@@ -88,7 +88,7 @@ TEST_P(EmbeddedModel, GreedyContinuations) {
   std::vector<Sequence> sequences;
   std::vector<std::vector<std::int32_t>> next;
   for (const nlohmann::json& text : greedy) {
-    sequences.push_back(model_.sequence());
+    sequences.push_back(model_.new_sequence());
     next.push_back(text["prompt_ids"].get<std::vector<std::int32_t>>());
   }
   ForwardPass pass = pass_for(model_, table(), 256);

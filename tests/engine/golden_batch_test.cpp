@@ -45,7 +45,7 @@ std::vector<Ragged> ragged_prompts(const Goldens& goldens) {
 /// Feeds every prompt and then its golden tokens, all in the same passes.
 void expect_ragged(const Model& model, ForwardPass& pass, std::span<const Ragged> prompts) {
   std::vector<Sequence> sequences;
-  for (std::size_t r = 0; r < prompts.size(); ++r) sequences.push_back(model.sequence());
+  for (std::size_t r = 0; r < prompts.size(); ++r) sequences.push_back(model.new_sequence());
   const std::int64_t steps = prompts[0].tokens.shape.at(0);
   for (std::int64_t k = 0; k < steps; ++k) {
     for (std::size_t r = 0; r < prompts.size(); ++r) {
@@ -85,7 +85,7 @@ TEST_P(GoldenPacked, Documents) {
   for (std::size_t begin = 0, end = 0; begin < positions.size(); begin = end) {
     do ++end;
     while (end < positions.size() && positions[end] != 0);
-    sequences.push_back(model_.sequence());
+    sequences.push_back(model_.new_sequence());
     pass.add(sequences.back(), tokens.at().subspan(begin, end - begin), Logits::all);
   }
   EXPECT_GT(sequences.size(), 1U);

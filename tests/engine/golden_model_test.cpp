@@ -99,7 +99,8 @@ class LayerByLayer {
     }
     context = Context(table, 1, needs);
     const std::int64_t length = tokens.shape.at(1);
-    for (std::int64_t b = 0; b < tokens.shape.at(0); ++b) sequences_.push_back(model.sequence());
+    for (std::int64_t b = 0; b < tokens.shape.at(0); ++b)
+      sequences_.push_back(model.new_sequence());
     for (Sequence& sequence : sequences_) {
       const auto row = static_cast<std::int64_t>(slices_.size()) * length;
       slices_.push_back({&sequence, row, length, 0});
@@ -153,7 +154,7 @@ TEST_P(GoldenModel, FullPass) {
   const Array<float> logits = goldens_.floats("full.logits");
   ForwardPass pass = pass_for(model_, table(), tokens.shape.at(1));
   for (std::int64_t b = 0; b < tokens.shape.at(0); ++b) {
-    Sequence sequence = model_.sequence();
+    Sequence sequence = model_.new_sequence();
     const std::vector<float> found = run_at_once(pass, sequence, tokens.at({b}));
     EXPECT_LE(max_abs_difference(found, logits.at({b})), logit_limit) << "row " << b;
   }
@@ -167,7 +168,7 @@ TEST_P(GoldenModel, PrefillOfEveryLength) {
     SCOPED_TRACE(prefix);
     const Array<float> logits = goldens_.floats(prefix + "last_logits");
     for (std::int64_t b = 0; b < tokens.shape.at(0); ++b) {
-      Sequence sequence = model_.sequence();
+      Sequence sequence = model_.new_sequence();
       pass.add(sequence, tokens.at({b}).first(static_cast<std::size_t>(length)));
       const MatrixView last = pass.run();
       ASSERT_EQ(last.rows, 1);
@@ -187,7 +188,7 @@ TEST_P(GoldenModel, GreedyDecodeOfAllRowsTogether) {
   const std::int64_t rows = tokens.shape.at(0);
   const std::int64_t steps = tokens.shape.at(1);
   std::vector<Sequence> sequences;
-  for (std::int64_t b = 0; b < rows; ++b) sequences.push_back(model_.sequence());
+  for (std::int64_t b = 0; b < rows; ++b) sequences.push_back(model_.new_sequence());
   ForwardPass pass = pass_for(model_, table(), rows * static_cast<std::int64_t>(prompt_length));
   for (std::int64_t k = 0; k < steps; ++k) {
     for (std::int64_t b = 0; b < rows; ++b) {

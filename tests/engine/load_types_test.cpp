@@ -24,7 +24,7 @@ CheckpointToWrite checkpoint(Dtype dtype = Dtype::f32) {
 std::vector<float> logits_of(const Model& model) {
   const auto tokens = random_tokens(model.config(), 20, 80);
   ForwardPass pass = pass_for(model, kernels::table_at(0), 20);
-  Sequence sequence = model.sequence();
+  Sequence sequence = model.new_sequence();
   return run_at_once(pass, sequence, tokens);
 }
 

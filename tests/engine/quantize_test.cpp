@@ -31,7 +31,7 @@ namespace {
 std::vector<float> logits_of(const Model& model) {
   const auto tokens = random_tokens(model.config(), 20, 80);
   ForwardPass pass = pass_for(model, kernels::table_at(0), 20);
-  Sequence sequence = model.sequence({capacity_for(model.config(), 20), Dtype::f32});
+  Sequence sequence = model.new_sequence({capacity_for(model.config(), 20), Dtype::f32});
   return run_at_once(pass, sequence, tokens);
 }
 

@@ -20,7 +20,7 @@ std::vector<float> logits_of(const CheckpointToWrite& checkpoint, const LoadOpti
   checkpoint.write(folder.path());
   const Model model = Model::load(folder.path(), options);
   ForwardPass pass = pass_for(model, kernels::table_at(0), 12);
-  Sequence sequence = model.sequence();
+  Sequence sequence = model.new_sequence();
   return run_at_once(pass, sequence, random_tokens(model.config(), 12, 80));
 }
 

@@ -91,7 +91,7 @@ TEST_P(RecordedBits, AreThoseOfTheLogits) {
           folder.filename().string() + " " + name + " " + name_of(kv) + " " + table->name;
       std::string found;
       for (const std::int64_t chunk : {token_count, std::int64_t{9}, std::int64_t{1}}) {
-        Sequence sequence = model.sequence({token_count, kv});
+        Sequence sequence = model.new_sequence({token_count, kv});
         const std::int64_t lengths[] = {chunk};
         const std::string hash = hash_of(run_in_chunks(pass, sequence, tokens, lengths));
         if (found.empty()) found = hash;

@@ -22,7 +22,7 @@ class SessionCases : public IsaTest {
   std::vector<std::int32_t> text(std::int64_t length, std::uint32_t seed) const {
     return random_tokens(checked_.config(), length, seed);
   }
-  Sequence sequence() const { return checked_.model().sequence(); }
+  Sequence sequence() const { return checked_.model().new_sequence(); }
   double error(std::span<const float> logits, Tokens tokens) const {
     return max_abs_difference(logits, checked_.oracle().logits(tokens));
   }

@@ -38,7 +38,7 @@ TEST_P(WindowCases, T01_TokenAtWindowSeesTokenZeroAndTheNextDoesNot) {
     std::vector<std::int32_t> tokens = random_tokens(checked.config(), window + 4, 5);
     ForwardPass pass = pass_for(checked.model(), table(), window + 4);
     const auto run = [&](const std::vector<std::int64_t>& lengths) {
-      Sequence sequence = checked.model().sequence();
+      Sequence sequence = checked.model().new_sequence();
       return run_in_chunks(pass, sequence, tokens, lengths);
     };
     const std::vector<float> prefill = run({window + 4});
@@ -63,10 +63,10 @@ TEST_P(WindowCases, T01_PrefillAndDecodeAgreeWithTheOracleAroundTheWindow) {
       SCOPED_TRACE("window " + std::to_string(window) + " length " + std::to_string(length));
       const auto tokens = random_tokens(checked.config(), length, 6);
       const Rows expected = checked.oracle().logits(tokens);
-      Sequence whole = checked.model().sequence();
+      Sequence whole = checked.model().new_sequence();
       const std::vector<float> prefill = run_at_once(pass, whole, tokens);
       EXPECT_LE(max_abs_difference(prefill, expected), logit_limit);
-      Sequence stepped = checked.model().sequence();
+      Sequence stepped = checked.model().new_sequence();
       EXPECT_EQ(run_in_chunks(pass, stepped, tokens, std::vector<std::int64_t>{1}), prefill);
     }
   }
@@ -78,7 +78,7 @@ TEST_P(WindowCases, T02_PromptsLongerThanTheWindowInOnePass) {
     for (const std::int64_t length : {window + 1, 2 * window + 3}) {
       const auto tokens = random_tokens(checked.config(), length, 7);
       ForwardPass pass = pass_for(checked.model(), table(), length);
-      Sequence sequence = checked.model().sequence();
+      Sequence sequence = checked.model().new_sequence();
       EXPECT_LE(
           max_abs_difference(run_at_once(pass, sequence, tokens), checked.oracle().logits(tokens)),
           logit_limit)
@@ -93,10 +93,10 @@ TEST_P(WindowCases, T03_NoTokenOfALongPromptSeesTheFuture) {
   const std::int64_t length = 2 * 8 + 3;
   auto tokens = random_tokens(checked.config(), length, 8);
   ForwardPass pass = pass_for(checked.model(), table(), length);
-  Sequence first = checked.model().sequence();
+  Sequence first = checked.model().new_sequence();
   std::vector<float> before = run_at_once(pass, first, tokens);
   tokens.back() = tokens.back() == 3 ? 4 : 3;
-  Sequence second = checked.model().sequence();
+  Sequence second = checked.model().new_sequence();
   std::vector<float> after = run_at_once(pass, second, tokens);
   EXPECT_NE(after, before);
   const auto past = static_cast<std::size_t>((length - 1) * checked.config().vocab);
@@ -112,7 +112,7 @@ TEST_P(WindowCases, T04_DecodeAcrossTheWrap) {
     for (std::int64_t prompt = window - 2; prompt <= window + 2; ++prompt) {
       const auto tokens = random_tokens(checked.config(), prompt + 5, 9);
       const auto prompt_end = static_cast<std::size_t>(prompt);
-      Sequence sequence = checked.model().sequence();
+      Sequence sequence = checked.model().new_sequence();
       std::vector<float> found = run_at_once(pass, sequence, Tokens(tokens).first(prompt_end));
       const std::vector<float> steps = run_in_chunks(
           pass, sequence, Tokens(tokens).subspan(prompt_end), std::vector<std::int64_t>{1});
@@ -126,7 +126,7 @@ TEST_P(WindowCases, T04_DecodeAcrossTheWrap) {
 TEST_P(WindowCases, T14_MemoryIsConstantFarBeyondTheWindow) {
   const CheckedModel checked(tiny_griffin(8));
   ForwardPass pass = pass_for(checked.model(), table(), 4);
-  Sequence sequence = checked.model().sequence();
+  Sequence sequence = checked.model().new_sequence();
   const std::size_t bytes = sequence.bytes();
   const float* const h = sequence.state(1).held.data();
   const std::byte* const keys = sequence.state(4).rings;
@@ -154,7 +154,7 @@ TEST_P(WindowCases, T14_PositionsBeyond8192) {
   const CheckedModel checked(config);
   const auto tokens = random_tokens(config, 8300, 11);
   ForwardPass pass = pass_for(checked.model(), table(), 256);
-  Sequence sequence = checked.model().sequence();
+  Sequence sequence = checked.model().new_sequence();
   const auto found =
       run_in_chunks(pass, sequence, tokens, std::vector<std::int64_t>{256, 1, 3, 100});
   EXPECT_LE(max_abs_difference(found, checked.oracle().logits(tokens)), logit_limit);

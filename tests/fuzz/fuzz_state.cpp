@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "formats/checksum.h"
+#include "griffin/core/error.h"
 #include "griffin/state/sequence.h"
 
 namespace {

@@ -24,7 +24,7 @@ std::vector<std::int32_t> prompt(const std::string& text) {
 Result generate(const std::string& text, const GenerateOptions& options,
                 const GeneratorOptions& how = {.threads = 1}) {
   Generator generator(embedded(), how);
-  Sequence sequence = embedded().sequence();
+  Sequence sequence = embedded().new_sequence();
   const Result result = generator.generate(sequence, prompt(text), options);
   EXPECT_EQ(sequence.position(), result.prompt_tokens + result.fed_back);
   return result;
@@ -244,10 +244,10 @@ TEST(GenerateText, MayBeCutAndGoOn) {
   options.sampling.penalty_last_n = 15;
   const std::vector<std::int32_t> start = prompt("And God said unto them");
   Generator generator(embedded(), {.threads = 1});
-  Sequence whole = embedded().sequence();
+  Sequence whole = embedded().new_sequence();
   const Result expected = generator.generate(whole, start, options);
 
-  Sequence sequence = embedded().sequence();
+  Sequence sequence = embedded().new_sequence();
   options.max_new_tokens = 10;
   const Result first = generator.generate(sequence, start, options);
   options.sampling.first_draw = first.tokens.size();

@@ -23,7 +23,7 @@ class GeneratorTest : public IsaTest {
   /// The first `count` tokens after a prompt, by hand.
   std::vector<std::int32_t> by_hand(Tokens prompt, std::int64_t count) const {
     ForwardPass pass = pass_for(model_, table(), static_cast<std::int64_t>(prompt.size()));
-    Sequence s = model_.sequence();
+    Sequence s = model_.new_sequence();
     return continue_greedily(pass, s, prompt, count);
   }
 
@@ -51,7 +51,7 @@ TEST_P(GeneratorTest, GreedyEqualsTheLoopByHand) {
   for (const std::int64_t chunk : {1, 5, 20, 21, 512}) {
     for (const int threads : {1, 2}) {
       Generator g = generator(chunk, threads);
-      Sequence s = model_.sequence();
+      Sequence s = model_.new_sequence();
       const Result result = g.generate(s, prompt_, up_to(40));
       EXPECT_EQ(result.tokens, expected) << "chunk " << chunk;
       EXPECT_EQ(result.reason, StopReason::length);
@@ -65,7 +65,7 @@ TEST_P(GeneratorTest, GreedyEqualsTheLoopByHand) {
 
 TEST_P(GeneratorTest, TokensAreHandedOutAsTheyCome) {
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   std::vector<std::int32_t> streamed;
   std::vector<std::int64_t> positions;
   GenerateOptions options = up_to(12);
@@ -86,7 +86,7 @@ TEST_P(GeneratorTest, AStopIdIsNeitherReturnedNorStreamed) {
   const std::size_t at = first_new_id(expected);
   ASSERT_GT(at, 0U) << "the random model repeats itself too soon for this test";
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   std::vector<std::int32_t> streamed;
   GenerateOptions options = up_to(60);
   options.stop_ids = std::vector{-5, expected[at], 1000};
@@ -112,7 +112,7 @@ TEST_P(GeneratorTest, StopIdsAreTheModelsIfNothingIsSaid) {
   config.eos_id = expected[at];
   const Model model = Model::random(config, Dtype::f32, 6);
   Generator g(model, {1, 512, &table()});
-  Sequence s = model.sequence();
+  Sequence s = model.new_sequence();
   EXPECT_EQ(g.generate(s, prompt_, up_to(60)).stop_id, expected[at]);
   GenerateOptions options = up_to(60);
   options.stop_ids.emplace();
@@ -123,7 +123,7 @@ TEST_P(GeneratorTest, StopIdsAreTheModelsIfNothingIsSaid) {
 /// The first generated token is tested too.
 TEST_P(GeneratorTest, AStopIdMayComeFirst) {
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   GenerateOptions options = up_to(10);
   options.stop_ids = by_hand(prompt_, 1);
   const Result result = g.generate(s, prompt_, options);
@@ -136,7 +136,7 @@ TEST_P(GeneratorTest, AStopIdMayComeFirst) {
 TEST_P(GeneratorTest, Lengths) {
   Generator g = generator();
   for (const std::int64_t count : {0, 1, 2, 17}) {
-    Sequence s = model_.sequence();
+    Sequence s = model_.new_sequence();
     const Result result = g.generate(s, prompt_, up_to(count));
     EXPECT_EQ(static_cast<std::int64_t>(result.tokens.size()), count);
     EXPECT_EQ(result.reason, StopReason::length);
@@ -147,7 +147,7 @@ TEST_P(GeneratorTest, Lengths) {
 TEST_P(GeneratorTest, ATokenCallbackStops) {
   const std::vector<std::int32_t> expected = by_hand(prompt_, 5);
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   std::size_t calls = 0;
   GenerateOptions options = up_to(GenerateOptions::unlimited);
   options.on_token = [&](std::int32_t) { return ++calls == 5 ? Flow::stop : Flow::proceed; };
@@ -159,7 +159,7 @@ TEST_P(GeneratorTest, ATokenCallbackStops) {
 
 TEST_P(GeneratorTest, APrefillCallbackSeesEveryChunkAndStops) {
   Generator g = generator(8);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   std::vector<std::int64_t> done;
   GenerateOptions options = up_to(3);
   options.on_prefill = [&](std::int64_t tokens, std::int64_t total) {
@@ -185,7 +185,7 @@ TEST_P(GeneratorTest, APrefillCallbackSeesEveryChunkAndStops) {
 
 TEST_P(GeneratorTest, CapacityEndsTheText) {
   Generator g = generator();
-  Sequence s = model_.sequence({30, Dtype::f32});
+  Sequence s = model_.new_sequence({30, Dtype::f32});
   const Result result = g.generate(s, prompt_, up_to(GenerateOptions::unlimited));
   EXPECT_EQ(result.reason, StopReason::capacity);
   EXPECT_EQ(result.tokens, by_hand(prompt_, 10)) << "the last one needs no room";
@@ -194,7 +194,7 @@ TEST_P(GeneratorTest, CapacityEndsTheText) {
 
 TEST_P(GeneratorTest, RefusesWhatItCannotDoBeforeItRunsAnything) {
   Generator g = generator(4);
-  Sequence s = model_.sequence({20, Dtype::f32});
+  Sequence s = model_.new_sequence({20, Dtype::f32});
   const auto code_of = [&](Tokens prompt, const GenerateOptions& options) {
     try {
       g.generate(s, prompt, options);
@@ -220,7 +220,7 @@ TEST_P(GeneratorTest, RefusesWhatItCannotDoBeforeItRunsAnything) {
 /// A prompt of nothing is an error, of one token is not, and neither sees what was before.
 TEST_P(GeneratorTest, T05_PromptsOfNoAndOneTokenAfterALongText) {
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   g.generate(s, prompt_, up_to(30));
   EXPECT_THROW(g.generate(s, {}, up_to(5)), Error);
   s.reset();
@@ -230,7 +230,7 @@ TEST_P(GeneratorTest, T05_PromptsOfNoAndOneTokenAfterALongText) {
 
 TEST_P(GeneratorTest, T06_TheSameTextTwiceWithAnotherBetween) {
   Generator g = generator(8);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   const std::vector<std::int32_t> other = random_tokens(model_.config(), 33, 3);
   const auto first = g.generate(s, prompt_, up_to(20)).tokens;
   s.reset();
@@ -244,7 +244,7 @@ TEST_P(GeneratorTest, T06_TheSameTextTwiceWithAnotherBetween) {
 TEST_P(GeneratorTest, GoesOnWhereItEnded) {
   const std::vector<std::int32_t> expected = by_hand(prompt_, 25);
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   std::vector<std::int32_t> found = g.generate(s, prompt_, up_to(10)).tokens;
   const std::vector<std::int32_t> last = {found.back()};
   const auto rest = g.generate(s, last, up_to(15)).tokens;
@@ -261,7 +261,7 @@ TEST_P(GeneratorTest, T27_ASequenceThatStopsDoesNotChangeTheOthers) {
   }
   std::vector<Sequence> sequences;
   std::vector<std::vector<std::int32_t>> found(prompts.size());
-  for (std::size_t i = 0; i < prompts.size(); ++i) sequences.push_back(model_.sequence());
+  for (std::size_t i = 0; i < prompts.size(); ++i) sequences.push_back(model_.new_sequence());
   ForwardPass pass = pass_for(model_, table(), 64);
   const auto length_of = [](std::size_t i) { return i == 3 ? std::size_t{steps} : 5 + 4 * i; };
   for (std::int64_t step = 0; step < steps; ++step) {
@@ -284,7 +284,7 @@ TEST_P(GeneratorTest, T27_ASequenceThatStopsDoesNotChangeTheOthers) {
 
 TEST_P(GeneratorTest, TimingsAreOrdered) {
   Generator g = generator();
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   const Timings t = g.generate(s, prompt_, up_to(8)).timings;
   EXPECT_GE(t.load, 0.0);
   EXPECT_GT(t.prefill, 0.0);

@@ -18,7 +18,7 @@ class PrefixCacheTest : public ::testing::Test {
  protected:
   /// A sequence that has read these tokens.
   Sequence after(const Ids& tokens) {
-    Sequence s = model_.sequence();
+    Sequence s = model_.new_sequence();
     pass_.add(s, tokens, Logits::none);
     pass_.run();
     return s;
@@ -119,8 +119,8 @@ TEST_F(PrefixCacheTest, RefusesSequencesOfAnotherLayout) {
   keep(cache, {1, 2, 3});
   const Model other = Model::random(tiny_griffin(2), Dtype::f32, 4);
   ForwardPass other_pass = pass_for(other, kernels::table_at(0), 32);
-  Sequence of_other = other.sequence();
-  Sequence narrow = model_.sequence({0, Dtype::bf16});
+  Sequence of_other = other.new_sequence();
+  Sequence narrow = model_.new_sequence({0, Dtype::bf16});
   const Ids text = {1, 2, 3, 4};
   run_at_once(other_pass, of_other, text);
   run_at_once(pass_, narrow, text);

@@ -52,12 +52,12 @@ TEST_P(LookupTest, ChangesNothingButThePasses) {
       options.sampling.repeat_penalty = 1.05F;
       const std::int64_t capacity = capacity_for(model.config(), 75);  // the text ends by it
       Generator plain(model, {.threads = 1, .kernels = &table()});
-      Sequence s = model.sequence({capacity, Dtype::f32});
+      Sequence s = model.new_sequence({capacity, Dtype::f32});
       const Result expected = plain.generate(s, text, options);
       for (const std::int64_t guesses : {1, 4, 20}) {
         SCOPED_TRACE(std::string(named.name) + ", " + std::to_string(guesses) + " guesses");
         Generator looking(model, {.threads = 1, .kernels = &table(), .lookup = guesses});
-        Sequence t = model.sequence({capacity, Dtype::f32});
+        Sequence t = model.new_sequence({capacity, Dtype::f32});
         const Result result = looking.generate(t, text, options);
         EXPECT_EQ(result.tokens, expected.tokens);
         EXPECT_EQ(result.reason, expected.reason);
@@ -103,10 +103,10 @@ TEST(PromptLookup, TextsEndWhereTheyWouldWithoutIt) {
     r.options.top_logprobs = static_cast<std::int32_t>(number % 3);
     int tokens = 0;
     end_early(r.options, alone(embedded(), r), number, tokens);
-    Sequence s = embedded().sequence();
+    Sequence s = embedded().new_sequence();
     const Result expected = plain.generate(s, r.prompt, r.options);
     tokens = 0;
-    Sequence t = embedded().sequence();
+    Sequence t = embedded().new_sequence();
     const Result found = looking.generate(t, r.prompt, r.options);
     expect_same(found, expected);
     EXPECT_EQ(t.position(), s.position());
@@ -130,7 +130,7 @@ TEST(PromptLookup, NeedsFewerPassesWhereTheTextRepeatsItself) {
   prompt.insert(prompt.begin(), embedded().config().bos_id);
   const auto generate = [&](std::int64_t lookup) {
     Generator generator(embedded(), {.threads = 1, .lookup = lookup});
-    Sequence sequence = embedded().sequence();
+    Sequence sequence = embedded().new_sequence();
     return generator.generate(sequence, prompt, options);
   };
   const Result plain = generate(0);

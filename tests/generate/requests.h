@@ -48,7 +48,7 @@ inline Request request(const Model& model, std::uint32_t number) {
 
 inline Result alone(const Model& model, const Request& r, const SequenceOptions& sequence = {}) {
   Generator generator(model, {.threads = 1});
-  Sequence s = model.sequence(sequence);
+  Sequence s = model.new_sequence(sequence);
   return generator.generate(s, r.prompt, r.options);
 }
 

@@ -60,7 +60,7 @@ TEST(SchedulerCandidates, AllAreToldWhatFailed) {
   Request foreign = request(embedded(), 4);
   foreign.candidates = 3;
   Request throwing = foreign;
-  foreign.start = std::make_shared<Snapshot>(other.sequence().snapshot());
+  foreign.start = std::make_shared<Snapshot>(other.new_sequence().snapshot());
   for (const Result& result : results_of(scheduler, foreign)) {
     EXPECT_EQ(result.reason, StopReason::failed);
     ASSERT_TRUE(result.error) << result.candidate;

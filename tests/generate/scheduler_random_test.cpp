@@ -98,7 +98,7 @@ class RandomOperations {
   /// The same text, alone; then both are kept to go on from.
   void done(const Request& request, const std::shared_ptr<const Snapshot>& start,
             const Result& result, const Sequence* sequence) {
-    Sequence alone = model_.sequence({capacity_, Dtype::f32});
+    Sequence alone = model_.new_sequence({capacity_, Dtype::f32});
     if (start) alone.rollback(*start);
     GenerateOptions options = request.options;
     options.sampling.seed += static_cast<std::uint64_t>(result.candidate);
@@ -137,7 +137,7 @@ class RandomOperations {
     ++restored_;
     std::stringstream stream;
     sequence.save(stream);
-    Sequence copy = model_.sequence({capacity_, Dtype::f32});
+    Sequence copy = model_.new_sequence({capacity_, Dtype::f32});
     copy.restore(stream);
     return copy;
   }

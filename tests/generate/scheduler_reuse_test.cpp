@@ -44,7 +44,7 @@ class ReuseTest : public ::testing::Test {
     scheduler_.submit(request);
     scheduler_.run();
     Generator generator(model_, {.threads = 1});
-    Sequence s = model_.sequence();
+    Sequence s = model_.new_sequence();
     EXPECT_EQ(first.tokens, generator.generate(s, prompt, options).tokens);
     EXPECT_EQ(first.prompt_tokens + first.reused_tokens, static_cast<std::int64_t>(prompt.size()));
     return first;
@@ -89,7 +89,7 @@ TEST_F(ReuseTest, AnotherPromptReusesNothing) {
 /// Start snapshots say nothing of the tokens before them: they neither fill the cache nor use it.
 TEST_F(ReuseTest, TextsFromASnapshotAreKeptApart) {
   const Ids prompt = text(40, 1);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   ForwardPass pass = pass_for(model_, kernels::table_at(0), 16);
   pass.add(s, text(10, 9), Logits::none);
   pass.run();
@@ -136,7 +136,7 @@ TEST_F(ReuseTest, AnyBudgetGivesTheSameTexts) {
     EXPECT_LE(scheduler.prefix_cache().bytes, bytes);
     for (std::uint32_t i = 0; i < results.size(); ++i) {
       Generator generator(model_, {.threads = 1});
-      Sequence s = model_.sequence();
+      Sequence s = model_.new_sequence();
       GenerateOptions options;
       options.max_new_tokens = 5;
       EXPECT_EQ(results[i].tokens, generator.generate(s, prompt(i), options).tokens);

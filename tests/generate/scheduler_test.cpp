@@ -196,7 +196,7 @@ TEST(Scheduler, RefusesWhatCannotBeDone) {
   const Model other = Model::random(tiny_hawk(), Dtype::f32, 1);
   Result result;
   Request foreign = request(embedded(), 1);
-  foreign.start = std::make_shared<Snapshot>(other.sequence().snapshot());
+  foreign.start = std::make_shared<Snapshot>(other.new_sequence().snapshot());
   submit(scheduler, foreign, result);
   scheduler.run();
   EXPECT_EQ(result.reason, StopReason::failed);

@@ -43,7 +43,7 @@ Result by_hand(const std::filesystem::path& folder, const std::string& text,
   prompt.insert(prompt.begin(), model.config().bos_id);
   options.tokenizer = &pieces;
   Generator generator(model, {.threads = 1});
-  Sequence s = model.sequence(sequence);
+  Sequence s = model.new_sequence(sequence);
   return generator.generate(s, prompt, options);
 }
 
@@ -203,7 +203,7 @@ class ReplyTest : public ::testing::Test {
     const Tokenizer pieces = Tokenizer::load(folder_.path() / "tokenizer.model");
     const Conversation conversation(pieces, model.config().bos_id);
     Generator generator(model, {.threads = 1});
-    Sequence s = model.sequence();
+    Sequence s = model.new_sequence();
     GenerateOptions options;
     options.max_new_tokens = 12;
     options.tokenizer = &pieces;

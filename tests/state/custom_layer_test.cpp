@@ -91,7 +91,7 @@ TEST_F(CustomLayer, SlotsFollowThePlaceInTheStack) {
 
 /// A slot that is not there, or not made for the layer, is refused before anything is written.
 TEST_F(CustomLayer, AWrongSlotIsRefused) {
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   const std::vector<std::byte> before = state_of(s);
   std::vector<float> rows(static_cast<std::size_t>(model_.config().width), 1.0F);
   const MatrixView x(rows.data(), 1, model_.config().width);
@@ -109,7 +109,7 @@ TEST_F(CustomLayer, AWrongSlotIsRefused) {
 
 /// Who tries rows by hand and forgets a layer hears of it; nothing is committed.
 TEST_F(CustomLayer, ALayerThatWasNotEntrustedIsNamed) {
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   Journal journal(s.layout(), 4);
   journal.begin(s, 3);
   try {

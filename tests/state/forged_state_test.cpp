@@ -69,7 +69,7 @@ class ForgedStateTest : public ::testing::Test {
 
   const Model model_ = Model::random(tiny_griffin(8), Dtype::bf16, 3);
   ForwardPass pass_ = pass_for(model_, kernels::table_at(0), 30);
-  Sequence sequence_ = model_.sequence();
+  Sequence sequence_ = model_.new_sequence();
   std::string saved_;
 };
 

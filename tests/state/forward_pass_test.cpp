@@ -23,7 +23,7 @@ class ForwardPassTest : public ::testing::Test {
   /// gives what the same tokens give alone.
   void expect_refusal(ForwardPass& pass, ErrorCode code, const std::string& part,
                       const std::function<void()>& refused) {
-    Sequence earlier = model_.sequence();
+    Sequence earlier = model_.new_sequence();
     pass.add(earlier, first(3), Logits::last);
     try {
       refused();
@@ -40,7 +40,7 @@ class ForwardPassTest : public ::testing::Test {
     EXPECT_EQ(pass.rows(), 0);
     EXPECT_EQ(earlier.position(), 3);
     ForwardPass alone(model_, {1, 3, 3, &kernels::table_at(0)});
-    Sequence twin = model_.sequence();
+    Sequence twin = model_.new_sequence();
     alone.add(twin, first(3));
     const ConstMatrixView expected = alone.run();
     EXPECT_EQ(std::vector<float>(found.row(0), found.row(1)),
@@ -57,7 +57,7 @@ class ForwardPassTest : public ::testing::Test {
 
 TEST_F(ForwardPassTest, RefusesASequenceThatWasMovedFrom) {
   ForwardPass p = pass(10, 10);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   const Sequence taken = std::move(s);
   expect_refusal(p, ErrorCode::invalid_argument, "moved", [&] { p.add(s, first(2)); });
 }
@@ -66,8 +66,8 @@ TEST_F(ForwardPassTest, KeepsItsModelAlive) {
   auto model = std::make_unique<Model>(Model::random(tiny_griffin(8), Dtype::f32, 4));
   ForwardPass p(*model, {1, 10, 1, &kernels::table_at(0)});
   model.reset();
-  Sequence ours = model_.sequence();
-  Sequence twin = model_.sequence();
+  Sequence ours = model_.new_sequence();
+  Sequence twin = model_.new_sequence();
   p.add(ours, first(5));
   const ConstMatrixView found = p.run();
   ForwardPass q = pass(10, 1);
@@ -79,7 +79,7 @@ TEST_F(ForwardPassTest, KeepsItsModelAlive) {
 
 TEST_F(ForwardPassTest, TakesThePositionASequenceHasWhenItRuns) {
   ForwardPass p = pass(10, 10);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   p.add(s, first(6));
   const ConstMatrixView expected = p.run();
   const std::vector<float> logits(expected.row(0), expected.row(1));
@@ -92,7 +92,7 @@ TEST_F(ForwardPassTest, TakesThePositionASequenceHasWhenItRuns) {
 
 TEST_F(ForwardPassTest, RefusesMoreRowsThanItHas) {
   ForwardPass p = pass(10, 10);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   expect_refusal(p, ErrorCode::capacity, "max_rows", [&] { p.add(s, first(8)); });
   p.add(s, first(10));
   EXPECT_EQ(p.run().rows, 1);
@@ -101,7 +101,7 @@ TEST_F(ForwardPassTest, RefusesMoreRowsThanItHas) {
 
 TEST_F(ForwardPassTest, RefusesMoreLogitsThanItHas) {
   ForwardPass p = pass(20, 4);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   expect_refusal(p, ErrorCode::capacity, "max_logits", [&] { p.add(s, first(4), Logits::all); });
   EXPECT_EQ(s.position(), 0);
   p.add(s, first(4), Logits::all);
@@ -110,9 +110,9 @@ TEST_F(ForwardPassTest, RefusesMoreLogitsThanItHas) {
 
 TEST_F(ForwardPassTest, RefusesASequenceTwice) {
   ForwardPass p = pass(20, 20);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   expect_refusal(p, ErrorCode::invalid_argument, "already", [&] {
-    Sequence t = model_.sequence();
+    Sequence t = model_.new_sequence();
     ForwardPass q = pass(20, 20);
     q.add(t, first(2));
     q.add(t, first(2));
@@ -129,7 +129,7 @@ TEST_F(ForwardPassTest, RefusesASequenceTwice) {
 
 TEST_F(ForwardPassTest, RefusesTokensOutsideTheVocabulary) {
   ForwardPass p = pass(20, 20);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   for (const std::int32_t bad : {-1, 97, INT32_MAX, INT32_MIN}) {
     const std::vector<std::int32_t> tokens = {1, bad, 2};
     expect_refusal(p, ErrorCode::invalid_argument, std::to_string(bad), [&] { p.add(s, tokens); });
@@ -141,7 +141,7 @@ TEST_F(ForwardPassTest, RefusesTokensOutsideTheVocabulary) {
 
 TEST_F(ForwardPassTest, RefusesNoTokens) {
   ForwardPass p = pass(20, 20);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   expect_refusal(p, ErrorCode::invalid_argument, "token", [&] { p.add(s, {}); });
 }
 
@@ -161,9 +161,9 @@ TEST_F(ForwardPassTest, RefusesSequencesOfOtherModels) {
 TEST_F(ForwardPassTest, TakesSequencesWithEveryOption) {
   ForwardPass p = pass(20, 20);
   std::vector<Sequence> sequences;
-  sequences.push_back(model_.sequence({0, Dtype::bf16}));
-  sequences.push_back(model_.sequence({4, Dtype::f32}));
-  sequences.push_back(model_.sequence({1000, Dtype::bf16}));
+  sequences.push_back(model_.new_sequence({0, Dtype::bf16}));
+  sequences.push_back(model_.new_sequence({4, Dtype::f32}));
+  sequences.push_back(model_.new_sequence({1000, Dtype::bf16}));
   for (Sequence& s : sequences) p.add(s, first(4));
   EXPECT_EQ(p.run().rows, 3);
 }
@@ -171,8 +171,8 @@ TEST_F(ForwardPassTest, TakesSequencesWithEveryOption) {
 TEST_F(ForwardPassTest, RefusesToGoBeyondTheCapacityAndLeavesTheStateAlone) {
   ForwardPass p = pass(40, 40);
   for (const std::int64_t capacity : {5, 12}) {
-    Sequence s = model_.sequence({capacity, Dtype::f32});
-    Sequence free = model_.sequence();
+    Sequence s = model_.new_sequence({capacity, Dtype::f32});
+    Sequence free = model_.new_sequence();
     const auto room = static_cast<std::size_t>(capacity);
     run_at_once(p, s, first(room - 1));
     run_at_once(p, free, first(room - 1));
@@ -188,7 +188,7 @@ TEST_F(ForwardPassTest, RefusesToGoBeyondTheCapacityAndLeavesTheStateAlone) {
 
 TEST_F(ForwardPassTest, RefusesPositionsThatNoTextHas) {
   ForwardPass p = pass(10, 10);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   s.advance(furthest_position - 1);
   expect_refusal(p, ErrorCode::capacity, std::to_string(furthest_position - 1),
                  [&] { p.add(s, first(2)); });
@@ -196,7 +196,7 @@ TEST_F(ForwardPassTest, RefusesPositionsThatNoTextHas) {
 
 /// Positions move by this alone, so that no sequence is where none can be.
 TEST_F(ForwardPassTest, SequencesRefuseToGoWhereNoneCanBe) {
-  Sequence s = model_.sequence({1000, Dtype::f32});
+  Sequence s = model_.new_sequence({1000, Dtype::f32});
   s.advance(900);
   const std::uint64_t changes = s.changes();
   for (const std::int64_t count :
@@ -206,7 +206,7 @@ TEST_F(ForwardPassTest, SequencesRefuseToGoWhereNoneCanBe) {
   }
   EXPECT_EQ(s.changes(), changes);
   s.advance(100);
-  Sequence far = model_.sequence();
+  Sequence far = model_.new_sequence();
   EXPECT_THROW(far.advance(furthest_position + 1), Error);
   const Sequence taken = std::move(s);
   EXPECT_THROW(s.advance(0), Error);
@@ -214,8 +214,8 @@ TEST_F(ForwardPassTest, SequencesRefuseToGoWhereNoneCanBe) {
 
 TEST_F(ForwardPassTest, RefusesAJournalTwice) {
   ForwardPass p = pass(20, 20);
-  Sequence s = model_.sequence();
-  Sequence t = model_.sequence();
+  Sequence s = model_.new_sequence();
+  Sequence t = model_.new_sequence();
   Journal journal(s.layout(), 4);
   p.try_out(s, first(3), journal);
   EXPECT_THROW(p.try_out(t, first(2), journal), Error);
@@ -230,8 +230,8 @@ TEST_F(ForwardPassTest, RefusesAJournalTwice) {
 
 TEST_F(ForwardPassTest, GlobalAttentionNeedsACapacityAndKeepsToIt) {
   const Model transformer = Model::random(tiny_transformer(), Dtype::f32, 5);
-  EXPECT_THROW(transformer.sequence(), Error);
-  Sequence s = transformer.sequence({6, Dtype::f32});
+  EXPECT_THROW(transformer.new_sequence(), Error);
+  Sequence s = transformer.new_sequence({6, Dtype::f32});
   ForwardPass p(transformer, {1, 8, 8, nullptr});
   EXPECT_THROW(p.add(s, first(7)), Error);
   p.add(s, first(6));
@@ -257,7 +257,7 @@ TEST_F(ForwardPassTest, RefusesOptionsWithoutMeaning) {
 
 TEST_F(ForwardPassTest, ClearForgetsWhatWasAdded) {
   ForwardPass p = pass(10, 10);
-  Sequence s = model_.sequence();
+  Sequence s = model_.new_sequence();
   p.add(s, first(10), Logits::all);
   p.clear();
   EXPECT_EQ(p.rows(), 0);
@@ -270,11 +270,11 @@ TEST_F(ForwardPassTest, ClearForgetsWhatWasAdded) {
 /// none, last and all are the same rows of the same numbers.
 TEST_F(ForwardPassTest, LogitsAreThoseThatWereAskedFor) {
   ForwardPass p = pass(20, 20);
-  Sequence all = model_.sequence();
+  Sequence all = model_.new_sequence();
   const std::vector<float> expected = run_at_once(p, all, first(6));
-  Sequence none = model_.sequence();
-  Sequence last = model_.sequence();
-  Sequence every = model_.sequence();
+  Sequence none = model_.new_sequence();
+  Sequence last = model_.new_sequence();
+  Sequence every = model_.new_sequence();
   p.add(none, first(6), Logits::none);
   p.add(last, first(6), Logits::last);
   p.add(every, first(6), Logits::all);

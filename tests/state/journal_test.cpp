@@ -24,7 +24,7 @@ class JournalTest : public IsaTest {
  protected:
   static Model model(const ModelConfig& config) { return Model::random(config, Dtype::bf16, 4); }
   static Sequence sequence(const Model& model, Dtype kv) {
-    return model.sequence({capacity_for(model.config(), length), kv});
+    return model.new_sequence({capacity_for(model.config(), length), kv});
   }
   static void run(ForwardPass& pass, Sequence& s, Tokens tokens) {
     if (tokens.empty()) return;
@@ -53,8 +53,8 @@ struct Case {
     const auto n = static_cast<std::size_t>(tried);
     ForwardPass pass = pass_for(model, table, length, threads);
     const SequenceOptions options{capacity_for(model.config(), length), kv};
-    Sequence s = model.sequence(options);
-    Sequence plain = model.sequence(options);
+    Sequence s = model.new_sequence(options);
+    Sequence plain = model.new_sequence(options);
     if (before > 0) run_at_once(pass, s, all.first(at));
     if (before > 0) run_at_once(pass, plain, all.first(at));
     const auto state_before = state_of(s);
@@ -143,15 +143,15 @@ TEST(Journal, RefusesWhatItCannotDo) {
   const Model other = Model::random(tiny_griffin(8), Dtype::f32, 5);
   const auto text = random_tokens(model.config(), 9, 1);
   ForwardPass pass = pass_for(model, kernels::table_at(0), 16);
-  Sequence s = model.sequence();
-  Sequence t = model.sequence();
+  Sequence s = model.new_sequence();
+  Sequence t = model.new_sequence();
   for (const std::int64_t rows :
        {INT64_MIN, std::int64_t{0}, most_pass_rows + 1, std::int64_t{1} << 60, INT64_MAX}) {
     EXPECT_EQ(code_of([&] { Journal(s.layout(), rows); }), ErrorCode::invalid_argument) << rows;
   }
   Journal small(s.layout(), 4);
   EXPECT_EQ(code_of([&] { pass.try_out(s, text, small); }), ErrorCode::capacity);
-  Journal of_another(other.sequence().layout(), 16);
+  Journal of_another(other.new_sequence().layout(), 16);
   EXPECT_EQ(code_of([&] { pass.try_out(s, text, of_another); }), ErrorCode::invalid_argument);
   EXPECT_EQ(pass.rows(), 0);
 
@@ -175,12 +175,12 @@ TEST(Journal, RefusesASequenceThatIsNotAsThePassLeftIt) {
   const Model model = Model::random(tiny_griffin(8), Dtype::f32, 4);
   const auto text = random_tokens(model.config(), 9, 1);
   ForwardPass pass = pass_for(model, kernels::table_at(0), 16);
-  Sequence other = model.sequence();
+  Sequence other = model.new_sequence();
   run_at_once(pass, other, text);
   const Snapshot snapshot = other.snapshot();
   std::stringstream saved;
   other.save(saved);
-  Sequence s = model.sequence();
+  Sequence s = model.new_sequence();
   const std::vector<std::function<void()>> changes = {
       [&] { s.rollback(snapshot); },
       [&] { s.copy_from(other); },
@@ -211,7 +211,7 @@ TEST(Journal, RefusesASequenceThatIsNotAsThePassLeftIt) {
 /// A pass put together by hand may begin with anything.
 TEST(Journal, RefusesASequenceOfAnotherLayout) {
   const Model model = Model::random(tiny_griffin(8), Dtype::f32, 4);
-  Sequence other = model.sequence({0, Dtype::bf16});
+  Sequence other = model.new_sequence({0, Dtype::bf16});
   Journal journal(model.state_layout(), 4);
   journal.begin(other, 2);
   EXPECT_EQ(code_of([&] { journal.commit(other, 2); }), ErrorCode::invalid_argument);

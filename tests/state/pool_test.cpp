@@ -40,7 +40,7 @@ TEST(SequencePool, LendsEverySequenceOnce) {
   EXPECT_EQ(now.most_in_use, 3);
   EXPECT_EQ(now.acquired, 4U);
   EXPECT_EQ(now.refused, 2U);
-  EXPECT_EQ(now.sequence_bytes, model().sequence().bytes());
+  EXPECT_EQ(now.sequence_bytes, model().new_sequence().bytes());
   EXPECT_EQ(now.bytes, 3 * now.sequence_bytes);
 }
 
@@ -83,11 +83,11 @@ TEST(SequencePool, SequencesThatWereTakenAreMadeAnew) {
   SequencePool pool(model().state_layout(), {.sequences = 1});
   const auto text = random_tokens(model().config(), 20, 1);
   ForwardPass pass = pass_for(model(), kernels::table_at(0), 20);
-  Sequence fresh = model().sequence();
+  Sequence fresh = model().new_sequence();
   const auto expected = run_at_once(pass, fresh, text);
   { const Sequence taken = std::move(*pool.acquire()); }
   EXPECT_EQ(run_at_once(pass, *pool.acquire(), text), expected);
-  { *pool.acquire() = model().sequence({5, Dtype::bf16}); }
+  { *pool.acquire() = model().new_sequence({5, Dtype::bf16}); }
   EXPECT_EQ(run_at_once(pass, *pool.acquire(), text), expected);
   EXPECT_EQ(pool.statistics().in_use, 0);
   EXPECT_EQ(pool.statistics().sequences, 1);
@@ -114,7 +114,7 @@ TEST(SequencePool, AHandleOutlivesThePool) {
     kept = pool.acquire();
   }
   ForwardPass pass = pass_for(model(), kernels::table_at(0), 20);
-  Sequence fresh = model().sequence();
+  Sequence fresh = model().new_sequence();
   const auto text = random_tokens(model().config(), 20, 1);
   EXPECT_EQ(run_at_once(pass, *kept, text), run_at_once(pass, fresh, text));
 }

@@ -24,7 +24,7 @@ constexpr std::int64_t length = 30;
 class SavedStateTest : public ::testing::TestWithParam<NamedConfig> {
  protected:
   Sequence sequence(Dtype kv, std::int64_t capacity = 3 * length) const {
-    return model_.sequence({capacity_for(model_.config(), capacity), kv});
+    return model_.new_sequence({capacity_for(model_.config(), capacity), kv});
   }
   void run(Sequence& s, std::int64_t count, std::uint32_t seed) {
     if (count > 0) run_at_once(pass_, s, random_tokens(model_.config(), count, seed));
@@ -139,13 +139,13 @@ TEST_P(SavedStateTest, AStreamMayHoldMore) {
 /// Rows are kept by their age, so another capacity, hence another ring, will do.
 TEST_P(SavedStateTest, AnotherCapacityWillDo) {
   for (const auto& [from, to] : {std::pair{6, 60}, std::pair{60, 36}}) {
-    Sequence s = model_.sequence({from, Dtype::f32});
+    Sequence s = model_.new_sequence({from, Dtype::f32});
     run(s, 5, 1);
     std::stringstream stream;
     s.save(stream);
     const Snapshot snapshot = s.snapshot();
-    Sequence other = model_.sequence({to, Dtype::f32});
-    Sequence expected = model_.sequence({to, Dtype::f32});
+    Sequence other = model_.new_sequence({to, Dtype::f32});
+    Sequence expected = model_.new_sequence({to, Dtype::f32});
     run(expected, 5, 1);
     other.restore(stream);
     EXPECT_EQ(go_on(other), go_on(expected));
@@ -193,7 +193,7 @@ class RefusedStateTest : public ::testing::Test {
 
   const Model model_ = Model::random(tiny_griffin(8), Dtype::bf16, 3);
   ForwardPass pass_ = pass_for(model_, kernels::table_at(0), length);
-  Sequence sequence_ = model_.sequence();
+  Sequence sequence_ = model_.new_sequence();
 };
 
 TEST_F(RefusedStateTest, EveryChangedByteAndEveryLength) {
@@ -216,18 +216,18 @@ TEST_F(RefusedStateTest, OtherModels) {
   const Model other_type = Model::random(tiny_griffin(8), Dtype::int8, 3);
   const Model other_window = Model::random(tiny_griffin(9), Dtype::bf16, 3);
   for (const Model& other : {other_weights, other_type, other_window}) {
-    Sequence s = other.sequence();
+    Sequence s = other.new_sequence();
     EXPECT_EQ(refusal(good, s).code(), ErrorCode::mismatch);
     EXPECT_THROW(s.rollback(sequence_.snapshot()), Error);
     EXPECT_THROW(s.copy_from(sequence_), Error);
     ForwardPass pass = pass_for(model_, kernels::table_at(0), 4);
     EXPECT_THROW(pass.add(s, random_tokens(model_.config(), 1, 1)), Error);
   }
-  Sequence narrow = model_.sequence({0, Dtype::bf16});
+  Sequence narrow = model_.new_sequence({0, Dtype::bf16});
   const Error error = refusal(good, narrow);
   EXPECT_EQ(error.code(), ErrorCode::mismatch);
   EXPECT_STREQ(error.what(), "state: expected keys and values stored as bf16, found f32");
-  Sequence small = model_.sequence({19, Dtype::f32});
+  Sequence small = model_.new_sequence({19, Dtype::f32});
   EXPECT_EQ(refusal(good, small).code(), ErrorCode::capacity);
 }
 

@@ -22,7 +22,7 @@ class SequenceTest : public ::testing::TestWithParam<NamedConfig> {
   static constexpr std::int64_t length = 30;
 
   Sequence sequence() const {
-    return model_.sequence({capacity_for(model_.config(), 2 * length), Dtype::f32});
+    return model_.new_sequence({capacity_for(model_.config(), 2 * length), Dtype::f32});
   }
   std::vector<std::int32_t> text(std::uint32_t seed) const {
     return random_tokens(model_.config(), length, seed);

@@ -32,7 +32,7 @@ Answer run(ForwardPass& pass, Sequence& sequence, Tokens tokens,
 /// The answer of the text in one pass of one thread; not a trivial one.
 Answer whole_text(const Model& model, const kernels::Table& table, Tokens tokens) {
   ForwardPass pass = pass_for(model, table, length);
-  Sequence s = model.sequence();
+  Sequence s = model.new_sequence();
   Answer answer = run(pass, s, tokens);
   for (const float logit : answer.logits) {
     if (!std::isfinite(logit)) {
@@ -49,7 +49,7 @@ Answer whole_text(const Model& model, const kernels::Table& table, Tokens tokens
 
 void check_tried(ForwardPass& pass, const Model& model, Tokens all, std::size_t before,
                  std::int64_t tried) {
-  Sequence start = model.sequence();
+  Sequence start = model.new_sequence();
   if (before > 0) run_at_once(pass, start, all.first(before));
   const Tokens rows = all.subspan(before, static_cast<std::size_t>(tried));
   const Tokens after = all.last(9);
@@ -92,7 +92,7 @@ void expect_the_same_bits_however_cut(const Model& model, const kernels::Table& 
                                                      {1, 13, 2},
                                                      Random(1).partition(length, 9),
                                                      Random(2).partition(length, 20)}) {
-      Sequence s = model.sequence();
+      Sequence s = model.new_sequence();
       EXPECT_TRUE(run(pass, s, tokens, lengths) == expected)
           << threads << " threads, " << lengths[0] << ", ...";
     }
@@ -116,13 +116,13 @@ void expect_states_go_on(const Model& model, const kernels::Table& table) {
   for (const std::size_t cut : {1U, 2U, 3U, 20U}) {
     SCOPED_TRACE("cut after " + std::to_string(cut));
     const Tokens rest = Tokens(tokens).subspan(cut);
-    Sequence s = model.sequence();
+    Sequence s = model.new_sequence();
     run_at_once(pass, s, Tokens(tokens).first(cut));
     const Snapshot snapshot = s.snapshot();
     std::stringstream file;
     s.save(file, rest.first(3));
     Sequence fork = s.fork();
-    Sequence restored = model.sequence();
+    Sequence restored = model.new_sequence();
     EXPECT_EQ(restored.restore(file), std::vector<std::int32_t>(rest.begin(), rest.begin() + 3));
     EXPECT_EQ(state_of(restored), state_of(s));
     const Answer expected = run(pass, s, rest);
@@ -150,7 +150,7 @@ void expect_guesses_change_nothing(const Model& model, const kernels::Table& tab
   for (std::size_t i = 0; i < found.size(); ++i) {
     SCOPED_TRACE("text " + std::to_string(i));
     const Request r = request(model, number(i));
-    Sequence s = model.sequence();
+    Sequence s = model.new_sequence();
     expect_same(found[i], generator.generate(s, r.prompt, r.options));
     guessed += found[i].guessed;
   }

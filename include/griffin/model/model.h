@@ -88,7 +88,7 @@ class Model {
   StateLayout state_layout(const SequenceOptions& options = {}) const;
 
   /// A new sequence at position 0. Throws what state_layout and Sequence throw.
-  Sequence sequence(const SequenceOptions& options = {}) const;
+  Sequence new_sequence(const SequenceOptions& options = {}) const;
 
  private:
   friend class ForwardPass;

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   prompt.insert(prompt.begin(), model.config().bos_id);
 
   griffin::Generator generator(model, {.threads = 1});
-  griffin::Sequence sequence = model.sequence();
+  griffin::Sequence sequence = model.new_sequence();
   const griffin::Result result = generator.generate(sequence, prompt, {.max_new_tokens = 8});
   std::cout << tokenizer.decode(result.tokens) << '\n';
 }
