@@ -112,6 +112,7 @@ std::span<const float> Batcher::reuse(Job& job) {
 /// shares of what that leaves. What one has no use for goes to the later ones.
 void Batcher::compose() {
   in_pass_.clear();
+  pass_.clear();  // of what an exception left there
   std::int64_t readers = 0;
   std::int64_t speakers = 0;
   for (const Job& job : active_) {

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "generate/text.h"
+#include "griffin/core/error.h"
 
 namespace griffin {
 namespace {
@@ -46,6 +47,9 @@ Generator::~Generator() = default;
 Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                            const GenerateOptions& options) {
   Parts& p = *parts_;
+  if (!sequence.is_whole()) {
+    throw Error(ErrorCode::invalid_argument, "generator: the sequence was moved from");
+  }
   const std::int64_t room = sequence.layout().capacity - sequence.position();
   Text text(Generation(p.model, room, prompt, options));
   text.begin(prompt, sequence, p.lookup);

@@ -2,6 +2,7 @@
 #include "generate/text.h"
 
 #include <algorithm>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -56,7 +57,11 @@ void Text::guess(std::int64_t most) {
   rows_.assign(1, tokens.back());
   if (journal_ == nullptr) return;
   const auto known = static_cast<std::int64_t>(history_.size() - prompt_.size());
-  history_.insert(history_.end(), tokens.begin() + known, tokens.end());
+  try {
+    history_.insert(history_.end(), tokens.begin() + known, tokens.end());
+  } catch (const std::bad_alloc&) {
+    return;  // a text of more than 65536 tokens, and no memory: it goes on without guesses
+  }
   most = std::min({most, journal_->max_rows(), generation.room(),
                    sequence_->layout().capacity - sequence_->position()});
   rows_.resize(static_cast<std::size_t>(std::max<std::int64_t>(most, 1)));

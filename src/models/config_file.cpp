@@ -106,9 +106,10 @@ void read_rotation(const JsonFields& fields, ModelConfig& config) {
   if (!attends) config.rotary_dim = config.head_dim / 4 * 2;
 }
 
-/// A model that only attends may leave the window out and sees everything; one that mixes may not
-/// say that it has none.
-void read_window(const JsonFields& fields, ModelConfig& config) {
+/// A model whose layers all are called "attention" may leave the window out and sees everything;
+/// one that mixes, or calls some local, may not say that it has none. Layers with full attention
+/// need none.
+void read_window(const JsonFields& fields, bool some_are_local, ModelConfig& config) {
   const JsonField own = fields["attention_window_size"];
   const JsonField alias = fields["sliding_window"];
   const auto read = [](const JsonField& field) {
@@ -116,16 +117,21 @@ void read_window(const JsonFields& fields, ModelConfig& config) {
   };
   const std::int64_t window = read_alias(own, alias, read).value_or(0);
   const std::int64_t attending = config.pattern.count(LayerKind::attention, config.depth);
+  std::int64_t without = 0;  // layers that attend, and have no window of their own
+  for (std::int64_t layer = 0; layer < config.depth; ++layer) {
+    const LayerSpec& spec = config.pattern[layer];
+    without += spec.kind == LayerKind::attention && spec.window == 0 ? 1 : 0;
+  }
   const bool absent = own.value() == nullptr && alias.value() == nullptr;
   if (window > 0) {
     config.window = window;
-  } else if (attending == config.depth) {
+  } else if (attending > 0 && (without == 0 || (without == config.depth && !some_are_local))) {
     config.window = global_window;
   } else if (absent || attending == 0) {
     config.window = default_window;
   } else {
     (own.value() != nullptr ? own : alias)
-        .fail(ErrorCode::format, "a window, as some layers are recurrent and some attend");
+        .fail(ErrorCode::format, "a window, as some layers attend within one");
   }
 }
 
@@ -204,10 +210,11 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   read_widths(fields, config);
   check_family(fields, config.heads);
   check_quantization(fields);
-  config.pattern = read_layers(fields, config.depth);
+  const ReadLayers layers = read_layers(fields, config.depth);
+  config.pattern = layers.pattern;
   read_head_dim(fields, config);
   read_rotation(fields, config);
-  read_window(fields, config);
+  read_window(fields, layers.some_are_local, config);
   read_constants(fields, config);
   read_tokens(fields, checkpoint);
   const auto tied = fields["tie_word_embeddings"].boolean();

@@ -2,7 +2,6 @@
 #include "griffin/model/forward_pass.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -61,13 +60,6 @@ void check_journal(const Journal& journal, const Sequence& sequence, std::int64_
     refuse_for_room("the journal has room for " + std::to_string(journal.max_rows()) +
                     " rows, not for " + std::to_string(count));
   }
-}
-
-/// Another number for every pass of the process: so that a look at a sequence tells whether it
-/// waits in this one.
-std::uint64_t new_mark() noexcept {
-  static std::atomic<std::uint64_t> last = 0;
-  return ++last;
 }
 
 /// Without memory: this is asked for every sequence of every pass.
@@ -139,7 +131,6 @@ struct ForwardPass::Parts {
   std::int64_t max_rows;
   std::int64_t max_logits;
   Context context;
-  std::uint64_t mark = new_mark();   // of this pass, on what waits in it
   std::vector<std::int32_t> tokens;  // [rows]
   std::vector<Slice> slices;
   std::vector<std::int64_t> logit_rows;  // rows whose logits are wanted
@@ -171,8 +162,8 @@ void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, 
   check_sequence(sequence, count, *p.model);
   if (journal != nullptr) check_journal(*journal, sequence, count);
   p.check_alone(sequence, journal);
-  sequence.mark = p.mark;
-  if (journal != nullptr) journal->mark = p.mark;
+  sequence.may_wait = true;
+  if (journal != nullptr) journal->may_wait = true;
   const std::int64_t first_row = p.rows();
   p.slices.push_back({&sequence, first_row, count, sequence.position(), journal});
   p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
@@ -193,8 +184,14 @@ void ForwardPass::Parts::check_room(std::int64_t count, std::int64_t wanted_rows
 }
 
 void ForwardPass::Parts::check_alone(const Sequence& sequence, const Journal* journal) const {
-  if (sequence.mark == mark) refuse("the sequence is already in this pass");
-  if (journal != nullptr && journal->mark == mark) refuse("the journal is already in this pass");
+  // As a rule they wait nowhere, and there is nothing to look for.
+  const bool may_wait = sequence.may_wait || (journal != nullptr && journal->may_wait);
+  for (const Slice& slice : may_wait ? std::span<const Slice>(slices) : std::span<const Slice>{}) {
+    if (slice.sequence == &sequence) refuse("the sequence is already in this pass");
+    if (journal != nullptr && slice.journal == journal) {
+      refuse("the journal is already in this pass");
+    }
+  }
 }
 
 MatrixView ForwardPass::run() noexcept {
@@ -208,7 +205,11 @@ MatrixView ForwardPass::run() noexcept {
   p.model->embedding(p.context, p.tokens, x);
   for (const Block& block : p.model->blocks) block(p.context, {p.slices, p.rows()}, x);
   if (wanted > 0) p.write_logits(x, logits);
-  for (const Slice& slice : p.slices) slice.finish();
+  for (const Slice& slice : p.slices) {
+    slice.finish();
+    slice.sequence->may_wait = false;
+    if (slice.journal != nullptr) slice.journal->may_wait = false;
+  }
   p.clear();
   return logits;
 }
@@ -235,7 +236,6 @@ void ForwardPass::Parts::write_logits(ConstMatrixView x, MatrixView to) {
 }
 
 void ForwardPass::Parts::clear() noexcept {
-  mark = new_mark();
   tokens.clear();
   slices.clear();
   logit_rows.clear();

@@ -2,8 +2,10 @@
 #include "models/layer_list.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace griffin {
@@ -11,13 +13,15 @@ namespace {
 
 using Layers = std::vector<LayerSpec>;
 
+bool is_local(std::string_view name) {
+  return name == "local_attention" || name == "sliding_attention";
+}
+
 LayerSpec read_kind(const JsonField& list, const JsonValue& entry) {
   const JsonField field(list.path(), &entry);
   const std::string_view name = *field.text();
   if (name == "recurrent") return LayerKind::recurrent;
-  if (name == "attention" || name == "local_attention" || name == "sliding_attention") {
-    return LayerKind::attention;
-  }
+  if (name == "attention" || is_local(name)) return LayerKind::attention;
   if (name == "full_attention") return {LayerKind::attention, global_window};
   field.fail(ErrorCode::unsupported, "\"recurrent\" or \"attention\"");
 }
@@ -38,7 +42,7 @@ std::optional<Layers> read_list(const JsonField& list, std::int64_t depth) {
 
 }  // namespace
 
-LayerPattern read_layers(const JsonFields& config, std::int64_t depth) {
+ReadLayers read_layers(const JsonFields& config, std::int64_t depth) {
   const auto read = [depth](const JsonField& field) { return read_list(field, depth); };
   const JsonField names[] = {config["block_types"], config["_block_types"], config["layer_types"]};
   const JsonField* given = nullptr;  // the first that is there
@@ -47,7 +51,14 @@ LayerPattern read_layers(const JsonFields& config, std::int64_t depth) {
     if (given == nullptr) given = &name;
     read_alias(*given, name, read);
   }
-  return given == nullptr ? griffin_pattern() : LayerPattern(*read(*given));
+  if (given == nullptr) return {griffin_pattern()};
+  const JsonArray& entries = *given->array();
+  const auto used = std::min(entries.size(), static_cast<std::size_t>(depth));
+  const auto local = [&](const JsonValue& entry) {
+    return is_local(*JsonField(given->path(), &entry).text());
+  };
+  const auto end = entries.begin() + static_cast<std::ptrdiff_t>(used);
+  return {LayerPattern(*read(*given)), std::any_of(entries.begin(), end, local)};
 }
 
 }  // namespace griffin

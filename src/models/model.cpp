@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "griffin/model/model.h"
 
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "griffin/model/parts.h"
 #include "griffin/model/weight_reader.h"
 #include "models/checkpoint_source.h"
+#include "models/fingerprint.h"
 #include "models/recurrent_gemma.h"
 #include "models/seconds.h"
 #include "models/state_layout.h"
@@ -53,6 +55,33 @@ void check(const ModelParts& parts) {
   expect("width of the final norm", parts.final_norm.width, config.width);
   expect("outputs of the head", parts.lm_head.linear.out(), config.vocab);
   expect("inputs of the head", parts.lm_head.linear.in(), config.width);
+  const Linear& head = parts.lm_head.linear;
+  if (kernels::table_at(0).matmul[kernels::index_of(head.weight.dtype)]
+                                 [kernels::index_of(head.operand)] == nullptr) {
+    throw Error(ErrorCode::invalid_argument, std::string("model: there is no product of ") +
+                                                 name_of(head.weight.dtype) +
+                                                 " weights with the operand of the head");
+  }
+  for (const Block& block : parts.blocks) {
+    if (block.is_empty()) throw Error(ErrorCode::invalid_argument, "model: a block was moved from");
+  }
+}
+
+/// What no weight says: states of models that differ in it cannot be exchanged either.
+std::uint64_t fingerprint_of(const ModelParts& parts) {
+  Fingerprint fingerprint;
+  fingerprint.add(static_cast<std::int64_t>(parts.weights.fingerprint));
+  fingerprint.add(parts.config);
+  for (const float number : {parts.embedding.scale, parts.lm_head.soft_cap, parts.final_norm.eps}) {
+    fingerprint.add(std::int64_t{std::bit_cast<std::int32_t>(number)});
+  }
+  constexpr SequenceOptions long_enough{.capacity = std::int64_t{1} << 30};  // to show windows
+  for (const StateShape& shape : layout_of(parts.blocks, long_enough).slots) {
+    for (const std::int64_t n : {shape.held, shape.rings, shape.ring_rows, shape.row_width}) {
+      fingerprint.add(n);
+    }
+  }
+  return fingerprint.value();
 }
 
 }  // namespace
@@ -76,6 +105,7 @@ Model Model::assemble(ModelParts parts) {
   check(parts);
   std::int64_t slot = 0;
   for (Block& block : parts.blocks) block = block.with_slots(slot);
+  parts.weights.fingerprint = fingerprint_of(parts);
   return Model(std::make_shared<const ModelParts>(std::move(parts)));
 }
 

@@ -276,7 +276,8 @@ using Copies = std::vector<std::pair<std::string, FileBytes>>;
 Copies open_copies(const fs::path& from) {
   Copies copies;
   for (const char* name : copied_files) {
-    if (is_name_taken(from / name)) copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
+    if (is_name_taken(from / name))
+      copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
   }
   return copies;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "griffin/model/weight_reader.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -139,9 +140,12 @@ void WeightReader::decay(std::string_view name, const float*& to, std::int64_t c
 
 void WeightReader::rope(Rope& to, std::int64_t pairs, float theta) {
   to.pairs = pairs;
+  parts_->fingerprint.add(pairs);
+  parts_->fingerprint.add(std::int64_t{std::bit_cast<std::int32_t>(theta)});
   for (const RopeTable& table : parts_->ropes) {
+    if (table.pairs != pairs || table.theta != theta) continue;
     to.frequency = table.frequency;
-    if (table.pairs == pairs && table.theta == theta) return;
+    return;
   }
   float* frequency = parts_->own_floats(pairs);
   for (std::int64_t j = 0; j < pairs; ++j) {
@@ -167,6 +171,7 @@ ModelWeights WeightReader::finish() {
 WeightView WeightReader::Parts::matrix(const std::string& name, std::int64_t rows,
                                        std::int64_t cols) {
   const WeightView stored = source->matrix(name, {rows, cols}, Lifetime::model);
+  fingerprint.add(std::as_bytes(std::span(name.data(), name.size())));
   const Dtype held = held_as(stored.dtype);
   if (held == stored.dtype) {
     used_as_stored.push_back(stored);
@@ -227,6 +232,7 @@ void WeightReader::Parts::convert(const std::string& name, const WeightView& fro
 /// A small tensor as float32.
 float* WeightReader::Parts::vector(const std::string& name, const Shape& shape, TensorKind kind) {
   const WeightView stored = source->vector(name, shape, kind);
+  fingerprint.add(std::as_bytes(std::span(name.data(), name.size())));
   const std::int64_t count = stored.rows * stored.cols;
   float* wide = own_floats(count);
   kernels::table_at(0).widen[kernels::index_of(stored.dtype)](

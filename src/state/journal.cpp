@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "griffin/core/error.h"
+#include "state/check_layout.h"
 
 namespace griffin {
 namespace {
@@ -21,6 +22,11 @@ Journal::Journal(const StateLayout& layout, std::int64_t max_rows)
   if (max_rows < 1 || max_rows > most_pass_rows) {
     refuse("expected room for 1 to 2^20 rows, found " + std::to_string(max_rows));
   }
+  griffin::check(layout);
+  for (const StateShape& s : layout.slots) {
+    if (s.tried > (std::int64_t{1} << 46) / max_rows)
+      refuse("rows of that size need too much memory");
+  }
   std::size_t at = 0;
   const auto place = [&at](std::size_t bytes) { return std::exchange(at, at + bytes); };
   for (std::size_t slot = 0; slot < layout_.slots.size(); ++slot) {
@@ -31,7 +37,7 @@ Journal::Journal(const StateLayout& layout, std::int64_t max_rows)
          .rings = place(static_cast<std::size_t>(shape(slot).rings) * ring_bytes(slot)),
          .committer = {}});
   }
-  memory_ = Buffer(at);
+  memory_ = Buffer(at, Fill::zeros);
 }
 
 std::size_t Journal::ring_bytes(std::size_t slot) const noexcept {

@@ -2,18 +2,27 @@
 #include "griffin/state/sequence.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 #include <utility>
 
 #include "griffin/core/error.h"
+#include "state/check_layout.h"
 
 namespace griffin {
 namespace {
 
 constexpr std::int64_t moved_from = -1;  // the position of what is left
 
+/// Where the numbers of changes of another object begin: no two objects share one.
+std::uint64_t first_change() noexcept {
+  static std::atomic<std::uint64_t> objects = 0;
+  return ++objects << 32U;
+}
+
 std::vector<std::size_t> offsets_of(const StateLayout& layout) {
+  check(layout);
   std::vector<std::size_t> offsets;
   std::size_t at = 0;
   for (const StateShape& shape : layout.slots) {
@@ -26,10 +35,10 @@ std::vector<std::size_t> offsets_of(const StateLayout& layout) {
 }  // namespace
 
 Sequence::Sequence(const StateLayout& layout)
-    : layout_(layout), offsets_(offsets_of(layout)), memory_(layout.bytes(), Fill::zeros) {}
-
-Sequence::Sequence(const StateLayout& layout, Uninitialised)
-    : layout_(layout), offsets_(offsets_of(layout)), memory_(layout.bytes()) {}
+    : layout_(layout),
+      offsets_(offsets_of(layout)),
+      memory_(layout.bytes(), Fill::zeros),
+      changes_(first_change()) {}
 
 Sequence::Sequence(Sequence&& other) noexcept
     : layout_(std::move(other.layout_)),
@@ -50,7 +59,7 @@ Sequence& Sequence::operator=(Sequence&& other) noexcept {
 
 Sequence Sequence::fork() const {
   check_whole("fork");
-  Sequence copy(layout_, Uninitialised{});
+  Sequence copy(layout_);
   copy.copy_from(*this);
   return copy;
 }

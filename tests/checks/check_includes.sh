@@ -86,6 +86,7 @@ allowed_parts_of_room() {
 
 check_room() {
   local where=$1 file=$2 header=$3
+  if [[ $header == *..* ]]; then fail "$where" "$header goes around the rooms"; fi
   if [[ -f src/$header && ! $header =~ ^($(allowed_rooms "$file"))/ ]]; then
     fail "$where" "$header is in no room below it"
   fi

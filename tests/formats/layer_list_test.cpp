@@ -98,6 +98,29 @@ TEST(Config, T20_ALongCycle) {
   EXPECT_EQ(layers(250, {{"block_types", list(longest)}}), longest + longest + "RRRRRRRR");
 }
 
+/// Layers that are called local see a window, if only the default one; those with full attention
+/// need none.
+TEST(Config, T20_WhichLayersNeedAWindow) {
+  const auto config = [](const nlohmann::json& kinds, const nlohmann::json& window) {
+    nlohmann::json lists = {{"layer_types", kinds}};
+    if (!window.is_discarded()) lists["sliding_window"] = window;
+    nlohmann::json all = config_with(4, lists);
+    all.erase("attention_window_size");
+    return parse(all).model;
+  };
+  const nlohmann::json none(nlohmann::json::value_t::discarded);
+  for (const char* local : {"sliding_attention", "local_attention"}) {
+    EXPECT_EQ(config({local, "full_attention"}, none).window_of(0), 2048) << local;
+    EXPECT_EQ(config({local, "full_attention"}, none).window_of(1), global_window) << local;
+    EXPECT_EQ(config({local}, none).window_of(3), 2048) << local;
+    expect_refused(ErrorCode::format, {"the-config.json", "sliding_window"},
+                   [&] { config({local}, nullptr); });
+  }
+  EXPECT_EQ(config({"attention"}, nullptr).window_of(0), global_window);
+  EXPECT_EQ(config({"recurrent", "full_attention"}, nullptr).window_of(1), global_window);
+  EXPECT_EQ(config({"recurrent", "full_attention"}, none).window_of(1), global_window);
+}
+
 /// How far a layer sees is said by its kind, then by the window.
 TEST(Config, T20_FullAttentionSeesEverythingWhateverTheWindow) {
   const nlohmann::json kinds = {"recurrent", "sliding_attention", "full_attention"};

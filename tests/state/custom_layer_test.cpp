@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -130,6 +132,93 @@ TEST_F(CustomLayer, AModelOfWrongWidthsIsRefused) {
     spoil(parts);
     EXPECT_THROW(Model::assemble(std::move(parts)), Error);
   }
+}
+
+/// States of models that differ in anything that no weight says cannot be exchanged.
+TEST_F(CustomLayer, ModelsThatDifferHaveOtherFingerprints) {
+  const auto fingerprint_with = [&](const auto& change) {
+    ModelParts parts = model_.parts();
+    change(parts);
+    return Model::assemble(std::move(parts)).fingerprint();
+  };
+  const std::uint64_t as_it_is = fingerprint_with([](ModelParts&) {});
+  EXPECT_EQ(fingerprint_with([](ModelParts&) {}), as_it_is);
+  EXPECT_NE(fingerprint_with([](ModelParts& p) { p.embedding.scale *= 2; }), as_it_is);
+  EXPECT_NE(fingerprint_with([](ModelParts& p) { p.lm_head.soft_cap = 5.0F; }), as_it_is);
+  EXPECT_NE(fingerprint_with([](ModelParts& p) { std::swap(p.blocks[0], p.blocks[1]); }), as_it_is);
+  EXPECT_NE(fingerprint_with([](ModelParts& p) { p.weights.fingerprint = 0; }), 0U);
+}
+
+TEST_F(CustomLayer, PartsThatCannotRunAreRefused) {
+  ModelParts parts = model_.parts();
+  parts.lm_head.linear.operand = Operand::int8;  // there is no such product of its weights
+  EXPECT_THROW(Model::assemble(std::move(parts)), Error);
+  parts = model_.parts();
+  const Block taken = std::move(parts.blocks[0]);
+  EXPECT_THROW(Model::assemble(std::move(parts)), Error);
+  WeightReader weights = WeightReader::random(Dtype::f32, 1);
+  RecurrentBlock recurrent;
+  using R = RecurrentBlock::Shape;
+  for (const R& shape : {R{64, 63, 4, 4}, R{64, 64, 4, 0}}) {
+    EXPECT_THROW(weights.part("r", recurrent, shape), Error);
+  }
+  AttentionBlock attention;
+  using A = AttentionBlock::Shape;
+  for (const A& shape : {A{64, 4, 16, -1, 8, 1e4F}, A{64, 4, 16, 8, 18, 1e4F},
+                         A{64, 4, 16, 8, 7, 1e4F}, A{64, 0, 16, 8, 8, 1e4F}}) {
+    EXPECT_THROW(weights.part("a", attention, shape), Error);
+  }
+}
+
+/// Layouts of one's own, whose sizes would overflow.
+TEST_F(CustomLayer, LayoutsOfAbsurdSizeAreRefused) {
+  for (const StateShape& shape :
+       {StateShape{.held = std::int64_t{1} << 61}, StateShape{.held = -1},
+        StateShape{.rings = 2, .ring_rows = std::int64_t{1} << 40, .row_width = 1 << 20}}) {
+    EXPECT_THROW(Sequence({.slots = {shape}}), Error);
+  }
+  EXPECT_THROW(Journal({.slots = {{.held = 1, .tried = std::int64_t{1} << 46}}}, 1 << 14), Error);
+}
+
+/// A fork holds what its original does, padding included: both save the same bytes.
+TEST_F(CustomLayer, AForkAtTheStartSavesTheSameBytes) {
+  const auto tokens = random_tokens(model_.config(), 20, 5);
+  ForwardPass pass = pass_for(model_, kernels::table_at(0), 40);
+  Sequence s = model_.new_sequence();
+  Sequence fork = s.fork();
+  std::ostringstream saved[2];
+  int i = 0;
+  for (Sequence* sequence : {&s, &fork}) {
+    run_at_once(pass, *sequence, Tokens(tokens).first(9));
+    sequence->save(saved[i++]);
+  }
+  EXPECT_EQ(saved[0].str(), saved[1].str());
+}
+
+/// Another sequence in the same place is another sequence.
+TEST_F(CustomLayer, AReplacedSequenceIsNotCommittedTo) {
+  const auto tokens = random_tokens(model_.config(), 20, 5);
+  ForwardPass pass = pass_for(model_, kernels::table_at(0), 40);
+  std::optional<Sequence> s = model_.new_sequence();
+  run_at_once(pass, *s, Tokens(tokens).first(9));
+  Journal journal(s->layout(), 4);
+  pass.try_out(*s, Tokens(tokens).first(3), journal);
+  pass.run();
+  s.emplace(model_.state_layout());
+  run_at_once(pass, *s, Tokens(tokens).subspan(9, 9));
+  EXPECT_THROW(journal.commit(*s, 2), Error);
+}
+
+/// Also where it waits in another pass beside.
+TEST_F(CustomLayer, ASequenceIsInAPassOnce) {
+  const auto tokens = random_tokens(model_.config(), 20, 5);
+  ForwardPass p = pass_for(model_, kernels::table_at(0), 40);
+  ForwardPass q = pass_for(model_, kernels::table_at(0), 40);
+  Sequence s = model_.new_sequence();
+  p.add(s, Tokens(tokens).first(2));
+  q.add(s, Tokens(tokens).first(2));
+  EXPECT_THROW(p.add(s, Tokens(tokens).first(2)), Error);
+  EXPECT_THROW(q.add(s, Tokens(tokens).first(2)), Error);
 }
 
 /// Residual blocks, without an MLP: one that is a stateful layer itself, and one that is none.

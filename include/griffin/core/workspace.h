@@ -15,7 +15,7 @@ namespace griffin {
 
 /// A stack of scratch memory of fixed capacity. Layers open a Frame, take what they need from it
 /// and give all of it back when the Frame ends. Taking more than the capacity throws
-/// Error(capacity); the library's own layers declare what they take (`workspace_bytes`), so for
+/// Error(capacity); the library's own layers declare what they take (`needs`), so for
 /// them it cannot.
 class Workspace {
  public:

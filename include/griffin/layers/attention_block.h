@@ -5,6 +5,7 @@
 
 #include "griffin/layers/attention.h"
 #include "griffin/layers/products.h"
+#include "griffin/layers/shapes.h"
 
 namespace griffin {
 
@@ -27,6 +28,11 @@ struct AttentionBlock {
 
   template <class Weights>
   void describe(Weights& weights, const Shape& shape) {
+    require_shape(shape.heads > 0 && shape.head_dim > 0, "expected heads of some width");
+    require_shape(shape.window > 0, "expected a window of at least 1");
+    require_shape(
+        shape.rotary_dim >= 0 && shape.rotary_dim % 2 == 0 && shape.rotary_dim <= shape.head_dim,
+        "expected an even rotary_dim of no more than head_dim");
     const std::int64_t query_width = shape.heads * shape.head_dim;
     weights.matrix("q_proj", q_proj, query_width, shape.width);
     weights.matrix("k_proj", k_proj, shape.head_dim, shape.width);

@@ -36,9 +36,15 @@ concept StatefulLayer = requires(L& layer, const SequenceOptions& options, const
 /// one, else for what its `for_each_stateful_layer(self, f)` names, if it has that.
 template <class M, class F>
 void for_each_stateful_layer(M& self, const F& f) {
+  constexpr bool names_layers = requires {
+    M::for_each_stateful_layer(self, f);
+  };
+  static_assert(
+      StatefulLayer<M> || names_layers || !requires { self.slot; },
+      "a layer with a slot needs state(options) and commit(state, position, tried)");
   if constexpr (StatefulLayer<M>) {
     f(self);
-  } else if constexpr (requires { M::for_each_stateful_layer(self, f); }) {
+  } else if constexpr (names_layers) {
     M::for_each_stateful_layer(self, f);
   }
 }

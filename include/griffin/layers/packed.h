@@ -3,9 +3,11 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "griffin/layers/context.h"
@@ -46,10 +48,14 @@ struct Strip {
 class Packed {
  public:
   /// x [rows, in] for these layers, in scratch that lives as long as the frame.
-  template <class... Layers>
-  Packed(Context& context, Workspace::Frame& frame, ConstMatrixView x, const Layers&... layers)
+  template <class First, class... Layers>
+  Packed(Context& context, Workspace::Frame& frame, ConstMatrixView x, const First& first,
+         const Layers&... layers)
       : rows_(x) {
-    take_room(frame, *context.kernels, x.rows, layers...);
+    static_assert((std::is_same_v<First, Layers> && ...), "they lie differently in the operand");
+    assert(first.in() == x.cols && ((layers.in() == x.cols) && ...));
+    take_room(frame, *context.kernels, x.rows, first, layers...);
+    pack_once(context, first);
     (pack_once(context, layers), ...);
   }
 

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "griffin/layers/products.h"
+#include "griffin/layers/shapes.h"
 #include "griffin/state/batch.h"
 
 namespace griffin {
@@ -18,6 +20,9 @@ struct RgLru {
 
   template <class Weights>
   void describe(Weights& weights, std::int64_t blocks, std::int64_t width) {
+    require_shape(blocks > 0 && width > 0 && width % blocks == 0,
+                  "expected a number of gate blocks that divides the width " +
+                      std::to_string(width) + ", found " + std::to_string(blocks));
     weights.gate("input_gate", input_gate, blocks, width / blocks);
     weights.gate("recurrent_gate", a_gate, blocks, width / blocks);
     weights.decay("recurrent_param", log_decay, width);

@@ -43,6 +43,9 @@ class Block {
     return block_->needs(table, rows);
   }
 
+  /// Whether it was moved from.
+  bool is_empty() const noexcept { return block_ == nullptr; }
+
   /// The same block with slots from `next` on, one for each of its stateful layers.
   Block with_slots(std::int64_t& next) const { return Block(block_->with_slots(next)); }
   /// Appends what its stateful layers keep. Throws what their state() throws.

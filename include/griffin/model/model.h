@@ -78,8 +78,8 @@ class Model {
   double load_seconds() const noexcept;
 
   /// A number that tells models apart whose states cannot be exchanged: other weights, another
-  /// type of weights, other arithmetic. It is made of the config, of all small tensors and of
-  /// samples of the large ones.
+  /// type of weights, other arithmetic, other layers. It is made of the config, of what the layers
+  /// keep in their order, of the names of the tensors, all small ones and samples of the large ones.
   std::uint64_t fingerprint() const noexcept;
 
   /// The layout of this model's sequences; its bytes() are what one takes. Throws

@@ -41,8 +41,8 @@ class Journal {
   /// anything was done to the sequence since, or a layer that holds something was not entrusted.
   void commit(Sequence& sequence, std::int64_t count);
 
-  /// For passes: a number that the pass in which the journal waits gave it.
-  std::uint64_t mark = 0;
+  /// For passes: whether it may be waiting in one.
+  bool may_wait = false;
 
   /// For the pass: rows [position, position + count) of `sequence` begin. Copies what its layers
   /// hold. `layers` are those that are entrusted next, kept alive until the rows are committed or

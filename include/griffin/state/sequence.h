@@ -101,8 +101,8 @@ class Sequence {
 
   /// Tokens consumed so far, which is the position of the next one; negative after a move.
   std::int64_t position() const noexcept { return position_; }
-  /// For passes: a number that the pass in which the sequence waits gave it. Not moved along.
-  std::uint64_t mark = 0;
+  /// For passes: whether it may be waiting in one. Not moved along.
+  bool may_wait = false;
 
   /// For whoever runs layers over this sequence, as ForwardPass does, and for Journal::commit: its
   /// state now holds `count` more tokens. Throws Error(invalid_argument), and changes nothing,
@@ -127,9 +127,6 @@ class Sequence {
               std::int64_t count) noexcept;
 
  private:
-  struct Uninitialised {};
-  Sequence(const StateLayout& layout, Uninitialised);
-
   /// Calls copy(offset in memory_, offset when packed, bytes) for all that is in use after
   /// `position` tokens, slot by slot: what is held, then the rows of every ring from the oldest on.
   template <class Copy>
@@ -149,7 +146,7 @@ class Sequence {
   std::vector<std::size_t> offsets_;  // of every slot in memory_
   Buffer memory_;
   std::int64_t position_ = 0;
-  std::uint64_t changes_ = 0;
+  std::uint64_t changes_;
 };
 
 }  // namespace griffin
