@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantising: the numbers in the blocks, and that every scale among them counts.
+// Quantising: the numbers in the blocks.
 #include "weights/convert_weights.h"
 
 #include <gtest/gtest.h>
@@ -11,78 +11,12 @@
 #include <numeric>
 #include <vector>
 
+#include "engine/converted_weights.h"
 #include "griffin/kernels.h"
 #include "support/allocation_counter.h"
-#include "support/isa.h"
-#include "support/random_data.h"
 
 namespace griffin::test {
 namespace {
-
-constexpr Dtype quantized_types[] = {Dtype::int8, Dtype::int4};
-
-/// A float32 matrix.
-struct Source {
-  std::int64_t rows, cols;
-  std::vector<float> w;
-
-  WeightView view() const { return {w.data(), Dtype::f32, rows, cols}; }
-  float at(std::int64_t o, std::int64_t i) const {
-    return w[static_cast<std::size_t>(o * cols + i)];
-  }
-};
-
-Source random_source(std::int64_t rows, std::int64_t cols) {
-  Random random(static_cast<std::uint32_t>(rows * 1009 + cols));
-  return {rows, cols, random.normals(rows * cols)};
-}
-
-/// Blocks, and how to read them.
-struct Blocks {
-  Dtype dtype;
-  std::int64_t rows, cols;
-  std::vector<std::byte> bytes;
-
-  const std::byte* block(std::int64_t o, std::int64_t i) const {
-    return bytes.data() + (o / 16 * blocks_across(cols) + i / 128) * block_bytes(dtype);
-  }
-  int integer(std::int64_t o, std::int64_t i) const {
-    const std::int64_t n = i % 128;
-    if (dtype == Dtype::int8) {
-      return std::to_integer<int>(block(o, i)[n / 4 * 64 + o % 16 * 4 + n % 4]) - 128;
-    }
-    const int byte = std::to_integer<int>(block(o, i)[n / 8 * 64 + o % 16 * 4 + n % 4]);
-    return (n / 4 % 2 == 0 ? byte & 15 : byte >> 4) - 8;
-  }
-  int factor(std::int64_t o, std::int64_t i) const {
-    if (dtype == Dtype::int8) return 1;
-    std::uint16_t factors;
-    std::memcpy(&factors, block(o, i) + kernels::int4_factors + o % 16 * 2, 2);
-    return factors >> (i % 128 / 32 * 4) & 15;
-  }
-  float scale(std::int64_t o, std::int64_t i) const {
-    float scale;
-    if (dtype == Dtype::int8) {
-      std::memcpy(&scale, block(o, i) + kernels::int8_scales + o % 16 * 4, 4);
-      return scale;
-    }
-    std::uint16_t bf16;
-    std::memcpy(&bf16, block(o, i) + kernels::int4_scales + o % 16 * 2, 2);
-    const std::uint32_t wide = static_cast<std::uint32_t>(bf16) << 16U;
-    std::memcpy(&scale, &wide, 4);
-    return scale;
-  }
-  double weight(std::int64_t o, std::int64_t i) const {
-    return static_cast<double>(integer(o, i) * factor(o, i)) * static_cast<double>(scale(o, i));
-  }
-};
-
-Blocks convert(const Source& from, Dtype dtype) {
-  Blocks to{dtype, from.rows, from.cols, {}};
-  to.bytes.resize(WeightView{nullptr, dtype, from.rows, from.cols}.bytes(), std::byte{0xA5});
-  EXPECT_TRUE(convert_weights(from.view(), dtype, to.bytes.data()));
-  return to;
-}
 
 /// Calls test(source) on random matrices of all sorts of shapes.
 template <class Test>
@@ -299,116 +233,6 @@ TEST(ConvertWeights, WidensBeforeItQuantises) {
     EXPECT_TRUE(convert_weights({small.data() + 1, Dtype::bf16, 17, 300}, dtype, to.data()));
     EXPECT_EQ(to, expected.bytes);
   }
-}
-
-/// Scales of weights are used wherever there are any: weights times a power of two are quantised to
-/// the same integers, so what they give is that multiple to the bit.
-class ScaledWeights : public IsaTest {
- protected:
-  static constexpr std::int64_t width = 130;
-
-  template <class Values>
-  static void expect_multiples(const Values& values_of) {
-    for (const Dtype dtype : quantized_types) {
-      const Source plain = random_source(2 * width, width);
-      for (const float factor : {8.0F, 0x1p-5F}) {
-        Source scaled = plain;
-        for (float& w : scaled.w) w *= factor;
-        for (const std::int64_t rows : {1, 8, 9, 16, 17, 24, 65, 72}) {
-          const std::vector<float> expected = values_of(convert(plain, dtype), rows);
-          const std::vector<float> found = values_of(convert(scaled, dtype), rows);
-          ASSERT_NE(*std::max_element(found.begin(), found.end()), 0.0F);
-          for (std::size_t i = 0; i < found.size(); ++i) {
-            ASSERT_EQ(found[i], expected[i] * factor) << name_of(dtype) << ", " << i;
-          }
-        }
-      }
-    }
-  }
-
-  /// Packed activations: `copies` of the same.
-  static void pack(std::int64_t rows, std::int64_t copies, std::byte* to) {
-    Random random(2);
-    const std::vector<float> x = random.normals(rows * width);
-    const std::int64_t step = table().operand_bytes(Operand::int8, rows, width);
-    for (std::int64_t n = 0; n < copies; ++n) {
-      table().pack[static_cast<std::size_t>(Operand::int8)]({.x = x.data(),
-                                                             .x_stride = width,
-                                                             .operand = to + n * step,
-                                                             .rows = rows,
-                                                             .in = width,
-                                                             .row_begin = 0,
-                                                             .row_end = rows});
-    }
-  }
-
-  alignas(64) static inline std::byte operand[1 << 17];
-  alignas(64) static inline std::byte scratch[1 << 20];
-};
-INSTANTIATE_TEST_SUITE_P(Isa, ScaledWeights, ::testing::ValuesIn(all_tables()), table_name);
-
-TEST_P(ScaledWeights, ScaleAProduct) {
-  expect_multiples([](const Blocks& w, std::int64_t rows) {
-    pack(rows, 1, operand);
-    std::vector<float> y(static_cast<std::size_t>(rows * w.rows));
-    table().matmul[kernels::index_of(w.dtype)][kernels::index_of(Operand::int8)](
-        {.x = operand,
-         .x_stride = 0,
-         .w = w.bytes.data(),
-         .bias = nullptr,
-         .y = y.data(),
-         .y_stride = w.rows,
-         .rows = rows,
-         .in = w.cols,
-         .out_begin = 0,
-         .out_end = w.rows,
-         .write = kernels::Write::set,
-         .scratch = scratch});
-    return y;
-  });
-}
-
-/// Two blocks, each with panels of its own.
-TEST_P(ScaledWeights, ScaleABlockDiagonalProduct) {
-  expect_multiples([](const Blocks& w, std::int64_t rows) {
-    const auto panels = static_cast<std::size_t>(blocks_down(width) * blocks_across(width));
-    const std::size_t bytes = panels * static_cast<std::size_t>(block_bytes(w.dtype));
-    const std::vector<std::byte> gate(w.bytes.data(), w.bytes.data() + bytes);
-    std::vector<std::byte> gates = gate;
-    gates.insert(gates.end(), gate.begin(), gate.end());
-    pack(rows, 2, operand);
-    const std::vector<float> bias(2 * width);
-    std::vector<float> y(static_cast<std::size_t>(rows * 2 * width));
-    table().block_diagonal[kernels::index_of(w.dtype)][kernels::index_of(Operand::int8)](
-        {.x = operand,
-         .x_stride = 0,
-         .w = gates.data(),
-         .bias = bias.data(),
-         .y = y.data(),
-         .y_stride = 2 * width,
-         .rows = rows,
-         .block_width = width,
-         .begin = 0,
-         .end = 2 * width,
-         .scratch = scratch});
-    return y;
-  });
-}
-
-TEST_P(ScaledWeights, ScaleAnEmbedding) {
-  expect_multiples([](const Blocks& w, std::int64_t rows) {
-    std::vector<std::int32_t> tokens(static_cast<std::size_t>(rows));
-    std::iota(tokens.begin(), tokens.end(), 14);
-    std::vector<float> y(static_cast<std::size_t>(rows * width));
-    table().embed[static_cast<std::size_t>(w.dtype)]({.table = w.bytes.data(),
-                                                      .tokens = tokens.data(),
-                                                      .y = y.data(),
-                                                      .y_stride = width,
-                                                      .rows = rows,
-                                                      .width = width,
-                                                      .scale = 1.0F});
-    return y;
-  });
 }
 
 }  // namespace
