@@ -40,6 +40,12 @@ Sequence::Sequence(const StateLayout& layout)
       memory_(layout.bytes(), Fill::zeros),
       changes_(first_change()) {}
 
+Sequence::Sequence(const StateLayout& layout, Uninitialised)
+    : layout_(layout),
+      offsets_(offsets_of(layout)),
+      memory_(layout.bytes()),
+      changes_(first_change()) {}
+
 Sequence::Sequence(Sequence&& other) noexcept
     : layout_(std::move(other.layout_)),
       offsets_(std::move(other.offsets_)),
@@ -59,7 +65,8 @@ Sequence& Sequence::operator=(Sequence&& other) noexcept {
 
 Sequence Sequence::fork() const {
   check_whole("fork");
-  Sequence copy(layout_);
+  if (position_ == 0) return Sequence(layout_);  // nothing is copied: padding is to be zeros, too
+  Sequence copy(layout_, Uninitialised{});
   copy.copy_from(*this);
   return copy;
 }

@@ -127,6 +127,9 @@ class Sequence {
               std::int64_t count) noexcept;
 
  private:
+  struct Uninitialised {};
+  Sequence(const StateLayout& layout, Uninitialised);
+
   /// Calls copy(offset in memory_, offset when packed, bytes) for all that is in use after
   /// `position` tokens, slot by slot: what is held, then the rows of every ring from the oldest on.
   template <class Copy>
