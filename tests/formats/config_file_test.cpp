@@ -225,7 +225,7 @@ TEST(Config, KeyValueHeads) {
                             "9223372036854775807", "18446744073709551616"}) {
     expect_bad(with("num_key_value_heads", count), "num_key_value_heads");
   }
-  expect_refused(ErrorCode::format, {"num_key_value_heads", "num_attention_heads 10", "found 4"},
+  expect_refused(ErrorCode::format, {"num_key_value_heads", "num_attention_heads 10", "found the number 4"},
                  [] { parse(with("num_key_value_heads", "4")); });
 }
 
