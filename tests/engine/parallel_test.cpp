@@ -104,14 +104,25 @@ TEST(ParallelFor, ManySmallCallsRunEverythingOnce) {
   EXPECT_TRUE(counts_right(3, 7, 5000));  // fewer: some helpers sleep
 }
 
-TEST(ParallelFor, HelpersRunSharesAtTheSameTime) {
-  // Both wait for each other: with one thread this would never end.
-  std::atomic<int> here{0};
-  const auto runners = runners_of(2, [&](int) {
-    ++here;
-    while (here < 2) std::this_thread::yield();
-  });
-  EXPECT_NE(runners[0], runners[1]);
+/// Whether two shares are ever under way at once; each waits a little for the other.
+bool two_shares_meet() {
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    std::atomic<int> here{0};
+    std::atomic<bool> met{false};
+    runners_of(2, [&](int) {
+      ++here;
+      const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+      while (here < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      if (here == 2) met = true;
+      --here;
+    });
+    if (met) return true;
+  }
+  return false;
+}
+
+TEST(ParallelFor, SharesAreRunAtTheSameTime) {
+  EXPECT_TRUE(two_shares_meet());
 }
 
 TEST(ParallelFor, ManyThreadsHaveATeamEach) {
@@ -135,7 +146,8 @@ TEST(ParallelFor, WhereAHelperIsHeldUpTheLeaderGoesOnAlone) {
     runners_of(2, [&](int) {
       // The leader leaves the other share to the helper, who is then kept from it for a while.
       if (std::this_thread::get_id() == leader) {
-        while (!begun) std::this_thread::yield();
+        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+        while (!begun && std::chrono::steady_clock::now() < end) std::this_thread::yield();
       } else {
         begun = true;
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -168,12 +180,7 @@ int exit_of_child(const std::function<bool()>& succeeds) {
 TEST(ParallelFor, WorksInAChildOfFork) {
   ASSERT_TRUE(counts_right(2, 7, 100));
   EXPECT_EQ(exit_of_child([] {
-              std::atomic<int> here{0};
-              runners_of(2, [&](int) {
-                ++here;
-                while (here < 2) std::this_thread::yield();
-              });
-              bool right = counts_right(3, 7, 100);
+              bool right = two_shares_meet() && counts_right(3, 7, 100);
               // And a thread's team, which ends with it.
               std::thread([&] { right = right && counts_right(2, 7, 100); }).join();
               return right;
