@@ -233,19 +233,20 @@ struct RopeArgs {
   std::int64_t pairs;
 };
 
-/// Causal multi-query attention of the rows of one slice: a row at position p sees the keys at
+/// Causal grouped-query attention of the rows of one slice: a row at position p sees the keys at
 /// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
-/// ring_rows), the others in chunk row q - position.
-///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q]) value[q]
+/// ring_rows), the others in chunk row q - position. Query head n has key/value head m = n / group.
+///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q, m]) value[q, m]
 /// The softmax takes runs of keys aligned to absolute positions with a running maximum, so
 /// that a row's arithmetic depends on its position only. Split along rows and heads.
 struct AttentionArgs {
   const float* q;  // [rows, heads head_dim], rotated
   std::int64_t q_stride;
-  const void* chunk_keys;    // [rows, head_dim], rotated
-  const void* chunk_values;  // [rows, head_dim]
-  const void* ring_keys;     // [ring_rows, head_dim]
-  const void* ring_values;   // [ring_rows, head_dim]
+  const void* chunk_keys;    // [rows, kv_heads head_dim], rotated
+  const void* chunk_values;  // [rows, kv_heads head_dim]
+  const void* ring_keys;     // [ring_rows, kv_heads head_dim]
+  const void* ring_values;   // [ring_rows, kv_heads head_dim]
+  std::int64_t kv_stride;    // between rows of keys, and of values
   std::int64_t ring_rows;    // >= min(position, window); rows no one sees may hold anything
   std::int64_t position;     // of row 0
   std::int64_t window;       // earlier keys a row sees, besides its own
@@ -253,6 +254,7 @@ struct AttentionArgs {
   float* y;                  // [rows, heads head_dim]
   std::int64_t y_stride;
   std::int64_t head_dim;
+  std::int64_t group;  // query heads that share a key/value head, >= 1
   std::int64_t row_begin;
   std::int64_t row_end;
   std::int64_t head_begin;

@@ -27,15 +27,20 @@ void expect_text(const JsonField& field, std::string_view expected) {
   }
 }
 
-void check_family(const JsonFields& fields, std::int64_t heads) {
+void check_family(const JsonFields& fields) {
   expect_text(fields["model_type"], "recurrent_gemma");
   expect_text(fields["hidden_activation"], "gelu_pytorch_tanh");
-  const JsonField bias = fields["attention_bias"];
-  if (bias.boolean().value_or(false)) bias.fail(ErrorCode::unsupported, "false");
-  // Null stands for as many as there are query heads.
-  const JsonField key_heads = fields["num_key_value_heads"];
-  const auto count = key_heads.is_null() ? heads : key_heads.integer(1, max_extent).value_or(1);
-  if (count != 1) key_heads.fail(ErrorCode::unsupported, "1");
+}
+
+/// Null, or no word of it, stands for as many key/value heads as there are query heads.
+void read_attention(const JsonFields& fields, ModelConfig& config) {
+  const JsonField kv_heads = fields["num_key_value_heads"];
+  config.kv_heads = kv_heads.unless_null().integer(1, config.heads).value_or(config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    kv_heads.fail(ErrorCode::format,
+                  "a divisor of num_attention_heads " + std::to_string(config.heads));
+  }
+  config.qkv_bias = fields["attention_bias"].boolean().value_or(false);
 }
 
 void read_widths(const JsonFields& fields, ModelConfig& config) {
@@ -208,7 +213,8 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   CheckpointConfig checkpoint;
   ModelConfig& config = checkpoint.model;
   read_widths(fields, config);
-  check_family(fields, config.heads);
+  check_family(fields);
+  read_attention(fields, config);
   check_quantization(fields);
   const ReadLayers layers = read_layers(fields, config.depth);
   config.pattern = layers.pattern;

@@ -125,6 +125,22 @@ TEST(Bench, LeavesOutTestsOfNothing) {
   EXPECT_EQ(prefill.at(0).at("model"), "mqa-100m");
 }
 
+TEST(Bench, GivesAShapeMoreKeyValueHeads) {
+  const auto run = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"-p", "2", "-n", "0", "-r", "1"});
+    return rows(arguments).at(0);
+  };
+  const auto one = run({"--config", "griffin-100m"});
+  const auto three = run({"--config", "griffin-100m", "--kv-heads", "3"});
+  EXPECT_EQ(three.at("model"), "griffin-100m-kv3");
+  const auto more = [&](const char* field) {
+    return three.at(field).get<std::int64_t>() - one.at(field).get<std::int64_t>();
+  };
+  constexpr std::int64_t columns = 4 * 2 * 2 * 128;  // of two more heads' keys and values, 4 layers
+  EXPECT_EQ(more("state_bytes"), columns * 1024 * std::int64_t{sizeof(float)});
+  EXPECT_EQ(more("work_flops"), 2 * 2 * columns * 768);
+}
+
 TEST(Bench, PrintsTables) {
   const std::vector<std::string> common = {"-p", "3", "-n", "2", "-t", "1", "-r", "1"};
   const auto lines = [&](const std::string& format) {
@@ -160,6 +176,9 @@ TEST(Bench, RefusesWhatItCannotMeasure) {
   expect_error(bench({"-r", "0"}), 2, "at least 1");
   expect_error(bench({"--chunk", "0"}), 2, "at least 1");
   expect_error(bench({"-m", "a", "--config", "griffin-100m"}), 2, "--config");
+  expect_error(bench({"--kv-heads", "2"}), 2, "--config");
+  expect_error(bench({"--config", "griffin-100m", "--kv-heads", "0"}), 2, "at least 1");
+  expect_error(bench({"--config", "griffin-100m", "--kv-heads", "4"}), 1, "kv_heads 4");
   expect_error(bench({"--config", "griffin-1t"}), 1, "'griffin-1t'");
   expect_error(bench({"-m", "/no/such/folder"}), 1, "/no/such/folder");
   expect_error(bench({"-m", ""}), 1, "no such model folder");

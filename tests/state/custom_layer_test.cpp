@@ -62,9 +62,10 @@ Model mixed_model() {
   weights.part("0", recurrent, RecurrentBlock::Shape{c.width, c.lru_width, c.taps, c.gate_blocks},
                c.width, c.mlp_width, c.rms_eps);
   ResidualBlock<AttentionBlock> attention;
-  weights.part("1", attention,
-               AttentionBlock::Shape{c.width, c.heads, c.head_dim, c.window, c.rotary_dim, 1e4F},
-               c.width, c.mlp_width, c.rms_eps);
+  weights.part(
+      "1", attention,
+      AttentionBlock::Shape{c.width, c.heads, c.kv_heads, c.head_dim, c.window, c.rotary_dim, 1e4F},
+      c.width, c.mlp_width, c.rms_eps);
   ResidualBlock<RunningSum> ours;
   weights.norm("2", ours.temporal_pre_norm, c.width, c.rms_eps);
   ours.temporal_block.describe(weights, c.width, 5 * c.lru_width);
@@ -164,8 +165,10 @@ TEST_F(CustomLayer, PartsThatCannotRunAreRefused) {
   }
   AttentionBlock attention;
   using A = AttentionBlock::Shape;
-  for (const A& shape : {A{64, 4, 16, -1, 8, 1e4F}, A{64, 4, 16, 8, 18, 1e4F},
-                         A{64, 4, 16, 8, 7, 1e4F}, A{64, 0, 16, 8, 8, 1e4F}}) {
+  for (const A& shape :
+       {A{64, 4, 1, 16, -1, 8, 1e4F}, A{64, 4, 1, 16, 8, 18, 1e4F}, A{64, 4, 1, 16, 8, 7, 1e4F},
+        A{64, 0, 1, 16, 8, 8, 1e4F}, A{64, 4, 0, 16, 8, 8, 1e4F}, A{64, 4, 3, 16, 8, 8, 1e4F},
+        A{64, 4, 8, 16, 8, 8, 1e4F}}) {
     EXPECT_THROW(weights.part("a", attention, shape), Error);
   }
 }

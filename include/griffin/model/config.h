@@ -64,10 +64,12 @@ struct ModelConfig {
   std::int64_t taps = 4;         // of the temporal convolution
 
   std::int64_t heads = 0;
+  std::int64_t kv_heads = 1;  // of keys and values; divides heads
   std::int64_t head_dim = 0;
   std::int64_t rotary_dim = 0;          // elements of a head that carry position: half of them
   std::int64_t window = global_window;  // of attention layers that have none of their own
   float rope_theta = 10000.0F;
+  bool qkv_bias = false;  // of queries, keys and values
 
   std::int64_t mlp_width = 0;  // of one branch
   float rms_eps = 1e-6F;
