@@ -24,7 +24,8 @@ class CommonOptions : public ModelOptions {
         app.add_option("--tokens", input_, "Read token ids instead, - for stdin; nothing is added")
             ->type_name("FILE")
             ->excludes(file_);
-    app.add_flag("--no-bos", no_bos_, "Do not put the BOS token before the text");
+    app.add_flag("--no-bos", no_bos_,
+                 "Do not put the BOS token, if the model has one, before the text");
     app.add_option("--chunk", chunk_, "Tokens read in one pass")
         ->type_name("N")
         ->check(at_least(1))
@@ -53,7 +54,8 @@ class CommonOptions : public ModelOptions {
   std::vector<std::int32_t> ids(std::string_view input, const Model& model,
                                 const std::optional<Tokenizer>& tokenizer) const {
     std::vector<std::int32_t> ids = ids_without_bos(input, model, tokenizer);
-    if (!reads_ids() && !no_bos_) ids.insert(ids.begin(), model.config().bos_id);
+    const auto bos = model.text_bos();
+    if (!reads_ids() && !no_bos_ && bos) ids.insert(ids.begin(), *bos);
     return ids;
   }
 

@@ -30,14 +30,13 @@ struct AttentionBlock {
   void describe(Weights& weights, const Shape& shape) {
     require_shape(shape.heads > 0 && shape.head_dim > 0, "expected heads of some width");
     require_shape(shape.window > 0, "expected a window of at least 1");
-    require_shape(
-        shape.rotary_dim >= 0 && shape.rotary_dim % 2 == 0 && shape.rotary_dim <= shape.head_dim,
-        "expected an even rotary_dim of no more than head_dim");
+    require_shape(shape.rotary_dim >= 0 && (shape.rotary_dim + 1) / 2 * 2 <= shape.head_dim,
+                  "expected a rotary_dim whose pairs are no more than head_dim");
     const std::int64_t query_width = shape.heads * shape.head_dim;
     weights.matrix("q_proj", q_proj, query_width, shape.width);
     weights.matrix("k_proj", k_proj, shape.head_dim, shape.width);
     weights.matrix("v_proj", v_proj, shape.head_dim, shape.width);
-    weights.rope(attention.rope, shape.rotary_dim / 2, shape.rope_theta);
+    weights.rope(attention.rope, shape.rotary_dim, shape.rope_theta);
     attention.heads = shape.heads;
     attention.head_dim = shape.head_dim;
     attention.window = shape.window;
