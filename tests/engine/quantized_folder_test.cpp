@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "formats/refused.h"
 #include "griffin/model/quantize.h"
+#include "support/allocation_counter.h"
 #include "support/checkpoint_writer.h"
 #include "support/models.h"
 #include "support/temp_folder.h"
@@ -179,6 +181,39 @@ TEST_F(QuantizedFolderTest, ReadingIsAsGoodAsMapping) {
   fs::remove_all(to());
   run(Dtype::int8, FileAccess::map);
   EXPECT_EQ(content_of(to() / "model.safetensors"), read);
+}
+
+/// Every so many allocations: an exception, nothing lost and nothing left behind.
+TEST_F(QuantizedFolderTest, OutOfMemory) {
+  if (!counts_allocations) GTEST_SKIP() << "operator new is the sanitizer's own";
+  checkpoint_.shards = 2;
+  fs::remove(from_.path() / "model.safetensors");
+  write();
+  from_.write("tokenizer.model", "pieces");
+  run(Dtype::int4);
+  fs::remove_all(to());
+  const std::int64_t first = allocations();
+  run(Dtype::int4);
+  const std::int64_t needed = allocations() - first;
+  const std::int64_t step = std::max<std::int64_t>(1, needed / 250);
+  int failed = 0;
+  for (std::int64_t nth = 1; nth < needed; nth += step) {
+    fs::remove_all(to());
+    const std::int64_t before = live_bytes();
+    fail_allocation(nth);
+    try {
+      run(Dtype::int4);
+    } catch (const std::bad_alloc&) {
+      ++failed;
+    } catch (const Error&) {
+      ++failed;
+    }
+    fail_allocation(0);
+    EXPECT_EQ(live_bytes(), before) << nth;
+    if (!fs::exists(to())) continue;
+    for (const std::string& name : names()) EXPECT_FALSE(name.ends_with(".part")) << nth;
+  }
+  EXPECT_GT(failed, 200);
 }
 
 /// Names that are no plain text are written so that they can be read.
