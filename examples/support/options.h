@@ -64,16 +64,16 @@ class CommonOptions : public ModelOptions {
                                             const std::optional<Tokenizer>& tokenizer) const {
     if (reads_ids()) return parse_ids(input, model.config().vocab, input_);
     if (input.empty()) return {};
-    warn_of_bos(input);
+    warn_of_bos(input, !no_bos_ && model.text_bos());
     return tokenizer->encode(input);
   }
 
  private:
-  void warn_of_bos(std::string_view text) const {
+  void warn_of_bos(std::string_view text, bool is_added) const {
     if (!text.starts_with("<bos>")) return;
-    warn(app(), no_bos_ ? "\"<bos>\" at the start of the text is read as plain text"
-                        : "\"<bos>\" at the start of the text is read as plain text; the BOS "
-                          "token is added without it");
+    warn(app(), is_added ? "\"<bos>\" at the start of the text is read as plain text; the BOS "
+                           "token is added without it"
+                         : "\"<bos>\" at the start of the text is read as plain text");
   }
 
   CLI::Option* file_;
