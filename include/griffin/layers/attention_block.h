@@ -34,9 +34,8 @@ struct AttentionBlock {
     require_shape(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
                   "expected a number of key/value heads that divides that of heads");
     require_shape(shape.window > 0, "expected a window of at least 1");
-    require_shape(
-        shape.rotary_dim >= 0 && shape.rotary_dim % 2 == 0 && shape.rotary_dim <= shape.head_dim,
-        "expected an even rotary_dim of no more than head_dim");
+    require_shape(shape.rotary_dim >= 0 && (shape.rotary_dim + 1) / 2 * 2 <= shape.head_dim,
+                  "expected a rotary_dim whose pairs are no more than head_dim");
     const std::int64_t query_width = shape.heads * shape.head_dim;
     const auto projection = [&](const char* name, Linear& to, std::int64_t heads) {
       const std::int64_t out = heads * shape.head_dim;
@@ -49,7 +48,7 @@ struct AttentionBlock {
     projection("q_proj", q_proj, shape.heads);
     projection("k_proj", k_proj, shape.kv_heads);
     projection("v_proj", v_proj, shape.kv_heads);
-    weights.rope(attention.rope, shape.rotary_dim / 2, shape.rope_theta);
+    weights.rope(attention.rope, shape.rotary_dim, shape.rope_theta);
     attention.heads = shape.heads;
     attention.kv_heads = shape.kv_heads;
     attention.head_dim = shape.head_dim;

@@ -34,6 +34,7 @@ struct ModelParts {
   RmsNorm final_norm;
   LmHead lm_head;  // [vocab, width]
   std::vector<std::int32_t> stop_ids;
+  bool texts_begin_with_bos = true;  // where the config has a BOS
   ModelWeights weights;
   double load_seconds = 0.0;
 };

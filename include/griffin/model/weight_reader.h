@@ -64,8 +64,9 @@ class WeightReader {
   /// name [count] -> -8 softplus(name): what the recurrence gate multiplies to give log a (paper,
   /// eq. 3 and 4; the stored parameter is the negative of the paper's Lambda).
   void decay(std::string_view name, const float*& to, std::int64_t count);
-  /// theta^(-j / pairs), one table for all layers of a theta. No tensor.
-  void rope(Rope& to, std::int64_t pairs, float theta);
+  /// theta^(-2 j / rotary_dim) for half as many pairs, rounded up; one table for all layers that
+  /// are alike. No tensor.
+  void rope(Rope& to, std::int64_t rotary_dim, float theta);
 
   /// Counts for the fingerprint what no tensor says, e.g. the shape of the model.
   void note(const ModelConfig& config);

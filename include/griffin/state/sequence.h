@@ -16,6 +16,8 @@
 
 namespace griffin {
 
+class StateInput;
+
 /// What a layer finds and leaves in its slot. At position 0 it ignores what is there.
 struct LayerState {
   std::span<float> held;   // [StateShape::held]
@@ -89,7 +91,8 @@ class Sequence {
   /// copy. Throws, and changes nothing: Error(format) for what is no state, damaged, of another
   /// version or further on than 2^48 tokens, Error(mismatch) for one of other weights (as far as
   /// Model::fingerprint() tells), another type of weights or of keys and values, Error(capacity)
-  /// for one that does not fit or where there is not enough memory, Error(io).
+  /// for one that does not fit or where there is not enough memory, Error(io), also for what is no
+  /// regular file.
   std::vector<std::int32_t> restore(const std::filesystem::path& file);
   std::vector<std::int32_t> restore(std::istream& in);
   /// The position that a file's state is at: what a capacity has to allow for. Reads the header
@@ -142,8 +145,7 @@ class Sequence {
   void check_fits(Dtype kv, bool is_alike, std::int64_t position, const std::string& what) const;
 
   Buffer to_bytes(std::span<const std::int32_t> unread) const;
-  enum class StreamEnd { required, optional };
-  std::vector<std::int32_t> from_stream(std::istream& in, const std::string& name, StreamEnd end);
+  std::vector<std::int32_t> from(StateInput& in);
 
   StateLayout layout_;
   std::vector<std::size_t> offsets_;  // of every slot in memory_
