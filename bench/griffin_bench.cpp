@@ -174,7 +174,7 @@ class Bench {
     const std::vector<double> seconds = runner_.time(test, options_.repetitions, probe);
     Row row{.model = options_.model_name(),
             .dtype = name_of(dtype_),
-            .isa = kernels::default_table()->name,  // or there would be no passes
+            .isa = kernels::default_table().name,
             .kv_dtype = options_.kv_dtype,
             .test = test,
             .speeds = median(speeds),

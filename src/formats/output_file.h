@@ -9,7 +9,9 @@
 #include <span>
 #include <string_view>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// Writes to a name of its own in the folder of `path`; commit() renames. Without it nothing is
 /// left and what was at `path` before stays. A symbolic link stays one: the file it leads to is

@@ -5,7 +5,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 enum class ErrorCode {
   invalid_argument,  // the caller asked for something that has no meaning

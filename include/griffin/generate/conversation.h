@@ -10,7 +10,7 @@
 
 #include "griffin/generate/tokenizer.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 enum class Role { user, model };
 

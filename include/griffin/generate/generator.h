@@ -9,7 +9,7 @@
 #include "griffin/generate/request.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct GeneratorOptions {
   int threads = 0;                          // 0: all cores
@@ -47,7 +47,7 @@ class Generator {
                   const GenerateOptions& options = {});
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

@@ -13,7 +13,7 @@
 #include "griffin/generate/request.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct PoolStatistics;         // state/pool.h
 struct PrefixCacheStatistics;  // generate/prefix_cache.h
@@ -121,7 +121,7 @@ class Scheduler {
   PrefixCacheStatistics prefix_cache() const;
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

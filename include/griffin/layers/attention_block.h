@@ -7,7 +7,7 @@
 #include "griffin/layers/products.h"
 #include "griffin/layers/shapes.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// o(attention(q(z), k(z), v(z))) (recurrentgemma `LocalAttentionBlock`).
 struct AttentionBlock {

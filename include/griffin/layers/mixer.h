@@ -9,7 +9,7 @@
 #include "griffin/layers/context.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// A layer that mixes the rows of one sequence over time, or, as the MLP does, the channels of a
 /// row. It adds f(z) to the residual stream, so that its last product carries the addition.

@@ -5,7 +5,7 @@
 #include "griffin/layers/products.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// The gated MLP (paper, section 2.2; recurrentgemma `MLPBlock`): down(gelu(gate(z)) * up(z)).
 struct GatedMlp {

@@ -7,7 +7,7 @@
 #include "griffin/layers/conv1d.h"
 #include "griffin/layers/rg_lru.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// out(rg_lru(conv(x(z))) * gelu(y(z))) (paper, figure 2; recurrentgemma `RecurrentBlock`).
 struct RecurrentBlock {

@@ -7,7 +7,7 @@
 #include "griffin/layers/mlp.h"
 #include "griffin/layers/norm.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// x += mixer(norm(x)); x += mlp(norm(x)) (paper, figure 2; recurrentgemma `ResidualBlock`).
 template <Mixer M>

@@ -5,7 +5,7 @@
 
 #include "griffin/core/error.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// For layers that are told their shape: throws Error(invalid_argument) where it makes no sense.
 inline void require_shape(bool holds, const std::string& what) {

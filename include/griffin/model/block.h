@@ -11,7 +11,7 @@
 #include "griffin/layers/mixer.h"
 #include "griffin/layers/residual_block.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 class Block;
 

@@ -10,7 +10,7 @@
 #include "griffin/core/view.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 class Journal;   // state/journal.h
 struct Context;  // layers/context.h
@@ -71,7 +71,7 @@ class ForwardPass {
   const Context& context() const noexcept;
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
 
   void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
            Journal* journal);

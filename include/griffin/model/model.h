@@ -17,7 +17,7 @@
 #include "griffin/model/config.h"
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct ModelParts;  // model/parts.h
 
@@ -79,7 +79,8 @@ class Model {
 
   /// A number that tells models apart whose states cannot be exchanged: other weights, another
   /// type of weights, other arithmetic, other layers. It is made of the config, of what the layers
-  /// keep in their order, of the names of the tensors, all small ones and samples of the large ones.
+  /// keep in their order, of the names of the tensors, all small ones and samples of the large
+  /// ones.
   std::uint64_t fingerprint() const noexcept;
 
   /// The layout of this model's sequences; its bytes() are what one takes. Throws

@@ -10,7 +10,7 @@
 #include "griffin/core/weight.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct QuantizeOptions {
   /// int8, int4 or bf16. With int4 the gates of the RG-LRU become int8. Norms, biases, convolutions
@@ -35,7 +35,8 @@ struct QuantizeResult {
 /// type is none of the three; io where files cannot be written or are there already, of which none
 /// is touched; format for weights that are not finite; cancelled. `to` then holds no checkpoint:
 /// config.json, written last, is missing, and so are the files that were not finished.
-QuantizeResult quantize(const std::filesystem::path& from, const std::filesystem::path& to,
-                        const QuantizeOptions& options = {});
+GRIFFIN_API QuantizeResult quantize(const std::filesystem::path& from,
+                                    const std::filesystem::path& to,
+                                    const QuantizeOptions& options = {});
 
 }  // namespace griffin

@@ -11,7 +11,7 @@
 #include "griffin/core/cache_line.h"
 #include "griffin/core/weight.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// `window` of attention that sees everything before a token.
 inline constexpr std::int64_t global_window = INT64_MAX;

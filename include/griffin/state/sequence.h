@@ -14,7 +14,7 @@
 #include "griffin/core/buffer.h"
 #include "griffin/state/layout.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// What a layer finds and leaves in its slot. At position 0 it ignores what is there.
 struct LayerState {
