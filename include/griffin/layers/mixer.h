@@ -22,6 +22,13 @@ concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, C
   { mixer.needs(table, rows) } -> std::convertible_to<Needs>;
 };
 
+/// Checks a mixer or block that is about to be put to rows [.., width], if it has a
+/// `check(width)`, which throws Error(invalid_argument). Model::assemble calls it for every block.
+template <class M>
+void check_parts(const M& self, std::int64_t width) {
+  if constexpr (requires { self.check(width); }) self.check(width);
+}
+
 /// A layer that keeps something of every sequence, in the slot that the model gave it. state() says
 /// what; commit() makes rows that were only tried part of it (Journal::entrust says how).
 template <class L>

@@ -58,7 +58,7 @@ class Model {
 
   /// A model of blocks of one's own, or of the library's in another order. Throws
   /// Error(invalid_argument) where embedding, norm or head are of another width or vocabulary than
-  /// the config says.
+  /// the config says, and what the check(width) of a block throws (layers/mixer.h).
   static Model assemble(ModelParts parts);
 
   const ModelConfig& config() const noexcept;
