@@ -62,7 +62,7 @@ void check_sequence(const Sequence& sequence, std::int64_t count, const ModelPar
   if (!sequence.is_whole()) refuse("the sequence was moved from");
   const StateLayout& layout = sequence.layout();
   if (!is_of(model, layout)) refuse("the sequence was made for another model");
-  const std::int64_t most = std::min(layout.capacity, furthest_position);
+  const std::int64_t most = layout.furthest();
   if (sequence.position() > most - count) {
     refuse_for_room("the sequence has room for " + std::to_string(most) + " positions and is at " +
                     std::to_string(sequence.position()) + "; " + std::to_string(count) +

@@ -28,8 +28,9 @@ struct ForwardOptions {
 };
 
 /// Puts passes together and runs them. Everything a pass can do wrong is refused by add(); run()
-/// cannot fail and allocates nothing. One per calling thread. A sequence stays where it is, alive
-/// and unmoved, from add() to run(); it may go back to an earlier position meanwhile, but not on.
+/// cannot fail and allocates nothing. One per calling thread, which is not checked. A sequence
+/// stays where it is, alive and unmoved, from add() to run(); it may go back to an earlier position
+/// meanwhile, but not on.
 ///
 /// The bits of a token's logits depend on the tokens before it in its sequence and on nothing else:
 /// not on how they were cut into passes, nor on what shared them, nor on the number of threads.

@@ -84,6 +84,9 @@ struct StateLayout {
 
   friend bool operator==(const StateLayout&, const StateLayout&) = default;
 
+  /// Positions that a sequence may reach: the capacity, and no more than furthest_position.
+  std::int64_t furthest() const noexcept { return std::min(capacity, furthest_position); }
+
   std::size_t bytes() const noexcept {
     std::size_t sum = 0;
     for (const StateShape& shape : slots) sum += shape.bytes();
