@@ -51,8 +51,9 @@ class Options {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
         ->type_name("DIR");
-    app.add_option("--config,--random", config_,
-                   "Random weights of a named shape instead of a folder")
+    app.add_option(
+           "--config,--random", config_,
+           "Random weights of a named shape instead of a folder: " + examples::preset_names())
         ->type_name("PRESET")
         ->excludes(app.get_option("--model"));
     app.add_option("--dtype", dtype_, "Weights: auto, f32, bf16, int8 or int4")
