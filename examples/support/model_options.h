@@ -69,6 +69,16 @@ inline Model load_folder(const std::filesystem::path& folder, LoadOptions option
   return Model::load(folder, options);
 }
 
+/// For --help.
+inline std::string preset_names() {
+  std::string names;
+  for (const Preset& preset : presets()) {
+    names += names.empty() ? "" : ", ";
+    names += preset.name;
+  }
+  return names;
+}
+
 class ModelOptions {
  public:
   static constexpr const char* no_tokenizer =
@@ -79,10 +89,11 @@ class ModelOptions {
     app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
     model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
                  ->type_name("DIR");
-    random_ = app.add_option("--random,--config", preset_,
-                             "Random weights of a named shape instead of a folder")
-                  ->type_name("PRESET")
-                  ->excludes(model_);
+    random_ =
+        app.add_option("--random,--config", preset_,
+                       "Random weights of a named shape instead of a folder: " + preset_names())
+            ->type_name("PRESET")
+            ->excludes(model_);
     app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
         ->type_name("N")
         ->check(between(0, most_threads))

@@ -16,7 +16,7 @@
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct TextGeneratorOptions {
   /// Tokens of a text, or of a conversation, where the model needs to be told and nothing is said.
@@ -100,7 +100,7 @@ class TextGenerator {
   const Tokenizer& tokenizer() const noexcept;
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

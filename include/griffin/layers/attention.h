@@ -11,7 +11,7 @@
 #include "griffin/layers/context.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Rotary position embedding of the first 2 pairs elements of a head; the rest carries no position
 /// (recurrentgemma `apply_rope`).

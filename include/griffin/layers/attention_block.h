@@ -7,7 +7,7 @@
 #include "griffin/layers/products.h"
 #include "griffin/layers/shapes.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// o(attention(q(z), k(z), v(z))) (recurrentgemma `LocalAttentionBlock`).
 struct AttentionBlock {
@@ -57,6 +57,16 @@ struct AttentionBlock {
   }
 
   static void for_each_stateful_layer(auto& block, const auto& f) { f(block.attention); }
+
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
+  void check(std::int64_t width) const {
+    const std::int64_t query_width = attention.heads * attention.head_dim;
+    require_shape(query_width > 0 && attention.window > 0, "attention: no heads, or no window");
+    require_linear("q_proj", q_proj, query_width, width);
+    require_linear("k_proj", k_proj, attention.head_dim, width);
+    require_linear("v_proj", v_proj, attention.head_dim, width);
+    require_linear("o_proj", o_proj, width, query_width);
+  }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {
     Workspace::CountingFrame frame;

@@ -12,7 +12,7 @@
 
 #include "griffin/state/layout.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 enum class LayerKind : std::uint8_t { recurrent, attention };
 
@@ -50,9 +50,9 @@ class LayerPattern {
 };
 
 /// R; R, R, A; A.
-LayerPattern hawk_pattern();
-LayerPattern griffin_pattern();
-LayerPattern transformer_pattern();
+GRIFFIN_API LayerPattern hawk_pattern();
+GRIFFIN_API LayerPattern griffin_pattern();
+GRIFFIN_API LayerPattern transformer_pattern();
 
 /// Everything that tells one model from another. Widths are numbers of elements.
 struct ModelConfig {
@@ -122,9 +122,9 @@ struct Preset {
 /// hawk-, griffin- and mqa- {100m, 200m, 400m, 1.3b, 3b, 7b, 14b} (paper, Table 2: 16 gate blocks,
 /// no embedding factor, no soft cap), the presets hawk-paper-7b and griffin-paper-7b of the
 /// reference code (as many gate blocks as heads), recurrentgemma-2b and recurrentgemma-9b.
-std::span<const Preset> presets() noexcept;
+GRIFFIN_API std::span<const Preset> presets() noexcept;
 
 /// The preset of that name. Throws Error(invalid_argument) listing the names there are.
-const ModelConfig& preset(std::string_view name);
+GRIFFIN_API const ModelConfig& preset(std::string_view name);
 
 }  // namespace griffin
