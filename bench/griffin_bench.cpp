@@ -51,8 +51,9 @@ class Options {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
         ->type_name("DIR");
-    app.add_option("--config,--random", config_,
-                   "Random weights of a named shape instead of a folder")
+    app.add_option(
+           "--config,--random", config_,
+           "Random weights of a named shape instead of a folder: " + examples::preset_names())
         ->type_name("PRESET")
         ->excludes(app.get_option("--model"));
     app.add_option("--kv-heads", kv_heads_, "Key/value heads that the named shape is given")
@@ -188,7 +189,7 @@ class Bench {
     const std::vector<double> seconds = runner_.time(test, options_.repetitions, probe);
     Row row{.model = options_.model_name(),
             .dtype = name_of(dtype_),
-            .isa = kernels::default_table()->name,  // or there would be no passes
+            .isa = kernels::default_table().name,
             .kv_dtype = options_.kv_dtype,
             .test = test,
             .speeds = median(speeds),

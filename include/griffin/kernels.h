@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "griffin/api.h"
+
 namespace griffin {
 
 /// How weights are stored and, the first two, keys and values; widened to float32 exactly before
@@ -330,16 +332,17 @@ struct Table {
 };
 
 /// How many tables this build has for the CPU it runs on; at least one, the scalar table.
-int table_count() noexcept;
+GRIFFIN_API int table_count() noexcept;
 
 /// Table `index` of table_count(), best first.
-const Table& table_at(int index) noexcept;
+GRIFFIN_API const Table& table_at(int index) noexcept;
 
 /// The table called `name`, as kernels/isas.inc has it ("scalar", "avx2", ...), or the best one for
 /// a null or empty name. Null if this build has no such table or the CPU cannot run it.
-const Table* find_table(const char* name) noexcept;
+GRIFFIN_API const Table* find_table(const char* name) noexcept;
 
-/// find_table of the environment variable GRIFFIN_ISA; null if it names none that runs here.
-const Table* default_table() noexcept;
+/// find_table of the environment variable GRIFFIN_ISA. Throws Error(unsupported), naming those
+/// there are, if it names none that runs here.
+GRIFFIN_API const Table& default_table();
 
 }  // namespace griffin::kernels

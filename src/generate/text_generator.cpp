@@ -11,16 +11,15 @@
 
 #include "griffin/core/error.h"
 #include "griffin/generate/conversation.h"
+#include "models/model_folder.h"
 
 namespace griffin {
 namespace {
 
 /// The file of the tokenizer. What is missing is said before any weights are read.
 std::filesystem::path tokenizer_file(const std::filesystem::path& folder) {
+  require_model_folder(folder);
   std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
-  }
   std::filesystem::path file = folder / "tokenizer.model";
   if (!std::filesystem::exists(file, ignored)) {
     throw Error(ErrorCode::io, folder.string() +
@@ -92,7 +91,7 @@ GenerateOptions TextGenerator::Parts::options_with(const OnText& on_text) const 
 Result TextGenerator::generate(std::string_view prompt, const OnText& on_text) {
   Parts& p = *parts_;
   std::vector<std::int32_t> ids = p.tokenizer.encode(prompt);
-  ids.insert(ids.begin(), p.model.config().bos_id);
+  if (const auto bos = p.model.text_bos()) ids.insert(ids.begin(), *bos);
   if (!p.sequence) p.sequence.emplace(p.layout);
   p.sequence->reset();
   return p.generator.generate(*p.sequence, ids, p.options_with(on_text));

@@ -12,6 +12,7 @@
 
 #include "cli/embedded_model.h"
 #include "cli/program.h"
+#include "griffin/model/config.h"
 
 namespace griffin::test {
 namespace {
@@ -35,6 +36,20 @@ nlohmann::json rows(std::vector<std::string> arguments) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   return nlohmann::json::parse(outcome.out);
+}
+
+/// Every name that --config takes is said by --help, of the programs too.
+TEST(Bench, HelpNamesThePresets) {
+  for (const char* program : {GRIFFIN_BENCH, GRIFFIN_SOAK, GRIFFIN_GREEDY_DECODE}) {
+    const Outcome help = run_program(program, {.arguments = {"--help"}});
+    EXPECT_EQ(help.exit_code, 0);
+    std::string words = help.out;
+    std::replace(words.begin(), words.end(), '\n', ' ');
+    for (const Preset& preset : presets()) {
+      EXPECT_NE(words.find(std::string(preset.name)), std::string::npos)
+          << program << ": " << preset.name;
+    }
+  }
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

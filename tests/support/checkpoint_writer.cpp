@@ -118,9 +118,8 @@ nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
       {"embeddings_scale_by_sqrt_dim", c.scale_embedding},
       {"logits_soft_cap", c.soft_cap},
       {"tie_word_embeddings", c.tied_head},
-      {"pad_token_id", c.pad_id},
       {"eos_token_id", c.eos_id},
-      {"bos_token_id", c.bos_id},
+      {"bos_token_id", c.bos_id ? nlohmann::json(*c.bos_id) : nlohmann::json()},
   };
   return json;
 }

@@ -214,9 +214,9 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
 
 // The reference forms frequency and angle in float32, which matters far from position 0.
 void Oracle::rotate(Eigen::Ref<Eigen::RowVectorXd> head, std::int64_t position) const {
-  const Eigen::Index pairs = config_.rotary_dim / 2;
+  const Eigen::Index pairs = (config_.rotary_dim + 1) / 2;
   for (Eigen::Index j = 0; j < pairs; ++j) {
-    const double exponent = static_cast<double>(j) / static_cast<double>(pairs);
+    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(config_.rotary_dim);
     const auto frequency =
         static_cast<float>(std::pow(static_cast<double>(config_.rope_theta), -exponent));
     const double angle = static_cast<double>(static_cast<float>(position) * frequency);

@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// A SentencePiece model. Immutable; any number of threads may use it at once.
 class Tokenizer {
@@ -42,7 +44,7 @@ class Tokenizer {
   std::optional<std::int32_t> find(std::string_view piece) const;
 
  private:
-  struct Impl;
+  struct GRIFFIN_LOCAL Impl;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -11,12 +11,12 @@
 #include "griffin/layers/context.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Rotary position embedding of the first 2 pairs elements of a head; the rest carries no position
 /// (recurrentgemma `apply_rope`).
 struct Rope {
-  const float* frequency = nullptr;  // [pairs], theta^(-j / pairs)
+  const float* frequency = nullptr;  // [pairs], theta^(-2 j / rotary_dim)
   std::int64_t pairs = 0;
 };
 

@@ -7,7 +7,7 @@
 #include "griffin/layers/products.h"
 #include "griffin/layers/shapes.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// o(attention(q(z), k(z), v(z))) (recurrentgemma `LocalAttentionBlock`).
 struct AttentionBlock {
@@ -34,9 +34,8 @@ struct AttentionBlock {
     require_shape(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
                   "expected a number of key/value heads that divides that of heads");
     require_shape(shape.window > 0, "expected a window of at least 1");
-    require_shape(
-        shape.rotary_dim >= 0 && shape.rotary_dim % 2 == 0 && shape.rotary_dim <= shape.head_dim,
-        "expected an even rotary_dim of no more than head_dim");
+    require_shape(shape.rotary_dim >= 0 && (shape.rotary_dim + 1) / 2 * 2 <= shape.head_dim,
+                  "expected a rotary_dim whose pairs are no more than head_dim");
     const std::int64_t query_width = shape.heads * shape.head_dim;
     const auto projection = [&](const char* name, Linear& to, std::int64_t heads) {
       const std::int64_t out = heads * shape.head_dim;
@@ -49,7 +48,7 @@ struct AttentionBlock {
     projection("q_proj", q_proj, shape.heads);
     projection("k_proj", k_proj, shape.kv_heads);
     projection("v_proj", v_proj, shape.kv_heads);
-    weights.rope(attention.rope, shape.rotary_dim / 2, shape.rope_theta);
+    weights.rope(attention.rope, shape.rotary_dim, shape.rope_theta);
     attention.heads = shape.heads;
     attention.kv_heads = shape.kv_heads;
     attention.head_dim = shape.head_dim;
@@ -58,6 +57,16 @@ struct AttentionBlock {
   }
 
   static void for_each_stateful_layer(auto& block, const auto& f) { f(block.attention); }
+
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
+  void check(std::int64_t width) const {
+    const std::int64_t query_width = attention.heads * attention.head_dim;
+    require_shape(query_width > 0 && attention.window > 0, "attention: no heads, or no window");
+    require_linear("q_proj", q_proj, query_width, width);
+    require_linear("k_proj", k_proj, attention.head_dim, width);
+    require_linear("v_proj", v_proj, attention.head_dim, width);
+    require_linear("o_proj", o_proj, width, query_width);
+  }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {
     Workspace::CountingFrame frame;
