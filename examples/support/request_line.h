@@ -128,7 +128,7 @@ struct RequestReader {
     if (!value.is_string()) refuse("prompt: expected a string, found " + kind(value));
     if (tokenizer == nullptr) refuse("prompt: the model has no tokenizer; give tokens");
     std::vector<std::int32_t> ids = tokenizer->encode(value.get_ref<const std::string&>());
-    ids.insert(ids.begin(), config->bos_id);
+    if (const auto bos = tokenizer->bos(config->bos_id)) ids.insert(ids.begin(), *bos);
     return ids;
   }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -54,10 +55,20 @@ std::string describe(const JsonValue& value);
 
 using OnJsonMember = std::function<void(JsonMember&&)>;
 
+/// An object or array too large to be held: `key` of the object that `member` of the top level is.
+/// Its elements are handed over one by one, those of an array without a key, and in its place stays
+/// an empty one. That no key comes twice is for `on_element` to see.
+struct JsonPart {
+  std::string_view member;
+  std::string_view key;
+  OnJsonMember on_element;
+};
+
 /// Reads the object that `text` is and hands over its members one by one, in the order of the text,
 /// so that a long text need not be held twice. Throws Error(format) that begins with `name`;
-/// exceptions of `on_member` pass through.
-void read_json(std::string_view text, const std::string& name, const OnJsonMember& on_member);
+/// exceptions of `on_member` and of the parts pass through.
+void read_json(std::string_view text, const std::string& name, const OnJsonMember& on_member,
+               std::span<const JsonPart> parts = {});
 
 /// The same, as a whole.
 JsonObject parse_json(std::string_view text, const std::string& name);

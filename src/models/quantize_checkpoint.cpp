@@ -26,8 +26,8 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr const char* copied_files[] = {"generation_config.json", "tokenizer.model",
-                                        "tokenizer.json", "tokenizer_config.json",
-                                        "special_tokens_map.json"};
+                                        "tokenizer.json",         "tokenizer_config.json",
+                                        "added_tokens.json",      "special_tokens_map.json"};
 
 /// What is converted at once, so that all cores have something to do: bytes of the input.
 constexpr std::int64_t bytes_at_once_per_core = 1 << 21;
