@@ -98,7 +98,7 @@ Regex::Regex(std::string_view pattern, std::string name) {
   pcre2_set_match_limit(limits.get(), most_steps);
   pcre2_set_depth_limit(limits.get(), most_steps);
   pcre2_set_heap_limit(limits.get(), most_kibibytes);
-  compiled_ = std::make_unique<const Compiled>(std::move(name), std::move(code), std::move(limits));
+  compiled_.reset(new Compiled{std::move(name), std::move(code), std::move(limits)});
 }
 
 std::vector<Match> Regex::find_all(std::string_view text) const {
