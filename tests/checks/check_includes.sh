@@ -6,7 +6,7 @@
 # kernels/ stands alone, nobody but src/ and tests/ looks into src/, whose rooms have an order
 # (generate -> models -> weights and state -> formats, and formats knows no more of include/ than
 # core/), Eigen stays out of include/
-# but for core/eigen.h, OpenMP is in src/core/parallel.cpp only. (bench/kernels/onednn.cpp may tell oneDNN,
+# but for core/eigen.h, OpenMP is in src/core/parallel_openmp.cpp only. (bench/kernels/onednn.cpp may tell oneDNN,
 # which has no other way to hear it, how many threads to use.)
 set -euo pipefail
 cd "$1"
@@ -123,8 +123,8 @@ done < <(grep -rnE '\<strerror *\(' --include='*.h' --include='*.cpp' include ke
 
 openmp='#[[:space:]]*pragma[[:space:]]+omp|_Pragma\("omp|[<"]omp\.h[>"]|\<omp_[a-z_]+\('
 while IFS=: read -r file line _; do
-  if [[ $file != src/core/parallel.cpp && $file != bench/kernels/onednn.cpp ]]; then
-    fail "$file:$line" "OpenMP outside src/core/parallel.cpp"
+  if [[ $file != src/core/parallel_openmp.cpp && $file != bench/kernels/onednn.cpp ]]; then
+    fail "$file:$line" "OpenMP outside src/core/parallel_openmp.cpp"
   fi
 done < <(grep -rnE "$openmp" --include='*.h' --include='*.cpp' "${folders[@]}")
 
