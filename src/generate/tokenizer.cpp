@@ -22,8 +22,8 @@ constexpr std::string_view lfs_pointer = "version https://git-lfs.github.com/spe
 fs::path required_file_in(const fs::path& folder) {
   if (std::optional<fs::path> file = Tokenizer::file_in(folder)) return *std::move(file);
   throw Error(ErrorCode::io, folder.string() +
-                                 ": no tokenizer: expected tokenizer.model or tokenizer.json; copy "
-                                 "it from the model that this one was made of");
+                                 ": no tokenizer.model and no tokenizer.json: copy the one of the "
+                                 "model that this one was made of into the folder");
 }
 
 std::unique_ptr<const Tokenizer::Impl> read(const fs::path& file, const TokenizerConfig& config) {

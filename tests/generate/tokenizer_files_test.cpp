@@ -46,7 +46,7 @@ TEST(TokenizerFolder, PrefersTheModelToTheJson) {
   const TempFolder folder;
   const Error missing = refusal(folder.path());
   EXPECT_EQ(missing.code(), ErrorCode::io);
-  for (const char* words : {"tokenizer.model", "tokenizer.json", "copy it"}) {
+  for (const char* words : {"tokenizer.model", "tokenizer.json", "copy the one"}) {
     EXPECT_NE(std::string(missing.what()).find(words), std::string::npos) << missing.what();
   }
   EXPECT_EQ(Tokenizer::file_in(folder.path()), std::nullopt);
@@ -241,12 +241,13 @@ TEST(SentencePieceFile, ValuesOfANormaliserLieWithinItsTexts) {
   EXPECT_NE(std::string(refusal(file(3)).what()).find("leads out"), std::string::npos);
 }
 
-/// What SentencePiece answers with exceptions of its own and of protobuf.
-TEST(SentencePieceFile, ForeignExceptionsBecomeErrors) {
+/// It then has no unknown id, and protobuf would throw where its piece is asked for.
+TEST(SentencePieceFile, IsRefusedIfThePieceCalledUnknownIsAnother) {
   const TempFolder folder;
-  const std::string unknown_by_another_name = piece("<unknown>", 2) + piece("a");
-  EXPECT_EQ(refusal(folder.write("tokenizer.model", unknown_by_another_name)).code(),
-            ErrorCode::format);
+  const std::string bytes = piece("<other>", 2) + piece("<unk>") + piece("a");
+  const Error error = refusal(folder.write("tokenizer.model", bytes));
+  EXPECT_EQ(error.code(), ErrorCode::format);
+  EXPECT_NE(std::string(error.what()).find("unk_piece is none"), std::string::npos) << error.what();
 }
 
 }  // namespace
