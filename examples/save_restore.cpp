@@ -28,7 +28,11 @@ int main(int argc, char** argv) try {
 
   // Read the prompt once, but for its last token, which every continuation begins with.
   std::vector<std::int32_t> prompt = tokenizer.encode(argv[2]);
-  if (const auto bos = tokenizer.bos(model.config().bos_id)) prompt.insert(prompt.begin(), *bos);
+  if (const auto bos = tokenizer.bos(model.text_bos())) prompt.insert(prompt.begin(), *bos);
+  if (prompt.empty()) {
+    std::cerr << "expected a prompt: this model's texts have no BOS to begin with\n";
+    return 2;
+  }
   griffin::Sequence sequence = model.new_sequence();
   const auto last = std::span(prompt).last(1);
   griffin::GenerateOptions read_only;

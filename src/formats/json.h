@@ -12,7 +12,9 @@
 #include <variant>
 #include <vector>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// Levels of nesting, the top level included.
 inline constexpr std::size_t max_json_depth = 128;
@@ -48,10 +50,10 @@ struct JsonMember {
 };
 
 /// The value of a key; null if the object does not have it.
-const JsonValue* find(const JsonObject& object, std::string_view key) noexcept;
+GRIFFIN_API const JsonValue* find(const JsonObject& object, std::string_view key) noexcept;
 
 /// A value in a few words, for an error message: `the number 3`, `an array of 2`, `"text"`.
-std::string describe(const JsonValue& value);
+GRIFFIN_API std::string describe(const JsonValue& value);
 
 using OnJsonMember = std::function<void(JsonMember&&)>;
 
@@ -67,10 +69,10 @@ struct JsonPart {
 /// Reads the object that `text` is and hands over its members one by one, in the order of the text,
 /// so that a long text need not be held twice. Throws Error(format) that begins with `name`;
 /// exceptions of `on_member` and of the parts pass through.
-void read_json(std::string_view text, const std::string& name, const OnJsonMember& on_member,
-               std::span<const JsonPart> parts = {});
+GRIFFIN_API void read_json(std::string_view text, const std::string& name,
+                           const OnJsonMember& on_member, std::span<const JsonPart> parts = {});
 
 /// The same, as a whole.
-JsonObject parse_json(std::string_view text, const std::string& name);
+GRIFFIN_API JsonObject parse_json(std::string_view text, const std::string& name);
 
 }  // namespace griffin

@@ -11,16 +11,14 @@
 
 #include "griffin/core/error.h"
 #include "griffin/generate/conversation.h"
+#include "models/model_folder.h"
 
 namespace griffin {
 namespace {
 
 /// What is missing is said before any weights are read.
 const std::filesystem::path& with_tokenizer(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
-  }
+  require_model_folder(folder);
   if (!Tokenizer::file_in(folder)) Tokenizer::load(folder);  // throws
   return folder;
 }
@@ -77,7 +75,7 @@ GenerateOptions TextGenerator::Parts::options_with(const OnText& on_text) const 
 Result TextGenerator::generate(std::string_view prompt, const OnText& on_text) {
   Parts& p = *parts_;
   std::vector<std::int32_t> ids = p.tokenizer.encode(prompt);
-  if (const auto bos = p.tokenizer.bos(p.model.config().bos_id)) ids.insert(ids.begin(), *bos);
+  if (const auto bos = p.tokenizer.bos(p.model.text_bos())) ids.insert(ids.begin(), *bos);
   if (!p.sequence) p.sequence.emplace(p.layout);
   p.sequence->reset();
   return p.generator.generate(*p.sequence, ids, p.options_with(on_text));

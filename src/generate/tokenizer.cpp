@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "formats/file_bytes.h"
+#include "formats/stand_in.h"
 #include "generate/tokenizer/implementation.h"
 #include "generate/tokenizer/sentencepiece_tokenizer.h"
 #include "generate/tokenizer/tokenizer_config.h"
@@ -17,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view lfs_pointer = "version https://git-lfs.github.com/spec/";
-
 fs::path required_file_in(const fs::path& folder) {
   if (std::optional<fs::path> file = Tokenizer::file_in(folder)) return *std::move(file);
   throw Error(ErrorCode::io, folder.string() +
@@ -29,11 +28,7 @@ fs::path required_file_in(const fs::path& folder) {
 std::unique_ptr<const Tokenizer::Impl> read(const fs::path& file, const TokenizerConfig& config) {
   const FileBytes contents(file, FileAccess::read, most_tokenizer_bytes);
   const std::string_view bytes = contents.text();
-  if (bytes.starts_with(lfs_pointer)) {
-    throw Error(ErrorCode::format, file.string() +
-                                       ": a pointer of Git LFS in place of the file; `git lfs "
-                                       "pull` fetches it");
-  }
+  refuse_stand_in(bytes, file.string());
   if (file.extension() == ".json") return parse_tokenizer_json(bytes, file.string(), config);
   return parse_sentencepiece_model(bytes, file.string(), config);
 }

@@ -10,7 +10,7 @@
 
 #include "griffin/generate/tokenizer.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Turns ids into text as they come. Held back is what may still become a whole code point or a
 /// stop string. One per text, used by one thread at a time. Cost of an id: the bytes of its text,

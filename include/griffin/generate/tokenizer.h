@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// The tokenizer of a model: a SentencePiece model (tokenizer.model), or the BPE of a
 /// tokenizer.json, byte-level or with byte fallback, with the results of Hugging Face's
@@ -67,7 +69,7 @@ class Tokenizer {
   /// That of the template of a tokenizer.json alone.
   std::optional<std::int32_t> template_bos() const noexcept;
 
-  struct Impl;
+  struct GRIFFIN_LOCAL Impl;
 
  private:
   friend class TextStream;

@@ -3,7 +3,7 @@
 
 #include "griffin/layers/products.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// y = gelu(gate) value for the columns of a strip; y may be either.
 inline void gelu_gate(const Context& context, const Strip& gate, const Strip& value,
