@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
   }
   const std::filesystem::path folder = argv[1];
   const auto model = griffin::Model::load(folder);
-  const auto tokenizer = griffin::Tokenizer::load(folder / "tokenizer.model");
+  const auto tokenizer = griffin::Tokenizer::load(folder);
   griffin::Scheduler scheduler(model, {.max_sequences = 20});
   const std::jthread server([&](const std::stop_token& stop) { scheduler.serve(stop); });
 

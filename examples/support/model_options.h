@@ -143,19 +143,12 @@ class ModelOptions {
     return dtype_ == "f32" ? "f32" : name_of(model.dtype());
   }
 
-  bool has_tokenizer() const { return !random() && std::filesystem::exists(tokenizer_file()); }
+  bool has_tokenizer() const { return !random() && Tokenizer::file_in(folder()).has_value(); }
 
   /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
   Tokenizer load_tokenizer(const Model& model) const {
     if (random()) throw UsageError(no_tokenizer);
-    Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
-    if (tokenizer.size() > model.config().vocab) {
-      throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
-                                           std::to_string(tokenizer.size()) +
-                                           " pieces, but the model's vocabulary is " +
-                                           std::to_string(model.config().vocab));
-    }
-    return tokenizer;
+    return Tokenizer::load(folder(), model.config().vocab);
   }
 
   /// For sequences with room for `tokens` of them; 0: for as many as one likes.
@@ -205,7 +198,6 @@ class ModelOptions {
   std::filesystem::path folder() const {
     return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
   }
-  std::filesystem::path tokenizer_file() const { return folder() / "tokenizer.model"; }
 
   CLI::App* app_;
   CLI::Option* model_;

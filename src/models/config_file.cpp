@@ -137,4 +137,8 @@ CheckpointConfig read_config(const std::filesystem::path& folder) {
   return config;
 }
 
+ModelConfig load_config(const std::filesystem::path& folder) {
+  return read_config(folder).model;
+}
+
 }  // namespace griffin

@@ -26,7 +26,8 @@ class TextStream {
   std::string push(std::int32_t id);
   void push(std::int32_t id, std::string& text);
 
-  /// What is still held back, with U+FFFD for every byte that belongs to no code point.
+  /// What is still held back, with U+FFFD for bytes that belong to no code point, as many as
+  /// Tokenizer::decode gives.
   std::string finish();
   void finish(std::string& text);
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -123,6 +124,10 @@ struct Preset {
 /// no embedding factor, no soft cap), the presets hawk-paper-7b and griffin-paper-7b of the
 /// reference code (as many gate blocks as heads), recurrentgemma-2b and recurrentgemma-9b.
 GRIFFIN_API std::span<const Preset> presets() noexcept;
+
+/// What the config.json of a model folder describes; no weights are read. Throws what Model::load
+/// does for it.
+GRIFFIN_API ModelConfig load_config(const std::filesystem::path& folder);
 
 /// The preset of that name. Throws Error(invalid_argument) listing the names there are.
 GRIFFIN_API const ModelConfig& preset(std::string_view name);
