@@ -8,6 +8,7 @@
 
 #include "formats/file_bytes.h"
 #include "formats/json_fields.h"
+#include "models/activation_name.h"
 #include "models/layer_list.h"
 #include "models/limits.h"
 
@@ -29,7 +30,6 @@ void expect_text(const JsonField& field, std::string_view expected) {
 
 void check_family(const JsonFields& fields, std::int64_t heads) {
   expect_text(fields["model_type"], "recurrent_gemma");
-  expect_text(fields["hidden_activation"], "gelu_pytorch_tanh");
   const JsonField bias = fields["attention_bias"];
   if (bias.boolean().value_or(false)) bias.fail(ErrorCode::unsupported, "false");
   // Null stands for as many as there are query heads.
@@ -209,6 +209,7 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   ModelConfig& config = checkpoint.model;
   read_widths(fields, config);
   check_family(fields, config.heads);
+  config.activation = read_activation(fields["hidden_activation"]);
   check_quantization(fields);
   const ReadLayers layers = read_layers(fields, config.depth);
   config.pattern = layers.pattern;

@@ -27,9 +27,11 @@ constexpr std::size_t prompt_length = 12;
 
 /// The folders of tests/goldens/transformers: one line for each.
 const char* const folders[] = {
+    "gelu-exact",   "gelu-new",
     "half-sharded",  // float16, in six shards
     "rotary-all",    // partial_rotary_factor 1
-    "untied",        // an lm_head of its own
+    "silu",
+    "untied",  // an lm_head of its own
 };
 
 std::filesystem::path root() {
