@@ -224,28 +224,6 @@ TEST(Config, TheSoftCap) {
   }
 }
 
-TEST(Config, KeyValueHeads) {
-  const auto heads = [](const char* count) {
-    return parse(with("num_key_value_heads", count)).model.kv_heads;
-  };
-  for (const std::int64_t count : {1, 2, 5, 10})
-    EXPECT_EQ(heads(std::to_string(count).c_str()), count);
-  EXPECT_EQ(heads("null"), 10);
-  EXPECT_EQ(parse(without({"num_key_value_heads"})).model.kv_heads, 10);
-  for (const char* count : {"0", "3", "4", "11", "20", "-1", "1.0", "\"1\"", "true", "[1]",
-                            "9223372036854775807", "18446744073709551616"}) {
-    expect_bad(with("num_key_value_heads", count), "num_key_value_heads");
-  }
-  expect_refused(ErrorCode::format, {"num_key_value_heads", "num_attention_heads 10", "found the number 4"},
-                 [] { parse(with("num_key_value_heads", "4")); });
-}
-
-TEST(Config, AttentionBias) {
-  EXPECT_TRUE(parse(with("attention_bias", "true")).model.qkv_bias);
-  EXPECT_FALSE(parse(with("attention_bias", "false")).model.qkv_bias);
-  EXPECT_FALSE(parse(without({"attention_bias"})).model.qkv_bias);
-}
-
 TEST(Config, OtherFamiliesAreUnsupported) {
   expect_refused(ErrorCode::unsupported, {"model_type", "recurrent_gemma", "\"llama\""},
                  [] { parse(with("model_type", "\"llama\"")); });
