@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "griffin/core/error.h"
 #include "griffin/core/buffer.h"
 #include "griffin/core/error.h"
 #include "griffin/model/config.h"
@@ -241,7 +240,7 @@ TEST(Config, EveryFieldIsValidated) {
       [](ModelConfig& c) { c.heads = 0; },
       [](ModelConfig& c) { c.head_dim = 0; },
       [](ModelConfig& c) { c.rotary_dim = c.head_dim + 2; },
-      [](ModelConfig& c) { c.rotary_dim = 3; },
+      [](ModelConfig& c) { c.head_dim = c.rotary_dim = 15; },
       [](ModelConfig& c) { c.window = 0; },
       [](ModelConfig& c) { c.mlp_width = 0; },
       [](ModelConfig& c) { c.rms_eps = -1.0F; },
@@ -261,9 +260,8 @@ TEST(Config, EveryFieldIsValidated) {
 
 TEST(LayerPattern, RefusesACycleOfNone) {
   EXPECT_THROW(LayerPattern(std::vector<LayerSpec>{}), Error);
-  EXPECT_EQ(LayerPattern({LayerKind::recurrent, LayerKind::attention}).count(
-                LayerKind::attention, 5),
-            2);
+  EXPECT_EQ(
+      LayerPattern({LayerKind::recurrent, LayerKind::attention}).count(LayerKind::attention, 5), 2);
 }
 
 TEST(Presets, AConfigWithoutWidthsHasNoParameterCount) {
