@@ -69,6 +69,16 @@ inline Model load_folder(const std::filesystem::path& folder, LoadOptions option
   return Model::load(folder, options);
 }
 
+/// For --help.
+inline std::string preset_names() {
+  std::string names;
+  for (const Preset& preset : presets()) {
+    names += names.empty() ? "" : ", ";
+    names += preset.name;
+  }
+  return names;
+}
+
 class ModelOptions {
  public:
   static constexpr const char* no_tokenizer =
@@ -79,10 +89,11 @@ class ModelOptions {
     app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
     model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
                  ->type_name("DIR");
-    random_ = app.add_option("--random,--config", preset_,
-                             "Random weights of a named shape instead of a folder")
-                  ->type_name("PRESET")
-                  ->excludes(model_);
+    random_ =
+        app.add_option("--random,--config", preset_,
+                       "Random weights of a named shape instead of a folder: " + preset_names())
+            ->type_name("PRESET")
+            ->excludes(model_);
     app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
         ->type_name("N")
         ->check(between(0, most_threads))
@@ -132,19 +143,12 @@ class ModelOptions {
     return dtype_ == "f32" ? "f32" : name_of(model.dtype());
   }
 
-  bool has_tokenizer() const { return !random() && std::filesystem::exists(tokenizer_file()); }
+  bool has_tokenizer() const { return !random() && Tokenizer::file_in(folder()).has_value(); }
 
   /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
   Tokenizer load_tokenizer(const Model& model) const {
     if (random()) throw UsageError(no_tokenizer);
-    Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
-    if (tokenizer.size() > model.config().vocab) {
-      throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
-                                           std::to_string(tokenizer.size()) +
-                                           " pieces, but the model's vocabulary is " +
-                                           std::to_string(model.config().vocab));
-    }
-    return tokenizer;
+    return Tokenizer::load(folder(), model.config().vocab);
   }
 
   /// For sequences with room for `tokens` of them; 0: for as many as one likes.
@@ -194,7 +198,6 @@ class ModelOptions {
   std::filesystem::path folder() const {
     return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
   }
-  std::filesystem::path tokenizer_file() const { return folder() / "tokenizer.model"; }
 
   CLI::App* app_;
   CLI::Option* model_;

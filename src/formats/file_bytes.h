@@ -11,7 +11,7 @@
 #include "griffin/core/buffer.h"
 #include "griffin/core/file_access.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// The bytes of a regular file, read-only, for as long as this lives. Read where the file system
 /// does not map files. Move-only.

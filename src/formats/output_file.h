@@ -9,7 +9,9 @@
 #include <span>
 #include <string_view>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// Writes to `path`.griffin.part; commit() renames. Without it nothing is left and what was at
 /// `path` before stays; what a killed process left behind, the next one that writes to `path`

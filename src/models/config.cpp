@@ -113,6 +113,9 @@ void ModelConfig::validate() const {
                                             std::to_string(gate_blocks));
   require_range("taps", taps, 1, max_taps);
   require_range("heads", heads, 1, max_width);
+  require_range("kv_heads", kv_heads, 1, heads);
+  require(heads % kv_heads == 0, "heads " + std::to_string(heads) +
+                                     " is not a multiple of kv_heads " + std::to_string(kv_heads));
   require_range("head_dim", head_dim, 2, max_width);
   require_range("heads * head_dim", heads * head_dim, 1, max_width);
   require_range("rotary_dim", rotary_dim, 0, head_dim);

@@ -8,6 +8,7 @@
 #include "formats/json_fields.h"
 #include "formats/printable.h"
 #include "formats/stand_in.h"
+#include "models/activation_name.h"
 #include "models/layer_list.h"
 #include "models/limits.h"
 #include "models/rotation.h"
@@ -25,15 +26,19 @@ void expect_text(const JsonField& field, std::string_view expected) {
   }
 }
 
-void check_family(const JsonFields& fields, std::int64_t heads) {
+void check_family(const JsonFields& fields) {
   expect_text(fields["model_type"], "recurrent_gemma");
-  expect_text(fields["hidden_activation"], "gelu_pytorch_tanh");
-  const JsonField bias = fields["attention_bias"];
-  if (bias.boolean().value_or(false)) bias.fail(ErrorCode::unsupported, "false");
-  // Null stands for as many as there are query heads.
-  const JsonField key_heads = fields["num_key_value_heads"];
-  const auto count = key_heads.is_null() ? heads : key_heads.integer(1, max_extent).value_or(1);
-  if (count != 1) key_heads.fail(ErrorCode::unsupported, "1");
+}
+
+/// Null, or no word of it, stands for as many key/value heads as there are query heads.
+void read_attention(const JsonFields& fields, ModelConfig& config) {
+  const JsonField kv_heads = fields["num_key_value_heads"];
+  config.kv_heads = kv_heads.unless_null().integer(1, config.heads).value_or(config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    kv_heads.fail(ErrorCode::format,
+                  "a divisor of num_attention_heads " + std::to_string(config.heads));
+  }
+  config.qkv_bias = fields["attention_bias"].boolean().value_or(false);
 }
 
 void read_widths(const JsonFields& fields, ModelConfig& config) {
@@ -108,7 +113,9 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   CheckpointConfig checkpoint;
   ModelConfig& config = checkpoint.model;
   read_widths(fields, config);
-  check_family(fields, config.heads);
+  check_family(fields);
+  read_attention(fields, config);
+  config.activation = read_activation(fields["hidden_activation"]);
   check_quantization(fields);
   read_layers(fields, config);
   read_head_dim(fields, config);
@@ -129,6 +136,10 @@ CheckpointConfig read_config(const std::filesystem::path& folder) {
   CheckpointConfig config = parse_config(bytes.text(), file.string());
   read_special_tokens_beside(folder, config.model, config.tokens);
   return config;
+}
+
+ModelConfig load_config(const std::filesystem::path& folder) {
+  return read_config(folder).model;
 }
 
 }  // namespace griffin

@@ -43,6 +43,16 @@ Model read_model(const ModelConfig& config, WeightReader weights, SpecialTokens 
   return Model::assemble(std::move(parts));
 }
 
+void check(const Block& block, std::size_t index, std::int64_t width) {
+  const std::string name = "model: block " + std::to_string(index);
+  if (block.is_empty()) throw Error(ErrorCode::invalid_argument, name + " was moved from");
+  try {
+    block.check(width);
+  } catch (const Error& error) {
+    throw Error(error.code(), name + ": " + error.what());
+  }
+}
+
 void check(const ModelParts& parts) {
   const auto expect = [](const char* what, std::int64_t found, std::int64_t expected) {
     if (found == expected) return;
@@ -63,9 +73,7 @@ void check(const ModelParts& parts) {
                                                  name_of(head.weight.dtype) +
                                                  " weights with the operand of the head");
   }
-  for (const Block& block : parts.blocks) {
-    if (block.is_empty()) throw Error(ErrorCode::invalid_argument, "model: a block was moved from");
-  }
+  for (std::size_t i = 0; i < parts.blocks.size(); ++i) check(parts.blocks[i], i, config.width);
 }
 
 /// What no weight says: states of models that differ in it cannot be exchanged either.

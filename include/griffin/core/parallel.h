@@ -5,13 +5,15 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// The most threads of a team.
 inline constexpr int most_threads = 1024;
 
 /// The cores this process may use.
-int available_cores() noexcept;
+GRIFFIN_API int available_cores() noexcept;
 
 /// A share of work smaller than this many multiply-adds is done before another thread is awake.
 inline constexpr std::int64_t default_work_per_thread = 1 << 19;
@@ -31,8 +33,8 @@ struct Grain {
 using RangeBody = void (*)(const void* body, std::int64_t begin, std::int64_t end, int worker);
 
 /// What parallel_for does, for any body.
-void run_in_parallel(int threads, std::int64_t n, Grain grain, RangeBody call,
-                     const void* body) noexcept;
+GRIFFIN_API void run_in_parallel(int threads, std::int64_t n, Grain grain, RangeBody call,
+                                 const void* body) noexcept;
 
 /// Calls body(begin, end) or body(begin, end, worker) on disjoint ranges that cover [0, n), one
 /// range a thread at most, and returns when all are done. Workers are numbered from 0, below

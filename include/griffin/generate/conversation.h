@@ -11,7 +11,7 @@
 
 #include "griffin/generate/tokenizer.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 enum class Role { user, model };
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -12,7 +13,7 @@
 
 #include "griffin/state/layout.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 enum class LayerKind : std::uint8_t { recurrent, attention };
 
@@ -50,9 +51,9 @@ class LayerPattern {
 };
 
 /// R; R, R, A; A.
-LayerPattern hawk_pattern();
-LayerPattern griffin_pattern();
-LayerPattern transformer_pattern();
+GRIFFIN_API LayerPattern hawk_pattern();
+GRIFFIN_API LayerPattern griffin_pattern();
+GRIFFIN_API LayerPattern transformer_pattern();
 
 /// Everything that tells one model from another. Widths are numbers of elements.
 struct ModelConfig {
@@ -66,6 +67,7 @@ struct ModelConfig {
   std::int64_t taps = 4;         // of the temporal convolution
 
   std::int64_t heads = 0;
+  std::int64_t kv_heads = 1;  // of keys and values; divides heads
   std::int64_t head_dim = 0;
   /// Elements of a head that carry position: half of them in the published models. If it is odd,
   /// one more turns with the last, at the frequencies of rotary_dim, as in transformers.
@@ -76,8 +78,10 @@ struct ModelConfig {
   /// wants one less here (with_window, LoadOptions::window).
   std::int64_t window = global_window;
   float rope_theta = 10000.0F;
+  bool qkv_bias = false;  // of queries, keys and values
 
-  std::int64_t mlp_width = 0;  // of one branch
+  std::int64_t mlp_width = 0;                     // of one branch
+  Activation activation = Activation::gelu_tanh;  // of the MLP's gate and the recurrent block's
   float rms_eps = 1e-6F;
   bool scale_embedding = true;  // by sqrt(width), rounded to bfloat16
   bool tied_head = true;        // logits through the embedding table
@@ -120,9 +124,13 @@ struct Preset {
 /// hawk-, griffin- and mqa- {100m, 200m, 400m, 1.3b, 3b, 7b, 14b} (paper, Table 2: 16 gate blocks,
 /// no embedding factor, no soft cap), the presets hawk-paper-7b and griffin-paper-7b of the
 /// reference code (as many gate blocks as heads), recurrentgemma-2b and recurrentgemma-9b.
-std::span<const Preset> presets() noexcept;
+GRIFFIN_API std::span<const Preset> presets() noexcept;
+
+/// What the config.json of a model folder describes; no weights are read. Throws what Model::load
+/// does for it.
+GRIFFIN_API ModelConfig load_config(const std::filesystem::path& folder);
 
 /// The preset of that name. Throws Error(invalid_argument) listing the names there are.
-const ModelConfig& preset(std::string_view name);
+GRIFFIN_API const ModelConfig& preset(std::string_view name);
 
 }  // namespace griffin

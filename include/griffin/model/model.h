@@ -17,7 +17,7 @@
 #include "griffin/model/config.h"
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct ModelParts;  // model/parts.h
 
@@ -66,7 +66,7 @@ class Model {
 
   /// A model of blocks of one's own, or of the library's in another order. Throws
   /// Error(invalid_argument) where embedding, norm or head are of another width or vocabulary than
-  /// the config says.
+  /// the config says, and what the check(width) of a block throws (layers/mixer.h).
   static Model assemble(ModelParts parts);
 
   const ModelConfig& config() const noexcept;

@@ -14,7 +14,7 @@
 #include "griffin/model/block.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// The memory that views of weights look into, and what is known of it.
 struct ModelWeights {

@@ -11,7 +11,7 @@
 #include "griffin/core/weight.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct QuantizeOptions {
   /// int8, int4 or bf16. With int4 the gates of the RG-LRU become int8. Norms, biases, convolutions
@@ -42,7 +42,8 @@ struct QuantizeResult {
 /// is touched; format for weights that are not finite; cancelled. `to` then holds no checkpoint:
 /// config.json, written last, is missing, and so are the files that were not finished. The next run
 /// replaces what such a one left behind.
-QuantizeResult quantize(const std::filesystem::path& from, const std::filesystem::path& to,
-                        const QuantizeOptions& options = {});
+GRIFFIN_API QuantizeResult quantize(const std::filesystem::path& from,
+                                    const std::filesystem::path& to,
+                                    const QuantizeOptions& options = {});
 
 }  // namespace griffin

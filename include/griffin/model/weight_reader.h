@@ -14,9 +14,9 @@
 #include "griffin/layers/norm.h"
 #include "griffin/model/parts.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
-class WeightSource;
+class GRIFFIN_LOCAL WeightSource;
 
 /// A layer names its weights once, in `describe(weights, shape...)`, which is called with this
 /// class to read them, with others to list or count them. All names are relative to the part at
@@ -75,7 +75,7 @@ class WeightReader {
   ModelWeights finish();
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::string name_of(std::string_view name) const;
 
   std::string prefix_;

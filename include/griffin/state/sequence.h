@@ -14,7 +14,7 @@
 #include "griffin/core/buffer.h"
 #include "griffin/state/layout.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 class StateInput;
 
@@ -47,7 +47,7 @@ class Snapshot {
 
 /// All state of one sequence. Movable (but not while it waits in a pass); copied only by fork() and
 /// copy_from(). One that was moved from can be assigned to; all else that reads or writes its state
-/// throws Error(invalid_argument). One thread at a time.
+/// throws Error(invalid_argument). One thread at a time, which nothing but Generator checks.
 class Sequence {
  public:
   /// At position 0. Throws Error(capacity) where there is not enough memory.
@@ -106,6 +106,8 @@ class Sequence {
   std::int64_t position() const noexcept { return position_; }
   /// For passes: whether it may be waiting in one. Not moved along.
   bool may_wait = false;
+  /// For Generator: whether one is at work on it. Not moved along.
+  bool generating = false;
 
   /// For whoever runs layers over this sequence, as ForwardPass does, and for Journal::commit: its
   /// state now holds `count` more tokens. Throws Error(invalid_argument), and changes nothing,
