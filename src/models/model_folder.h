@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "griffin/api.h"
+
 namespace griffin {
 
 /// Gets a sentence for what is odd, but no error. May be empty.
@@ -16,7 +18,7 @@ using Notice = std::function<void(std::string_view)>;
 
 /// Throws Error(io) saying what is there instead and what to do about it, unless `folder` is a
 /// folder with a config.json.
-void require_model_folder(const std::filesystem::path& folder);
+GRIFFIN_API void require_model_folder(const std::filesystem::path& folder);
 
 /// The files with the weights of a folder.
 struct WeightFiles {
