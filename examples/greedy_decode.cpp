@@ -165,7 +165,7 @@ void print_stats(const Options& options, const Model& model, const Sequence& seq
   };
   line("model", options.common.model_name());
   line("weights", megabytes(model.weight_bytes()) + ", " + options.common.dtype(model));
-  line("kernels", std::string(kernels::default_table()->name) + ", " +
+  line("kernels", std::string(kernels::default_table().name) + ", " +
                       std::to_string(options.common.threads()) + " threads");
   line("sequence", megabytes(sequence.bytes()));
   line("load", milliseconds(model.load_seconds()));

@@ -190,7 +190,7 @@ Score score(const Options& options, const Model& model, std::span<const std::int
 std::string as_json(const Options& options, const Model& model, const Score& score) {
   nlohmann::ordered_json object = {{"model", options.common.model_name()},
                                    {"dtype", options.common.dtype(model)},
-                                   {"isa", kernels::default_table()->name},
+                                   {"isa", kernels::default_table().name},
                                    {"tokens", score.tokens},
                                    {"scored", score.scored},
                                    {"nll", score.nll},
@@ -228,7 +228,7 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
                 score.nll, score.loss(), score.perplexity(), score.seconds,
                 score.tokens_per_second());
   return "model       " + options.common.model_name() + ", " + options.common.dtype(model) + ", " +
-         kernels::default_table()->name + "\n" + numbers + comparison(options, score);
+         kernels::default_table().name + "\n" + numbers + comparison(options, score);
 }
 
 ExitCode run_score(const Options& options) {

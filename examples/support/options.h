@@ -24,7 +24,8 @@ class CommonOptions : public ModelOptions {
         app.add_option("--tokens", input_, "Read token ids instead, - for stdin; nothing is added")
             ->type_name("FILE")
             ->excludes(file_);
-    app.add_flag("--no-bos", no_bos_, "Do not put the BOS token before the text");
+    app.add_flag("--no-bos", no_bos_,
+                 "Do not put the BOS token, if the model has one, before the text");
     app.add_option("--chunk", chunk_, "Tokens read in one pass")
         ->type_name("N")
         ->check(at_least(1))
@@ -53,7 +54,8 @@ class CommonOptions : public ModelOptions {
   std::vector<std::int32_t> ids(std::string_view input, const Model& model,
                                 const std::optional<Tokenizer>& tokenizer) const {
     std::vector<std::int32_t> ids = ids_without_bos(input, model, tokenizer);
-    if (!reads_ids() && !no_bos_) ids.insert(ids.begin(), model.config().bos_id);
+    if (reads_ids() || no_bos_) return ids;
+    if (const auto bos = tokenizer->bos(model.text_bos())) ids.insert(ids.begin(), *bos);
     return ids;
   }
 
@@ -62,16 +64,23 @@ class CommonOptions : public ModelOptions {
                                             const std::optional<Tokenizer>& tokenizer) const {
     if (reads_ids()) return parse_ids(input, model.config().vocab, input_);
     if (input.empty()) return {};
-    warn_of_bos(input);
+    warn_of_bos(input, *tokenizer, !no_bos_ && tokenizer->bos(model.text_bos()));
     return tokenizer->encode(input);
   }
 
  private:
-  void warn_of_bos(std::string_view text) const {
-    if (!text.starts_with("<bos>")) return;
-    warn(app(), no_bos_ ? "\"<bos>\" at the start of the text is read as plain text"
-                        : "\"<bos>\" at the start of the text is read as plain text; the BOS "
-                          "token is added without it");
+  void warn_of_bos(std::string_view text, const Tokenizer& tokenizer, bool is_added) const {
+    constexpr std::string_view written = "<bos>";
+    if (!text.starts_with(written)) return;
+    if (tokenizer.encode(written).size() > 1) {
+      warn(app(), is_added ? "\"<bos>\" at the start of the text is read as plain text; the BOS "
+                             "token is added without it"
+                           : "\"<bos>\" at the start of the text is read as plain text");
+    } else if (is_added) {
+      warn(app(),
+           "\"<bos>\" at the start of the text is read as a token of its own, beside the "
+           "BOS token that is added without it");
+    }
   }
 
   CLI::Option* file_;

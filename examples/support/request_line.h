@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ namespace griffin::examples {
 /// "repeat_penalty", "presence_penalty", "frequency_penalty", "stop", "ignore_eos"}. What is null
 /// is not there.
 struct RequestReader {
-  const ModelConfig* config = nullptr;
+  std::optional<std::int32_t> bos;       // what prompts begin with
   const Tokenizer* tokenizer = nullptr;  // null: requests bring token ids
   std::vector<std::int32_t> stop_ids;
   GenerateOptions defaults;
@@ -128,7 +129,7 @@ struct RequestReader {
     if (!value.is_string()) refuse("prompt: expected a string, found " + kind(value));
     if (tokenizer == nullptr) refuse("prompt: the model has no tokenizer; give tokens");
     std::vector<std::int32_t> ids = tokenizer->encode(value.get_ref<const std::string&>());
-    ids.insert(ids.begin(), config->bos_id);
+    if (bos) ids.insert(ids.begin(), *bos);
     return ids;
   }
 

@@ -11,32 +11,16 @@
 
 #include "griffin/core/error.h"
 #include "griffin/generate/conversation.h"
+#include "models/model_folder.h"
 
 namespace griffin {
 namespace {
 
-/// The file of the tokenizer. What is missing is said before any weights are read.
-std::filesystem::path tokenizer_file(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
-  }
-  std::filesystem::path file = folder / "tokenizer.model";
-  if (!std::filesystem::exists(file, ignored)) {
-    throw Error(ErrorCode::io, folder.string() +
-                                   ": no tokenizer.model, the SentencePiece model that texts are "
-                                   "read and written with");
-  }
-  return file;
-}
-
-Tokenizer load_tokenizer(const std::filesystem::path& file, const Model& model) {
-  Tokenizer tokenizer = Tokenizer::load(file);
-  const std::int64_t vocab = model.config().vocab;
-  if (tokenizer.size() <= vocab) return tokenizer;
-  throw Error(ErrorCode::mismatch, file.string() + ": expected at most " + std::to_string(vocab) +
-                                       " pieces, the vocabulary of the model, found " +
-                                       std::to_string(tokenizer.size()));
+/// What is missing is said before any weights are read.
+const std::filesystem::path& with_tokenizer(const std::filesystem::path& folder) {
+  require_model_folder(folder);
+  if (!Tokenizer::file_in(folder)) Tokenizer::load(folder);  // throws
+  return folder;
 }
 
 /// Without a capacity a layout is refused where attention is global.
@@ -53,10 +37,9 @@ StateLayout layout_of(const Model& model, SequenceOptions options) {
 }  // namespace
 
 struct TextGenerator::Parts {
-  Parts(const std::filesystem::path& folder, const std::filesystem::path& tokenizer_file,
-        const TextGeneratorOptions& options)
+  Parts(const std::filesystem::path& folder, const TextGeneratorOptions& options)
       : model(Model::load(folder, options.load)),
-        tokenizer(load_tokenizer(tokenizer_file, model)),
+        tokenizer(Tokenizer::load(folder, model.config().vocab)),
         generator(model, options.generator),
         layout(layout_of(model, options.sequence)),
         text(options.text) {}
@@ -77,7 +60,7 @@ struct TextGenerator::Parts {
 
 TextGenerator::TextGenerator(const std::filesystem::path& folder,
                              const TextGeneratorOptions& options)
-    : parts_(std::make_unique<Parts>(folder, tokenizer_file(folder), options)) {}
+    : parts_(std::make_unique<Parts>(with_tokenizer(folder), options)) {}
 TextGenerator::TextGenerator(TextGenerator&&) noexcept = default;
 TextGenerator& TextGenerator::operator=(TextGenerator&&) noexcept = default;
 TextGenerator::~TextGenerator() = default;
@@ -92,7 +75,7 @@ GenerateOptions TextGenerator::Parts::options_with(const OnText& on_text) const 
 Result TextGenerator::generate(std::string_view prompt, const OnText& on_text) {
   Parts& p = *parts_;
   std::vector<std::int32_t> ids = p.tokenizer.encode(prompt);
-  ids.insert(ids.begin(), p.model.config().bos_id);
+  if (const auto bos = p.tokenizer.bos(p.model.text_bos())) ids.insert(ids.begin(), *bos);
   if (!p.sequence) p.sequence.emplace(p.layout);
   p.sequence->reset();
   return p.generator.generate(*p.sequence, ids, p.options_with(on_text));

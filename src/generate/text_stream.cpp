@@ -10,7 +10,6 @@
 namespace griffin {
 namespace {
 
-constexpr std::string_view replacement = "\uFFFD";
 constexpr std::size_t longest_piece = 256;  // longer ones make the buffers grow
 
 }  // namespace
@@ -26,7 +25,7 @@ TextStream::TextStream(const Tokenizer& tokenizer, std::vector<std::string> stop
   std::stable_sort(stop_strings_.begin(), stop_strings_.end(),
                    [](const auto& a, const auto& b) { return a.size() > b.size(); });
   bytes_.reserve(longest_piece);
-  held_.reserve(longest + replacement.size() * longest_piece);
+  held_.reserve(longest + replacement_character.size() * longest_piece);
 }
 
 std::string TextStream::push(std::int32_t id) {
@@ -43,8 +42,13 @@ void TextStream::push(std::int32_t id, std::string& text) {
     const std::string_view rest = std::string_view(bytes_).substr(at);
     const Utf8Prefix prefix = utf8_prefix(rest);
     if (prefix.kind == Utf8::part_of_one) break;
-    take(prefix.kind == Utf8::code_point ? rest.substr(0, prefix.length) : replacement);
-    at += prefix.length;
+    if (prefix.kind == Utf8::code_point) {
+      take(rest.substr(0, prefix.length));
+      at += prefix.length;
+    } else {
+      take(replacement_character);
+      at += tokenizer_->replaces_parts() ? prefix.length : 1;
+    }
   }
   bytes_.erase(0, at);
   release(text);
@@ -57,7 +61,8 @@ std::string TextStream::finish() {
 }
 
 void TextStream::finish(std::string& text) {
-  for (std::size_t i = 0; i < bytes_.size() && !stopped(); ++i) take(replacement);
+  const std::size_t size = tokenizer_->replaces_parts() && !bytes_.empty() ? 1 : bytes_.size();
+  for (std::size_t i = 0; i < size && !stopped(); ++i) take(replacement_character);
   bytes_.clear();
   text += held_;
   held_.clear();

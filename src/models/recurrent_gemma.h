@@ -32,10 +32,12 @@ Block described_block(Weights& weights, std::int64_t layer, const ModelConfig& c
   return described_block(weights, layer, config, AttentionBlock{},
                          AttentionBlock::Shape{.width = config.width,
                                                .heads = config.heads,
+                                               .kv_heads = config.kv_heads,
                                                .head_dim = config.head_dim,
                                                .window = config.window_of(layer),
                                                .rotary_dim = config.rotary_dim,
-                                               .rope_theta = config.rope_theta});
+                                               .rope_theta = config.rope_theta,
+                                               .qkv_bias = config.qkv_bias});
 }
 
 /// All of a model but its stop ids; every tensor once.

@@ -27,9 +27,14 @@ constexpr std::size_t prompt_length = 12;
 
 /// The folders of tests/goldens/transformers: one line for each.
 const char* const folders[] = {
-    "gelu-exact",   "gelu-new",
-    "half-sharded",  // float16, in six shards
-    "rotary-all",    // partial_rotary_factor 1
+    "attention-bias",  // of queries, keys and values
+    "gelu-exact",
+    "gelu-new",
+    "half-sharded",           // float16, in six shards
+    "kv-heads-2",             // two key/value heads for four heads
+    "kv-heads-all",           // one a head
+    "layers-attention-only",  // with two key/value heads
+    "rotary-all",             // partial_rotary_factor 1
     "silu",
     "untied",  // an lm_head of its own
 };

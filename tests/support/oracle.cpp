@@ -218,7 +218,7 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
   Rows v = linear(z, prefix + "v_proj");
   Rows mixed = Rows::Zero(q.rows(), q.cols());
   for (Eigen::Index t = 0; t < z.rows(); ++t) {
-    rotate(k.row(t), t);
+    for (Eigen::Index m = 0; m < config_.kv_heads; ++m) rotate(k.row(t).segment(m * dim, dim), t);
     if (kv == Dtype::bf16) {
       k.row(t) = k.row(t).unaryExpr(&round_to_bf16);
       v.row(t) = v.row(t).unaryExpr(&round_to_bf16);
@@ -227,11 +227,12 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
     const Eigen::Index seen = static_cast<Eigen::Index>(std::min<std::int64_t>(t, window)) + 1;
     for (Eigen::Index n = 0; n < config_.heads; ++n) {
       rotate(q.row(t).segment(n * dim, dim), t);
+      const Eigen::Index column = n * config_.kv_heads / config_.heads * dim;
       Eigen::VectorXd weight =
-          k.middleRows(t + 1 - seen, seen) * q.row(t).segment(n * dim, dim).transpose();
+          k.block(t + 1 - seen, column, seen, dim) * q.row(t).segment(n * dim, dim).transpose();
       weight = ((weight.array() - weight.maxCoeff()) / std::sqrt(static_cast<double>(dim))).exp();
       mixed.row(t).segment(n * dim, dim) =
-          weight.transpose() / weight.sum() * v.middleRows(t + 1 - seen, seen);
+          weight.transpose() / weight.sum() * v.block(t + 1 - seen, column, seen, dim);
     }
   }
   return linear(mixed, prefix + "o_proj");
@@ -239,9 +240,9 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
 
 // The reference forms frequency and angle in float32, which matters far from position 0.
 void Oracle::rotate(Eigen::Ref<Eigen::RowVectorXd> head, std::int64_t position) const {
-  const Eigen::Index pairs = config_.rotary_dim / 2;
+  const Eigen::Index pairs = (config_.rotary_dim + 1) / 2;
   for (Eigen::Index j = 0; j < pairs; ++j) {
-    const double exponent = static_cast<double>(j) / static_cast<double>(pairs);
+    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(config_.rotary_dim);
     const auto frequency =
         static_cast<float>(std::pow(static_cast<double>(config_.rope_theta), -exponent));
     const double angle = static_cast<double>(static_cast<float>(position) * frequency);

@@ -3,7 +3,7 @@
 
 #include "griffin/layers/products.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// y = activation(gate) value for the columns of a strip; y may be either.
 inline void activation_gate(const Context& context, Activation activation, const Strip& gate,

@@ -3,9 +3,10 @@
 
 #include "griffin/layers/activation.h"
 #include "griffin/layers/products.h"
+#include "griffin/layers/shapes.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// The gated MLP (paper, section 2.2; recurrentgemma `MLPBlock`): down(f(gate(z)) * up(z)),
 /// f the activation.
@@ -22,6 +23,13 @@ struct GatedMlp {
     weights.linear("up_proj", up_proj, mlp_width, width);
     weights.linear("down_proj", down_proj, width, mlp_width);
     activation = of_gate;
+  }
+
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
+  void check(std::int64_t width) const {
+    require_linear("gate_proj", gate_proj, gate_proj.out(), width);
+    require_linear("up_proj", up_proj, gate_proj.out(), width);
+    require_linear("down_proj", down_proj, width, gate_proj.out());
   }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {

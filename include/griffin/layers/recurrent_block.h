@@ -6,8 +6,9 @@
 #include "griffin/layers/activation.h"
 #include "griffin/layers/conv1d.h"
 #include "griffin/layers/rg_lru.h"
+#include "griffin/layers/shapes.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// out(rg_lru(conv(x(z))) * f(y(z))), f the activation (paper, figure 2; recurrentgemma
 /// `RecurrentBlock`).
@@ -40,6 +41,21 @@ struct RecurrentBlock {
   static void for_each_stateful_layer(auto& block, const auto& f) {
     f(block.conv_1d);
     f(block.rg_lru);
+  }
+
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
+  void check(std::int64_t width) const {
+    const std::int64_t lru_width = rg_lru.width();
+    require_linear("linear_y", linear_y, lru_width, width);
+    require_linear("linear_x", linear_x, lru_width, width);
+    require_shape(conv_1d.weight != nullptr && conv_1d.bias != nullptr && conv_1d.taps > 0,
+                  "conv_1d: there are no weights");
+    require_width("conv_1d: channels", conv_1d.width, lru_width);
+    require_shape(rg_lru.log_decay != nullptr && rg_lru.input_gate.weight.data != nullptr &&
+                      rg_lru.a_gate.weight.data != nullptr,
+                  "rg_lru: there are no weights");
+    require_width("rg_lru: recurrent_gate", rg_lru.a_gate.out(), lru_width);
+    require_linear("linear_out", linear_out, width, lru_width);
   }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {

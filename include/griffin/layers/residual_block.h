@@ -6,8 +6,9 @@
 #include "griffin/layers/mixer.h"
 #include "griffin/layers/mlp.h"
 #include "griffin/layers/norm.h"
+#include "griffin/layers/shapes.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// x += mixer(norm(x)); x += mlp(norm(x)) (paper, figure 2; recurrentgemma `ResidualBlock`).
 template <Mixer M>
@@ -29,6 +30,14 @@ struct ResidualBlock {
 
   static void for_each_stateful_layer(auto& block, const auto& f) {
     griffin::for_each_stateful_layer(block.temporal_block, f);
+  }
+
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
+  void check(std::int64_t width) const {
+    require_norm("temporal_pre_norm", temporal_pre_norm, width);
+    require_norm("channel_pre_norm", channel_pre_norm, width);
+    check_parts(temporal_block, width);
+    mlp_block.check(width);
   }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {
