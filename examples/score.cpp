@@ -32,6 +32,9 @@ struct Options {
     app.add_flag("--json", json, "Print one JSON object instead of a table");
     app.add_option("--logits", logits, "Write the logits as float32 [tokens, vocab]")
         ->type_name("NPY");
+    app.add_option("--embed", embed,
+                   "Write the hidden states before the head as float32 [tokens, width]")
+        ->type_name("NPY");
     app.add_option("--logprobs", logprobs, "Write log p of the scored tokens as float32 [tokens-1]")
         ->type_name("NPY");
     app.add_option("--against", against,
@@ -42,6 +45,7 @@ struct Options {
   CommonOptions common;
   bool json = false;
   std::string logits;
+  std::string embed;
   std::string logprobs;
   std::string against;
 };
@@ -95,29 +99,39 @@ std::optional<Reference> load_reference(const Options& options, const Model& mod
   return std::optional<Reference>(std::in_place, options, std::move(reference), chunk, tokens);
 }
 
-/// The files that --logits and --logprobs ask for.
+/// The files that --logits, --embed and --logprobs ask for.
 class Files {
  public:
-  Files(const Options& options, std::int64_t tokens, std::int64_t vocab) {
-    if (!options.logits.empty() && options.logits == options.logprobs) {
-      throw UsageError("--logits and --logprobs name the same file");
-    }
-    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{tokens, vocab});
+  Files(const Options& options, std::int64_t tokens, const ModelConfig& model) {
+    refuse_same("--logits", options.logits, "--logprobs", options.logprobs);
+    refuse_same("--logits", options.logits, "--embed", options.embed);
+    refuse_same("--embed", options.embed, "--logprobs", options.logprobs);
+    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{tokens, model.vocab});
+    if (!options.embed.empty()) hidden_.emplace(options.embed, std::vector{tokens, model.width});
     if (!options.logprobs.empty()) logprobs_.emplace(options.logprobs, std::vector{tokens - 1});
   }
 
-  void write(ConstMatrixView logits, std::span<const double> logprobs) {
+  void write(ConstMatrixView logits, ConstMatrixView hidden, std::span<const double> logprobs) {
     for (std::int64_t r = 0; logits_ && r < logits.rows; ++r) logits_->write(row_of(logits, r));
+    for (std::int64_t r = 0; hidden_ && r < hidden.rows; ++r) hidden_->write(row_of(hidden, r));
     if (logprobs_) logprobs_->write(std::vector<float>(logprobs.begin(), logprobs.end()));
   }
 
   void commit() {
     if (logits_) logits_->commit();
+    if (hidden_) hidden_->commit();
     if (logprobs_) logprobs_->commit();
   }
 
  private:
+  static void refuse_same(const std::string& a, const std::string& file, const std::string& b,
+                          const std::string& other) {
+    if (file.empty() || file != other) return;
+    throw UsageError(a + " and " + b + " name the same file");
+  }
+
   std::optional<NpyWriter> logits_;    // [tokens, vocab]
+  std::optional<NpyWriter> hidden_;    // [tokens, width]
   std::optional<NpyWriter> logprobs_;  // [tokens - 1]
 };
 
@@ -140,10 +154,14 @@ Score score(const Options& options, const Model& model, std::span<const std::int
   const int threads = options.common.threads();
   const std::int64_t chunk = options.common.chunk(ids.size());
   const auto tokens = static_cast<std::int64_t>(ids.size());
-  ForwardPass pass(model, {.threads = threads, .max_rows = chunk, .max_logits = chunk});
+  const bool embeds = !options.embed.empty();
+  ForwardPass pass(model, {.threads = threads,
+                           .max_rows = chunk,
+                           .max_logits = chunk,
+                           .max_hidden = embeds ? chunk : 0});
   Sequence sequence = options.common.sequence(model, tokens);
   std::optional<Reference> reference = load_reference(options, model, chunk, tokens);
-  Files files(options, tokens, model.config().vocab);
+  Files files(options, tokens, model.config());
   ProgressBar bar("scoring");
 
   Score score;
@@ -155,13 +173,13 @@ Score score(const Options& options, const Model& model, std::span<const std::int
   for (std::size_t done = 0; done < ids.size(); done += step) {
     if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
     const auto inputs = ids.subspan(done, std::min(step, ids.size() - done));
-    pass.add(sequence, inputs, Logits::all);
+    pass.add(sequence, inputs, Logits::all, embeds ? Hidden::all : Hidden::none);
     const ConstMatrixView logits = pass.run();
     const auto targets = ids.subspan(done + 1, std::min(inputs.size(), ids.size() - done - 1));
     const std::vector<double> logprobs = log_probabilities(logits, targets, threads);
     for (const double logprob : logprobs) score.nll -= logprob;
     if (reference) score.divergence->add(reference->run(inputs), logits, threads);
-    files.write(logits, logprobs);
+    files.write(logits, pass.hidden(), logprobs);
     bar.update(done + inputs.size(), ids.size());
   }
   files.commit();

@@ -84,7 +84,45 @@ void check(const ForwardOptions& options) {
   if (options.max_logits < 1 || options.max_logits > options.max_rows) {
     refuse("max_logits: expected 1 to max_rows, found " + std::to_string(options.max_logits));
   }
+  if (options.max_hidden < 0 || options.max_hidden > options.max_rows) {
+    refuse("max_hidden: expected 0 to max_rows, found " + std::to_string(options.max_hidden));
+  }
 }
+
+/// How many of the last tokens of a slice are wanted; Rows is Logits or Hidden.
+template <class Rows>
+std::int64_t rows_of(Rows wanted, std::int64_t count) noexcept {
+  return wanted == Rows::all ? count : wanted == Rows::last ? 1 : 0;
+}
+
+void check_room(const char* what, const char* limit, std::int64_t wanted, std::int64_t in_use,
+                std::int64_t most) {
+  if (wanted <= most - in_use) return;
+  refuse_for_room("no room for " + std::to_string(wanted) + " " + what + " beside " +
+                  std::to_string(in_use) + "; " + limit + " is " + std::to_string(most));
+}
+
+/// Rows of a pass that something is wanted for, and what it is.
+struct WantedRows {
+  WantedRows(std::int64_t most, std::int64_t width)
+      : max(most), cols(width), values(Workspace::matrix_bytes(most, width)) {
+    rows.reserve(static_cast<std::size_t>(most));
+  }
+
+  std::int64_t count() const noexcept { return static_cast<std::int64_t>(rows.size()); }
+  MatrixView view(std::int64_t wanted) noexcept {
+    return {reinterpret_cast<float*>(values.data()), wanted, cols};
+  }
+  /// The last `wanted` of the rows up to `end`.
+  void add(std::int64_t end, std::int64_t wanted) {
+    for (std::int64_t r = end - wanted; r < end; ++r) rows.push_back(r);
+  }
+
+  std::int64_t max;
+  std::int64_t cols;
+  std::vector<std::int64_t> rows;  // of the pass
+  Buffer values;                   // [max, cols]
+};
 
 }  // namespace
 
@@ -92,12 +130,11 @@ struct ForwardPass::Parts {
   Parts(const Model& of, const ForwardOptions& options)
       : model(of.parts_),
         max_rows(options.max_rows),
-        max_logits(options.max_logits),
         context(context_for(*model, options)),
-        logits(Workspace::matrix_bytes(max_logits, model->config.vocab)) {
+        logits(options.max_logits, model->config.vocab),
+        hidden(options.max_hidden, model->config.width) {
     tokens.reserve(static_cast<std::size_t>(max_rows));
     slices.reserve(static_cast<std::size_t>(max_rows));
-    logit_rows.reserve(static_cast<std::size_t>(max_logits));
   }
 
   static Context context_for(const ModelParts& model, const ForwardOptions& options) {
@@ -109,20 +146,21 @@ struct ForwardPass::Parts {
   }
 
   std::int64_t rows() const noexcept { return static_cast<std::int64_t>(tokens.size()); }
-  void check_room(std::int64_t count, std::int64_t wanted_rows) const;
+  void check_room(std::int64_t count, std::int64_t of_logits, std::int64_t of_hidden) const;
   void check_alone(const Sequence& sequence, const Journal* journal) const;
   void begin() noexcept;
+  void normalise(ConstMatrixView x, const WantedRows& wanted, MatrixView to);
   void write_logits(ConstMatrixView x, MatrixView to);
   void clear() noexcept;
 
   std::shared_ptr<const ModelParts> model;
   std::int64_t max_rows;
-  std::int64_t max_logits;
   Context context;
   std::vector<std::int32_t> tokens;  // [rows]
   std::vector<Slice> slices;
-  std::vector<std::int64_t> logit_rows;  // rows whose logits are wanted
-  Buffer logits;                         // [max_logits, vocab]
+  WantedRows logits;             // [max_logits, vocab]
+  WantedRows hidden;             // [max_hidden, width]
+  std::int64_t hidden_rows = 0;  // of the last run
 };
 
 ForwardPass::ForwardPass(const Model& model, const ForwardOptions& options)
@@ -131,21 +169,23 @@ ForwardPass::ForwardPass(ForwardPass&&) noexcept = default;
 ForwardPass& ForwardPass::operator=(ForwardPass&&) noexcept = default;
 ForwardPass::~ForwardPass() = default;
 
-void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted) {
-  add(sequence, tokens, wanted, nullptr);
+void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+                      Hidden hidden) {
+  add(sequence, tokens, wanted, hidden, nullptr);
 }
 
 void ForwardPass::try_out(Sequence& sequence, std::span<const std::int32_t> tokens,
-                          Journal& journal, Logits wanted) {
-  add(sequence, tokens, wanted, &journal);
+                          Journal& journal, Logits wanted, Hidden hidden) {
+  add(sequence, tokens, wanted, hidden, &journal);
 }
 
 void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
-                      Journal* journal) {
+                      Hidden hidden, Journal* journal) {
   Parts& p = *parts_;
   const auto count = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t wanted_rows = wanted == Logits::all ? count : wanted == Logits::last ? 1 : 0;
-  p.check_room(count, wanted_rows);
+  const std::int64_t of_logits = rows_of(wanted, count);
+  const std::int64_t of_hidden = rows_of(hidden, count);
+  p.check_room(count, of_logits, of_hidden);
   check_tokens(tokens, p.model->config.vocab);
   check_sequence(sequence, count, *p.model);
   if (journal != nullptr) check_journal(*journal, sequence, count);
@@ -155,20 +195,16 @@ void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, 
   const std::int64_t first_row = p.rows();
   p.slices.push_back({&sequence, first_row, count, sequence.position(), journal});
   p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
-  for (std::int64_t r = count - wanted_rows; r < count; ++r) p.logit_rows.push_back(first_row + r);
+  p.logits.add(p.rows(), of_logits);
+  p.hidden.add(p.rows(), of_hidden);
 }
 
-void ForwardPass::Parts::check_room(std::int64_t count, std::int64_t wanted_rows) const {
-  const auto in_use = static_cast<std::int64_t>(logit_rows.size());
+void ForwardPass::Parts::check_room(std::int64_t count, std::int64_t of_logits,
+                                    std::int64_t of_hidden) const {
   if (count == 0) refuse("no tokens");
-  if (count > max_rows - rows()) {
-    refuse_for_room("no room for " + std::to_string(count) + " tokens beside " +
-                    std::to_string(rows()) + "; max_rows is " + std::to_string(max_rows));
-  }
-  if (wanted_rows > max_logits - in_use) {
-    refuse_for_room("no room for " + std::to_string(wanted_rows) + " rows of logits beside " +
-                    std::to_string(in_use) + "; max_logits is " + std::to_string(max_logits));
-  }
+  griffin::check_room("tokens", "max_rows", count, rows(), max_rows);
+  griffin::check_room("rows of logits", "max_logits", of_logits, logits.count(), logits.max);
+  griffin::check_room("rows of hidden states", "max_hidden", of_hidden, hidden.count(), hidden.max);
 }
 
 void ForwardPass::Parts::check_alone(const Sequence& sequence, const Journal* journal) const {
@@ -184,15 +220,16 @@ void ForwardPass::Parts::check_alone(const Sequence& sequence, const Journal* jo
 
 MatrixView ForwardPass::run() noexcept {
   Parts& p = *parts_;
-  const auto wanted = static_cast<std::int64_t>(p.logit_rows.size());
-  const MatrixView logits(reinterpret_cast<float*>(p.logits.data()), wanted, p.model->config.vocab);
+  const MatrixView logits = p.logits.view(p.logits.count());
+  p.hidden_rows = p.hidden.count();
   if (p.rows() == 0) return logits;
   Workspace::Frame frame(p.context.workspace);
   const MatrixView x = frame.matrix(p.rows(), p.model->config.width);
   p.begin();
   p.model->embedding(p.context, p.tokens, x);
   for (const Block& block : p.model->blocks) block(p.context, {p.slices, p.rows()}, x);
-  if (wanted > 0) p.write_logits(x, logits);
+  if (p.hidden_rows > 0) p.normalise(x, p.hidden, p.hidden.view(p.hidden_rows));
+  if (logits.rows > 0) p.write_logits(x, logits);
   for (const Slice& slice : p.slices) {
     slice.finish();
     slice.sequence->may_wait = false;
@@ -200,6 +237,10 @@ MatrixView ForwardPass::run() noexcept {
   }
   p.clear();
   return logits;
+}
+
+MatrixView ForwardPass::hidden() const noexcept {
+  return parts_->hidden.view(parts_->hidden_rows);
 }
 
 /// A sequence may have been moved on, or back, since it was added.
@@ -212,21 +253,27 @@ void ForwardPass::Parts::begin() noexcept {
   }
 }
 
+/// The last norm of the wanted rows of x.
+void ForwardPass::Parts::normalise(ConstMatrixView x, const WantedRows& wanted, MatrixView to) {
+  for (std::int64_t r = 0; r < to.rows; ++r) {
+    std::memcpy(to.row(r), x.row(wanted.rows[static_cast<std::size_t>(r)]),
+                static_cast<std::size_t>(x.cols) * sizeof(float));
+  }
+  model->final_norm(context, to, to);
+}
+
 void ForwardPass::Parts::write_logits(ConstMatrixView x, MatrixView to) {
   Workspace::Frame frame(context.workspace);
   const MatrixView normed = frame.matrix(to.rows, x.cols);
-  for (std::int64_t r = 0; r < to.rows; ++r) {
-    std::memcpy(normed.row(r), x.row(logit_rows[static_cast<std::size_t>(r)]),
-                static_cast<std::size_t>(x.cols) * sizeof(float));
-  }
-  model->final_norm(context, normed, normed);
+  normalise(x, logits, normed);
   model->lm_head(context, normed, to);
 }
 
 void ForwardPass::Parts::clear() noexcept {
   tokens.clear();
   slices.clear();
-  logit_rows.clear();
+  logits.rows.clear();
+  hidden.rows.clear();
 }
 
 void ForwardPass::clear() noexcept {
@@ -245,7 +292,10 @@ std::int64_t ForwardPass::max_rows() const noexcept {
   return parts_->max_rows;
 }
 std::int64_t ForwardPass::max_logits() const noexcept {
-  return parts_->max_logits;
+  return parts_->logits.max;
+}
+std::int64_t ForwardPass::max_hidden() const noexcept {
+  return parts_->hidden.max;
 }
 const kernels::Table& ForwardPass::kernels() const noexcept {
   return *parts_->context.kernels;

@@ -2,13 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/embedded_model.h"
 #include "cli/program.h"
+#include "griffin/model/parts.h"
 #include "support/temp_folder.h"
 
 namespace griffin::test {
@@ -120,6 +123,43 @@ TEST(Score, WritesLogits) {
   }
 }
 
+/// They are what the head multiplies: with the embedding, to which this model's is tied, they give
+/// the logits.
+TEST(Score, WritesHiddenStates) {
+  const TempFolder folder;
+  const std::string ids = spaced(first_ids(40));
+  const auto arrays = [&](const std::string& name, const std::vector<std::string>& more) {
+    const std::string hidden = (folder.path() / (name + "h.npy")).string();
+    const std::string logits = (folder.path() / (name + "l.npy")).string();
+    std::vector<std::string> arguments = {"--tokens", "-",    "--embed", hidden,
+                                          "--logits", logits, "--dtype", "f32"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = score(arguments, ids);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return std::pair(read_npy(hidden), read_npy(logits));
+  };
+  const auto [hidden, logits] = arrays("a", {});
+  const Model model = Model::load(embedded_folder(), {.weights = Dtype::f32});
+  const auto width = static_cast<std::size_t>(model.config().width);
+  EXPECT_EQ(hidden.header, "{'descr': '<f4', 'fortran_order': False, 'shape': (40, " +
+                               std::to_string(width) + "), }");
+  ASSERT_EQ(hidden.values.size(), 40 * width);
+  const auto* head = static_cast<const float*>(model.parts().lm_head.linear.weight.data);
+  const auto cap = static_cast<double>(model.config().soft_cap);
+  for (std::size_t token : {std::size_t{0}, std::size_t{7}, std::size_t{39}}) {
+    for (std::size_t v = 0; v < 2048; v += 5) {
+      double sum = 0.0;
+      for (std::size_t c = 0; c < width; ++c) {
+        sum += static_cast<double>(hidden.values[token * width + c]) *
+               static_cast<double>(head[v * width + c]);
+      }
+      const double expected = cap == 0.0 ? sum : cap * std::tanh(sum / cap);
+      ASSERT_NEAR(logits.values[token * 2048 + v], expected, 1e-3) << token << ", " << v;
+    }
+  }
+  EXPECT_EQ(arrays("b", {"--chunk", "7", "-t", "3"}).first.values, hidden.values);
+}
+
 TEST(Score, LeavesNoFileBehindWhenItFails) {
   const TempFolder folder;
   const std::string ids = spaced(first_ids(10));
@@ -128,6 +168,8 @@ TEST(Score, LeavesNoFileBehindWhenItFails) {
   expect_error(score({"--tokens", "-", "--logits", "/dev/null"}, ids), 1, "/dev/null");
   const std::string path = (folder.path() / "x.npy").string();
   expect_error(score({"--tokens", "-", "--logits", path, "--logprobs", path}, ids), 2, "same file");
+  expect_error(score({"--tokens", "-", "--logits", path, "--embed", path}, ids), 2, "same file");
+  expect_error(score({"--tokens", "-", "--embed", path, "--logprobs", path}, ids), 2, "same file");
   const std::string taken = folder.path().string();
   expect_error(score({"--tokens", "-", "--logits", path, "--logprobs", taken}, ids), 1, taken);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));

@@ -160,6 +160,22 @@ TEST_P(GoldenModel, FullPass) {
   }
 }
 
+TEST_P(GoldenModel, HiddenStates) {
+  const Array<std::int32_t> tokens = goldens_.ints("full.tokens");
+  const std::int64_t length = tokens.shape.at(1);
+  ForwardPass pass(model_,
+                   {.threads = 1, .max_rows = length, .kernels = &table(), .max_hidden = length});
+  std::vector<float> found;
+  for (std::int64_t b = 0; b < tokens.shape.at(0); ++b) {
+    Sequence sequence = model_.new_sequence();
+    pass.add(sequence, tokens.at({b}), Logits::none, Hidden::all);
+    pass.run();
+    const MatrixView hidden = pass.hidden();
+    found.insert(found.end(), hidden.data, hidden.row(hidden.rows));
+  }
+  expect_final_norm(found, tokens);
+}
+
 TEST_P(GoldenModel, PrefillOfEveryLength) {
   const Array<std::int32_t> tokens = goldens_.ints("full.tokens");
   ForwardPass pass = pass_for(model_, table(), tokens.shape.at(1));

@@ -18,6 +18,10 @@ struct Context;  // layers/context.h
 /// Which tokens of a slice the logits are wanted for. They are computed for no others.
 enum class Logits { none, last, all };
 
+/// Which tokens of a slice the hidden states are wanted for: what the last norm gives and the head
+/// multiplies, which transformers calls last_hidden_state. A text's embedding is made of them.
+enum class Hidden { none, last, all };
+
 struct ForwardOptions {
   int threads = 0;                          // 0: all cores
   std::int64_t max_rows = 512;              // tokens of one pass, over all sequences
@@ -25,6 +29,7 @@ struct ForwardOptions {
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Multiply-adds below which a share of work is not worth a thread.
   std::int64_t work_per_thread = default_work_per_thread;
+  std::int64_t max_hidden = 0;  // rows of hidden states of one pass
 };
 
 /// Puts passes together and runs them. Everything a pass can do wrong is refused by add(); run()
@@ -32,8 +37,9 @@ struct ForwardOptions {
 /// stays where it is, alive and unmoved, from add() to run(); it may go back to an earlier position
 /// meanwhile, but not on.
 ///
-/// The bits of a token's logits depend on the tokens before it in its sequence and on nothing else:
-/// not on how they were cut into passes, nor on what shared them, nor on the number of threads.
+/// The bits of a token's logits and hidden state depend on the tokens before it in its sequence and
+/// on nothing else: not on how they were cut into passes, nor on what shared them, nor on the
+/// number of threads.
 class ForwardPass {
  public:
   /// Throws Error(unsupported) where GRIFFIN_ISA names kernels that do not run here, and
@@ -46,18 +52,23 @@ class ForwardPass {
   /// Adds the next tokens of a sequence. Throws, and adds nothing, when the pass is full, a token
   /// is outside the vocabulary, or the sequence is of another model, out of room (of its capacity,
   /// or of 2^48 positions), moved from or already in this pass.
-  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last);
+  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted = Logits::last,
+           Hidden hidden = Hidden::none);
 
   /// The same for tokens that are only tried: run() leaves the sequence where it is, and
   /// journal.commit() makes as many of them part of it as turned out right. The journal has to be
   /// there until then, and the sequence as run() left it. Throws also where its layout is another,
   /// it has too few rows or it is already in this pass.
   void try_out(Sequence& sequence, std::span<const std::int32_t> tokens, Journal& journal,
-               Logits wanted = Logits::all);
+               Logits wanted = Logits::all, Hidden hidden = Hidden::none);
 
   /// Runs what was added, moves the sequences on and forgets them. Returns [wanted rows, vocab], in
   /// the order they were added; valid until the next call.
   MatrixView run() noexcept;
+
+  /// The hidden states that the last run() was asked for, [rows, width], in the order in which they
+  /// were added; valid until the next one.
+  MatrixView hidden() const noexcept;
 
   /// Forgets what was added.
   void clear() noexcept;
@@ -68,13 +79,14 @@ class ForwardPass {
   std::int64_t rows() const noexcept;
   std::int64_t max_rows() const noexcept;
   std::int64_t max_logits() const noexcept;
+  std::int64_t max_hidden() const noexcept;
   const kernels::Table& kernels() const noexcept;
   const Context& context() const noexcept;
 
  private:
   struct GRIFFIN_LOCAL Parts;
 
-  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
+  void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted, Hidden hidden,
            Journal* journal);
 
   std::unique_ptr<Parts> parts_;
