@@ -51,7 +51,7 @@ enum class StopReason {
   capacity,     // the sequence has no room for another token
   callback,     // a callback answered Flow::stop
   cancelled,    // Scheduler::cancel
-  failed,       // a callback threw; Result::error has what
+  failed,       // a callback threw, or logits were NaN; Result::error has what
 };
 
 const char* name_of(StopReason reason) noexcept;
