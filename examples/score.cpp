@@ -98,12 +98,14 @@ std::optional<Reference> load_reference(const Options& options, const Model& mod
 /// The files that --logits and --logprobs ask for.
 class Files {
  public:
-  Files(const Options& options, std::int64_t tokens, std::int64_t vocab) {
+  Files(const Options& options, std::int64_t vocab) {
     if (!options.logits.empty() && options.logits == options.logprobs) {
       throw UsageError("--logits and --logprobs name the same file");
     }
-    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{tokens, vocab});
-    if (!options.logprobs.empty()) logprobs_.emplace(options.logprobs, std::vector{tokens - 1});
+    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{vocab});
+    if (!options.logprobs.empty()) {
+      logprobs_.emplace(options.logprobs, std::vector<std::int64_t>{});
+    }
   }
 
   void write(ConstMatrixView logits, std::span<const double> logprobs) {
@@ -135,38 +137,90 @@ std::vector<double> log_probabilities(ConstMatrixView logits, std::span<const st
   return result;
 }
 
-/// Runs the ids through the model, a chunk a pass. The first is given, every later one is scored.
-Score score(const Options& options, const Model& model, std::span<const std::int32_t> ids) {
-  const int threads = options.common.threads();
-  const std::int64_t chunk = options.common.chunk(ids.size());
-  const auto tokens = static_cast<std::int64_t>(ids.size());
-  ForwardPass pass(model, {.threads = threads, .max_rows = chunk, .max_logits = chunk});
-  Sequence sequence = options.common.sequence(model, tokens);
-  std::optional<Reference> reference = load_reference(options, model, chunk, tokens);
-  Files files(options, tokens, model.config().vocab);
-  ProgressBar bar("scoring");
-
-  Score score;
-  score.tokens = tokens;
-  score.scored = tokens - 1;
-  if (reference) score.divergence.emplace();
-  const auto start = std::chrono::steady_clock::now();
-  const auto step = static_cast<std::size_t>(chunk);
-  for (std::size_t done = 0; done < ids.size(); done += step) {
-    if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
-    const auto inputs = ids.subspan(done, std::min(step, ids.size() - done));
-    pass.add(sequence, inputs, Logits::all);
-    const ConstMatrixView logits = pass.run();
-    const auto targets = ids.subspan(done + 1, std::min(inputs.size(), ids.size() - done - 1));
-    const std::vector<double> logprobs = log_probabilities(logits, targets, threads);
-    for (const double logprob : logprobs) score.nll -= logprob;
-    if (reference) score.divergence->add(reference->run(inputs), logits, threads);
-    files.write(logits, logprobs);
-    bar.update(done + inputs.size(), ids.size());
+/// A text on its way through the model, a chunk a pass.
+class Scoring {
+ public:
+  /// `tokens`: of a sequence; 0: any number.
+  Scoring(const Options& options, const Model& model, std::int64_t chunk, std::int64_t tokens)
+      : threads_(options.common.threads()),
+        pass_(model, {.threads = threads_, .max_rows = chunk, .max_logits = chunk}),
+        sequence_(options.common.sequence(model, tokens)),
+        reference_(load_reference(options, model, chunk, tokens)),
+        files_(options, model.config().vocab) {
+    if (reference_) score_.divergence.emplace();
   }
-  files.commit();
-  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return score;
+
+  /// Scores targets[r], which follows inputs[r]. The very last input has none.
+  void add(std::span<const std::int32_t> inputs, std::span<const std::int32_t> targets) {
+    pass_.add(sequence_, inputs, Logits::all);
+    const ConstMatrixView logits = pass_.run();
+    const std::vector<double> logprobs = log_probabilities(logits, targets, threads_);
+    for (const double logprob : logprobs) {
+      ++score_.scored;
+      require_number(logprob, "the log-probability");
+      score_.nll -= logprob;
+    }
+    if (reference_) {
+      score_.divergence->add(reference_->run(inputs), logits, threads_);
+      require_number(score_.divergence->mean_kl(), "the divergence");
+    }
+    files_.write(logits, logprobs);
+    score_.tokens += std::ssize(inputs);
+  }
+
+  Score finish() {
+    files_.commit();
+    score_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    return score_;
+  }
+
+ private:
+  /// Broken weights make NaN of all that follows.
+  void require_number(double value, const std::string& what) const {
+    if (std::isfinite(value)) return;
+    throw Error(ErrorCode::mismatch, what + " of token " + std::to_string(score_.scored + 1) +
+                                         " is not a number: the logits are NaN or infinite, the "
+                                         "weights are damaged");
+  }
+
+  int threads_;
+  ForwardPass pass_;
+  Sequence sequence_;
+  std::optional<Reference> reference_;
+  Files files_;
+  Score score_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// The first id is given, every later one is scored.
+Score score(const Options& options, const Model& model, IdSource& source) {
+  const bool bounded = model.config().has_global_attention();  // then the state has to be as long
+  const std::int64_t known = source.gather(bounded ? INT64_MAX : IdSource::piece);
+  if (known < 2) {
+    throw Error(ErrorCode::invalid_argument,
+                "nothing to score: expected at least 2 tokens, found " + std::to_string(known));
+  }
+  const std::int64_t chunk = options.common.chunk(known);
+  Scoring scoring(options, model, chunk, bounded ? known : 0);
+  ProgressBar bar("scoring");
+  std::vector<std::int32_t> ids = source.next();
+  std::uint64_t done = 0;
+  for (std::size_t at = 0; at < ids.size();) {
+    if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
+    const std::size_t left = ids.size() - at;
+    const std::size_t count = std::min(static_cast<std::size_t>(chunk), left);
+    const auto rest = std::span<const std::int32_t>(ids).subspan(at);
+    scoring.add(rest.first(count), rest.subspan(1, std::min(count, left - 1)));
+    at += count;
+    bar.update(done += count, source.total());
+    if (ids.size() - at > static_cast<std::size_t>(chunk) || source.over()) continue;
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(at));
+    at = 0;
+    const std::vector<std::int32_t> next = source.next();
+    ids.insert(ids.end(), next.begin(), next.end());
+  }
+  return scoring.finish();
 }
 
 std::string as_json(const Options& options, const Model& model, const Score& score) {
@@ -216,18 +270,14 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
 ExitCode run_score(const Options& options) {
   if (!options.common.reads_input()) throw UsageError("no text: give --file or --tokens");
   options.common.refuse_text_for_random_weights();
-  const std::string input = options.common.read_input();
+  InputFile input = options.common.open_input();
   Interrupt::listen();
   const Model model = options.common.load_model();
   std::optional<Tokenizer> tokenizer;
   if (!options.common.reads_ids()) tokenizer = options.common.load_tokenizer(model);
-  const std::vector<std::int32_t> ids = options.common.ids(input, model, tokenizer);
-  if (ids.size() < 2) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        "nothing to score: expected at least 2 tokens, found " + std::to_string(ids.size()));
-  }
-  const Score result = score(options, model, ids);
+  const auto ids = options.common.ids_of(std::move(input), model, tokenizer ? &*tokenizer : nullptr,
+                                         {.first = options.common.bos(model)});
+  const Score result = score(options, model, *ids);
   Output output;
   output.write(options.json ? as_json(options, model, result) : as_table(options, model, result));
   output.require();
