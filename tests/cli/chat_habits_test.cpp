@@ -85,9 +85,9 @@ std::string ChatHabitsTest::on_terminal(const std::string& typed,
 }
 
 TEST_F(ChatHabitsTest, LinesOfWindows) {
-  const Outcome unix = chat("Who?\n\n/quit\nAnd?\n");
+  const Outcome posix = chat("Who?\n\n/quit\nAnd?\n");
   const Outcome windows = chat("Who?\r\n\r\n/quit\r\nAnd?\r\n");
-  EXPECT_EQ(windows.out, unix.out);
+  EXPECT_EQ(windows.out, posix.out);
   EXPECT_EQ(windows.err, "");
 }
 

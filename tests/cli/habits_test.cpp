@@ -96,9 +96,9 @@ TEST(Habits, ExamplesSayThatTheDiskIsFull) {
 }
 
 TEST(Habits, APromptFileOfWindows) {
-  const Outcome unix = greedy_decode({"-f", "-", "-n", "8"}, "In the beginning\n");
+  const Outcome posix = greedy_decode({"-f", "-", "-n", "8"}, "In the beginning\n");
   const Outcome windows = greedy_decode({"-f", "-", "-n", "8"}, "In the beginning\r\n");
-  EXPECT_EQ(windows.out, unix.out);
+  EXPECT_EQ(windows.out, posix.out);
   EXPECT_EQ(windows.err, "");
   const Outcome lines = greedy_decode({"-f", "-", "-n", "1"}, "In the\r\nbeginning\r\n");
   EXPECT_NE(lines.err.find("warning: -: lines end with CR"), std::string::npos) << lines.err;
