@@ -51,10 +51,15 @@ class Options {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
         ->type_name("DIR");
-    app.add_option("--config,--random", config_,
-                   "Random weights of a named shape instead of a folder")
+    app.add_option(
+           "--config,--random", config_,
+           "Random weights of a named shape instead of a folder: " + examples::preset_names())
         ->type_name("PRESET")
         ->excludes(app.get_option("--model"));
+    app.add_option("--kv-heads", kv_heads_, "Key/value heads that the named shape is given")
+        ->type_name("N")
+        ->check(at_least(1))
+        ->needs("--config");
     app.add_option("--dtype", dtype_, "Weights: auto, f32, bf16, int8 or int4")
         ->type_name("TYPE")
         ->capture_default_str();
@@ -78,13 +83,16 @@ class Options {
   const std::string& dtype() const { return dtype_; }
   void check() const { check_dtype(dtype_); }
 
-  /// The folder, or the preset.
-  std::string model_name() const { return config_.empty() ? folder_ : config_; }
+  /// The folder, or the preset and what was changed of it.
+  std::string model_name() const {
+    if (config_.empty()) return folder_;
+    return kv_heads_ > 0 ? config_ + "-kv" + std::to_string(kv_heads_) : config_;
+  }
   Model load_model() const {
-    if (!config_.empty()) return Model::random(preset(config_), examples::random_dtype(dtype_), 0);
+    if (!config_.empty()) return Model::random(shape(), examples::random_dtype(dtype_), 0);
     LoadOptions options;
     examples::set_dtype(dtype_, options);
-    return examples::load_folder(model_name(), options);
+    return examples::load_folder(folder_, options);
   }
 
   /// Sequences with room for the longest test, where the model needs to be told.
@@ -134,6 +142,12 @@ class Options {
  private:
   static constexpr int most_tokens = 1 << 20;
 
+  ModelConfig shape() const {
+    ModelConfig config = preset(config_);
+    if (kv_heads_ > 0) config.kv_heads = kv_heads_;
+    return config;
+  }
+
   static void add_list(CLI::App& app, const char* names, std::vector<int>& values, int least,
                        int most, const char* description) {
     app.add_option(names, values, description)
@@ -153,6 +167,7 @@ class Options {
 
   std::string folder_ = GRIFFIN_EMBEDDED_MODEL;
   std::string config_;
+  int kv_heads_ = 0;
   std::string dtype_ = "auto";
   std::string output_ = "md";
 };
@@ -174,7 +189,7 @@ class Bench {
     const std::vector<double> seconds = runner_.time(test, options_.repetitions, probe);
     Row row{.model = options_.model_name(),
             .dtype = name_of(dtype_),
-            .isa = kernels::default_table()->name,  // or there would be no passes
+            .isa = kernels::default_table().name,
             .kv_dtype = options_.kv_dtype,
             .test = test,
             .speeds = median(speeds),

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws rows of `griffin_bench -o json` as an SVG: plot.py ROWS.json... > speed.svg
 
-Left, every row as a share of what the machine allowed in that run; right, from files that compare
-batches, tokens per second of decoding many sequences at once. Nothing but the standard library.
+Left, every row as a share of what the machine allowed in that run; right, if there are files that
+compare batches, tokens per second of decoding many sequences at once. Nothing but the standard library.
 """
 import json
 import math
@@ -54,7 +54,8 @@ def batches(rows, top, height):
     counts = sorted({row["batch"] for row in rows})
     most = max(row["median_ts"] for row in rows)
     least = min(row["median_ts"] for row in rows)
-    low, high = math.floor(math.log2(least)), math.ceil(math.log2(most))
+    low = math.floor(math.log2(least))
+    high = max(math.ceil(math.log2(most)), low + 1)
     x = lambda n: left + (right - left) * math.log2(n / counts[0]) / math.log2(counts[-1] / counts[0])
     y = lambda t: top + height * (high - math.log2(t)) / (high - low)
     out = [text(left - 40, top - 26, "decode, tokens/s, by sequences at once", size=14)]
@@ -86,8 +87,12 @@ def main(paths):
         (single if len({row["batch"] for row in rows}) == 1 else many).extend(rows)
     single.sort(key=lambda r: kind(r) == "prefill")
     top = 60
+    if not single and not many:
+        sys.exit("plot.py: no rows of griffin_bench -o json in " + (" ".join(paths) or "no files"))
     body, bottom = shares(single, top)
-    body += batches(many, top, bottom - top - 10)
+    if many:
+        bottom = max(bottom, top + 200)
+        body += batches(many, top, bottom - top - 10)
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 20}" '
           'font-family="sans-serif">')
     print(f'<rect width="{WIDTH}" height="{bottom + 20}" fill="#fff"/>')

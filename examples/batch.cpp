@@ -116,7 +116,7 @@ class BatchRun {
         scheduler_(model_, scheduler_options(options, model_)) {
     if (options.model.has_tokenizer()) tokenizer_ = options.model.load_tokenizer(model_);
     const Tokenizer* tokenizer = tokenizer_ ? &*tokenizer_ : nullptr;
-    reader_.config = &model_.config();
+    if (tokenizer_) reader_.bos = tokenizer_->bos(model_.text_bos());
     reader_.tokenizer = tokenizer;
     reader_.stop_ids = SamplingFlags::stop_ids(model_, tokenizer);
     reader_.defaults.max_new_tokens = options.predict;

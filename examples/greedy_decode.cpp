@@ -84,14 +84,14 @@ std::optional<InputFile> open_input(const Options& options) {
 std::unique_ptr<IdSource> prompt_ids(const Options& options, const Model& model,
                                      const Tokenizer* tokenizer, std::optional<InputFile> input) {
   TextRules rules{.first = std::nullopt, .leaves_out_last_line_feed = true};
-  if (options.load_state.empty()) rules.first = options.common.bos(model);
+  if (options.load_state.empty()) rules.first = options.common.bos(model, tokenizer);
   if (input) return options.common.ids_of(std::move(*input), model, tokenizer, rules);
   std::string text = options.prompt;
   if (options.prompt_given->count() == 0 && options.load_state.empty()) text = embedded_prompt;
   std::vector<std::int32_t> ids;
   if (rules.first) ids.push_back(*rules.first);
   if (!text.empty()) {
-    options.common.warn_of_bos(text, model, tokenizer);
+    options.common.warn_of_bos(text, model, *tokenizer);
     const std::vector<std::int32_t> encoded = tokenizer->encode(text);
     ids.insert(ids.end(), encoded.begin(), encoded.end());
   }
@@ -189,7 +189,7 @@ void print_stats(const Options& options, const Model& model, const Sequence& seq
   line("weights", megabytes(model.weight_bytes()) + ", " + options.common.dtype(model));
   const int threads = options.common.threads();
   line("kernels",
-       std::string(kernels::default_table()->name) +
+       std::string(kernels::default_table().name) +
            (threads == 1 ? ", 1 thread" : ", up to " + std::to_string(threads) + " threads"));
   line("sequence", megabytes(sequence.bytes()));
   line("load", milliseconds(model.load_seconds()));

@@ -235,7 +235,8 @@ inline Model random_model(std::string_view stack, const ModelConfig& c, const Sh
           c.rms_eps);
     } else {
       add(ResidualBlock<AttentionBlock>(),
-          AttentionBlock::Shape{c.width, c.heads, c.head_dim, c.window, c.rotary_dim, 1e4F},
+          AttentionBlock::Shape{c.width, c.heads, c.kv_heads, c.head_dim, c.window, c.rotary_dim,
+                                1e4F},
           c.width, c.mlp_width, c.rms_eps);
     }
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "griffin/model/quantize.h"
 #include "support/options.h"
@@ -25,24 +26,28 @@ struct Options {
         ->type_name("TYPE")
         ->check(CLI::IsMember({"int8", "int4", "bf16"}))
         ->capture_default_str();
+    app.add_flag("--no-mmap", no_mmap, "Read the weights into memory instead of mapping them");
   }
 
   std::string from = GRIFFIN_EMBEDDED_MODEL;
   std::string to;
   std::string dtype = "int8";
+  bool no_mmap = false;
 };
 
-ExitCode run_quantize(const Options& options) {
+ExitCode run_quantize(const CLI::App& app, const Options& options) {
   Interrupt::listen();
-  if (!std::filesystem::is_directory(options.from)) {
-    throw Error(ErrorCode::io, options.from + ": no such model folder");
-  }
   QuantizeResult result;
   const auto start = std::chrono::steady_clock::now();
   {
     ProgressBar bar("quantising");
     QuantizeOptions settings;
     settings.dtype = random_dtype(options.dtype);
+    settings.access = options.no_mmap ? FileAccess::read : FileAccess::map;
+    settings.notice = [&](std::string_view what) {
+      bar.clear();
+      warn(app, on_one_line(std::string(what)));
+    };
     settings.progress = [&](const LoadProgress& progress) {
       bar.update(progress.bytes_done, progress.bytes_total);
       return Interrupt::flow();
@@ -64,5 +69,5 @@ ExitCode run_quantize(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Writes a model folder with int8, int4 or bf16 weights.", "quantize");
   const griffin::examples::Options options(app);
-  return griffin::examples::run(app, argc, argv, [&] { return run_quantize(options); });
+  return griffin::examples::run(app, argc, argv, [&] { return run_quantize(app, options); });
 }

@@ -23,12 +23,16 @@ int main(int argc, char** argv) try {
   }
   const std::filesystem::path folder = argv[1];
   const auto model = griffin::Model::load(folder);
-  const auto tokenizer = griffin::Tokenizer::load(folder / "tokenizer.model");
+  const auto tokenizer = griffin::Tokenizer::load(folder);
   griffin::Generator generator(model);
 
   // Read the prompt once, but for its last token, which every continuation begins with.
   std::vector<std::int32_t> prompt = tokenizer.encode(argv[2]);
-  prompt.insert(prompt.begin(), model.config().bos_id);
+  if (const auto bos = tokenizer.bos(model.text_bos())) prompt.insert(prompt.begin(), *bos);
+  if (prompt.empty()) {
+    std::cerr << "expected a prompt: this model's texts have no BOS to begin with\n";
+    return 2;
+  }
   griffin::Sequence sequence = model.new_sequence();
   const auto last = std::span(prompt).last(1);
   griffin::GenerateOptions read_only;

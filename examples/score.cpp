@@ -226,7 +226,7 @@ Score score(const Options& options, const Model& model, IdSource& source) {
 std::string as_json(const Options& options, const Model& model, const Score& score) {
   nlohmann::ordered_json object = {{"model", options.common.model_name()},
                                    {"dtype", options.common.dtype(model)},
-                                   {"isa", kernels::default_table()->name},
+                                   {"isa", kernels::default_table().name},
                                    {"tokens", score.tokens},
                                    {"scored", score.scored},
                                    {"nll", score.nll},
@@ -264,7 +264,7 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
                 score.nll, score.loss(), score.perplexity(), score.seconds,
                 score.tokens_per_second());
   return "model       " + options.common.model_name() + ", " + options.common.dtype(model) + ", " +
-         kernels::default_table()->name + "\n" + numbers + comparison(options, score);
+         kernels::default_table().name + "\n" + numbers + comparison(options, score);
 }
 
 ExitCode run_score(const Options& options) {
@@ -275,8 +275,9 @@ ExitCode run_score(const Options& options) {
   const Model model = options.common.load_model();
   std::optional<Tokenizer> tokenizer;
   if (!options.common.reads_ids()) tokenizer = options.common.load_tokenizer(model);
-  const auto ids = options.common.ids_of(std::move(input), model, tokenizer ? &*tokenizer : nullptr,
-                                         {.first = options.common.bos(model)});
+  const Tokenizer* of_text = tokenizer ? &*tokenizer : nullptr;
+  const auto ids = options.common.ids_of(std::move(input), model, of_text,
+                                         {.first = options.common.bos(model, of_text)});
   const Score result = score(options, model, *ids);
   Output output;
   output.write(options.json ? as_json(options, model, result) : as_table(options, model, result));

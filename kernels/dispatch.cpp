@@ -3,7 +3,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <string>
 
+#include "griffin/core/error.h"
 #include "griffin/kernels.h"
 
 #ifdef GRIFFIN_X86
@@ -108,8 +110,15 @@ const Table* find_table(const char* name) noexcept {
   return find(all_tables().items, table_count(), name);
 }
 
-const Table* default_table() noexcept {
-  return find_table(std::getenv("GRIFFIN_ISA"));
+const Table& default_table() {
+  if (const Table* table = find_table(std::getenv("GRIFFIN_ISA"))) return *table;
+  std::string names;
+  for (int i = 0; i < table_count(); ++i) {
+    names += i == 0 ? "" : ", ";
+    names += table_at(i).name;
+  }
+  throw Error(ErrorCode::unsupported,
+              "GRIFFIN_ISA names kernels that do not run here; expected one of: " + names);
 }
 
 }  // namespace griffin::kernels

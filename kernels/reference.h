@@ -34,9 +34,36 @@ inline double sigmoid(double x) {
 }
 
 /// x/2 (1 + tanh z) = x sigmoid(2 z), which keeps its digits where tanh z is near -1.
-inline double gelu(double x) {
+inline double gelu_tanh(double x) {
   const double z = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
   return x * sigmoid(2 * z);
+}
+
+/// x/2 (1 + erf(x / sqrt 2)), likewise.
+inline double gelu_erf(double x) {
+  return x / 2 * std::erfc(-x / std::sqrt(2.0));
+}
+
+inline double silu(double x) {
+  return x * sigmoid(x);
+}
+
+inline double relu(double x) {
+  return x > 0 ? x : 0;
+}
+
+inline double activate(Activation activation, double x) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return gelu_tanh(x);
+    case Activation::gelu_erf:
+      return gelu_erf(x);
+    case Activation::silu:
+      return silu(x);
+    case Activation::relu:
+      return relu(x);
+  }
+  return std::nan("");
 }
 
 inline double soft_cap(double x, double cap) {
@@ -172,10 +199,11 @@ inline void rms_norm(In x, const double* weight, double eps, Out y) {
   }
 }
 
-/// y = gelu(gate) value
-inline void gelu_gate(In gate, In value, Out y) {
+/// y = activation(gate) value
+inline void activation_gate(Activation activation, In gate, In value, Out y) {
   for (std::int64_t r = 0; r < y.rows; ++r) {
-    for (std::int64_t c = 0; c < y.cols; ++c) y(r, c) = gelu(gate(r, c)) * value(r, c);
+    for (std::int64_t c = 0; c < y.cols; ++c)
+      y(r, c) = activate(activation, gate(r, c)) * value(r, c);
   }
 }
 
@@ -203,21 +231,23 @@ inline void rope(In x, In angles, std::int64_t head_dim, Out y) {
   }
 }
 
-/// y[r, n] = sum_q softmax_q(scale q[r, n] . key[q]) value[q] over q = max(0, p - window) .. p for
-/// p = position + r. q [rows, heads head_dim]; keys and values [position + rows, head_dim], of
-/// positions 0, 1, ...
-inline void attention(In q, In keys, In values, std::int64_t position, std::int64_t window,
-                      double scale, Out y) {
-  const std::int64_t head_dim = keys.cols;
+/// y[r, n] = sum_q softmax_q(scale q[r, n] . key[q, m]) value[q, m] over q = max(0, p - window) ..
+/// p for p = position + r, m = n / group. q [rows, heads head_dim]; keys and values [position +
+/// rows, heads / group head_dim], of positions 0, 1, ...
+inline void attention(In q, In keys, In values, std::int64_t head_dim, std::int64_t position,
+                      std::int64_t window, double scale, Out y) {
+  const std::int64_t group = y.cols / keys.cols;
   for (std::int64_t r = 0; r < y.rows; ++r) {
     const std::int64_t last = position + r;
     const std::int64_t first = last > window ? last - window : 0;
     for (std::int64_t head = 0; head < y.cols; head += head_dim) {
+      const std::int64_t kv_head = head / head_dim / group * head_dim;
       std::vector<double> weight;
       double largest = -HUGE_VAL;
       for (std::int64_t k = first; k <= last; ++k) {
         double score = 0;
-        for (std::int64_t c = 0; c < head_dim; ++c) score += scale * q(r, head + c) * keys(k, c);
+        for (std::int64_t c = 0; c < head_dim; ++c)
+          score += scale * q(r, head + c) * keys(k, kv_head + c);
         weight.push_back(score);
         largest = std::fmax(largest, score);
       }
@@ -229,7 +259,7 @@ inline void attention(In q, In keys, In values, std::int64_t position, std::int6
       for (std::int64_t c = 0; c < head_dim; ++c) {
         double sum = 0;
         for (std::int64_t k = first; k <= last; ++k) {
-          sum += weight[static_cast<std::size_t>(k - first)] * values(k, c);
+          sum += weight[static_cast<std::size_t>(k - first)] * values(k, kv_head + c);
         }
         y(r, head + c) = sum / total;
       }

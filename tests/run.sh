@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=${1:-release}
 
 case $preset in
-  clang | tsan) packages=(clang libomp-dev libclang-rt-dev) ;;
+  clang | tsan) packages=(clang libclang-rt-dev) ;;
   *) packages=() ;;
 esac
 packages+=(doxygen)  # for checks.docs, which is left out where it is not

@@ -2,7 +2,6 @@
 // BOS written out in a text.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,18 +11,17 @@
 
 namespace griffin::examples {
 
-/// Applied chat templates begin with the name of BOS, which a tokenizer reads as plain text (or,
-/// worse, as a second BOS). A warning for a text that does; else nothing. Null: no tokenizer.
+/// Applied chat templates begin with the name of BOS. A warning for a text that does, before which
+/// `bos` is put if there is one; else nothing.
 inline std::string bos_warning(std::string_view text, std::optional<std::int32_t> bos,
-                               const Tokenizer* tokenizer) {
-  if (tokenizer == nullptr || !bos) return "";
+                               const Tokenizer& tokenizer) {
   for (const std::string_view name : {"<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>"}) {
-    if (!text.starts_with(name) || tokenizer->find(name) != bos) continue;
-    const auto ids = tokenizer->encode(text.substr(0, name.size()));
-    const bool is_bos = std::find(ids.begin(), ids.end(), *bos) != ids.end();
-    return '"' + std::string(name) + "\" at the start of the text is read as " +
-           (is_bos ? "BOS, beside the one that is added"
-                   : "plain text; BOS is what is added without it");
+    if (!text.starts_with(name) || !tokenizer.find(name)) continue;
+    const std::string start = '"' + std::string(name) + "\" at the start of the text is read as ";
+    if (tokenizer.encode(name).size() > 1) {
+      return start + (bos ? "plain text; the BOS token is added without it" : "plain text");
+    }
+    if (bos) return start + "a token of its own, beside the BOS token that is added without it";
   }
   return "";
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "griffin/core/error.h"
 #include "griffin/generate/text_encoder.h"
 #include "support/input.h"
 
@@ -107,32 +105,14 @@ class ListedIds : public IdsOfFile {
     const std::string block = file_.next();
     cut_ += block;
     // The last word may go on in the next block, if it may be a number at all.
-    const std::size_t last_space = cut_.find_last_of(space);
+    const std::size_t last_space = cut_.find_last_of(id_separators);
     std::size_t end = last_space == std::string::npos ? 0 : last_space + 1;
     if (block.empty() || cut_.size() - end > longest) end = cut_.size();
-    parse(std::string_view(cut_).substr(0, end), ids);
+    append_ids(std::string_view(cut_).substr(0, end), vocab_, file_.path(), items_, ids);
     cut_.erase(0, end);
     return !block.empty();
   }
 
-  void parse(std::string_view text, std::vector<std::int32_t>& ids) {
-    for (std::size_t at = text.find_first_not_of(space); at != std::string_view::npos;) {
-      const std::size_t end = std::min(text.find_first_of(space, at), text.size());
-      const std::string_view word = text.substr(at, end - at);
-      ++items_;
-      std::int32_t id = 0;
-      const auto [stop, status] = std::from_chars(word.data(), word.data() + word.size(), id);
-      if (status != std::errc() || stop != word.data() + word.size() || id < 0 || id >= vocab_) {
-        throw Error(ErrorCode::format, file_.path() + ": item " + std::to_string(items_) +
-                                           ": expected a token id below " + std::to_string(vocab_) +
-                                           ", found '" + std::string(word.substr(0, 32)) + "'");
-      }
-      ids.push_back(id);
-      at = text.find_first_not_of(space, end);
-    }
-  }
-
-  static constexpr const char* space = " \t\r\n";
   static constexpr std::size_t longest = 1 << 16;  // a word that is no number, if it is longer
 
   std::int64_t vocab_;

@@ -4,12 +4,16 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "griffin/core/error.h"
 
@@ -57,5 +61,43 @@ class InputFile {
   std::uint64_t bytes_read_ = 0;
   std::uint64_t size_ = 0;
 };
+
+/// The bytes of a file, or of stdin for "-". Throws Error(io).
+inline std::string read_file(const std::string& path) {
+  InputFile file(path);
+  std::string bytes;
+  for (std::string block = file.next(); !block.empty(); block = file.next()) bytes += block;
+  return bytes;
+}
+
+inline constexpr std::string_view id_separators = " \t\r\n";
+
+/// Appends the whitespace-separated token ids of a text; `name` is what errors call it, `items` how
+/// many there were before. Throws Error(format) for what is no number of the vocabulary.
+inline void append_ids(std::string_view text, std::int64_t vocab, const std::string& name,
+                       std::int64_t& items, std::vector<std::int32_t>& ids) {
+  for (std::size_t at = text.find_first_not_of(id_separators); at != std::string_view::npos;) {
+    const std::size_t end = std::min(text.find_first_of(id_separators, at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    ++items;
+    std::int32_t id = 0;
+    const auto [stop, status] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (status != std::errc() || stop != word.data() + word.size() || id < 0 || id >= vocab) {
+      throw Error(ErrorCode::format, name + ": item " + std::to_string(items) +
+                                         ": expected a token id below " + std::to_string(vocab) +
+                                         ", found '" + std::string(word.substr(0, 32)) + "'");
+    }
+    ids.push_back(id);
+    at = text.find_first_not_of(id_separators, end);
+  }
+}
+
+inline std::vector<std::int32_t> parse_ids(std::string_view text, std::int64_t vocab,
+                                           const std::string& name) {
+  std::vector<std::int32_t> ids;
+  std::int64_t items = 0;
+  append_ids(text, vocab, name, items, ids);
+  return ids;
+}
 
 }  // namespace griffin::examples

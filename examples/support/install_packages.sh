@@ -4,8 +4,8 @@
 # nothing when all of it is there.
 set -euo pipefail
 
-wanted=(cmake ninja-build g++ pkg-config libsentencepiece-dev nlohmann-json3-dev libcli11-dev
-        libxxhash-dev libeigen3-dev libgtest-dev "$@")
+wanted=(cmake ninja-build g++ pkg-config libsentencepiece-dev libpcre2-dev libutf8proc-dev
+        nlohmann-json3-dev libcli11-dev libxxhash-dev libeigen3-dev libgtest-dev "$@")
 
 command -v dpkg-query >/dev/null || {
   echo "not a Debian system; what has to be there: ${wanted[*]}" >&2

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "griffin/core/parallel.h"
@@ -54,15 +55,28 @@ inline Dtype random_dtype(const std::string& dtype) {
 
 /// Loads a model, with a bar. Throws Error(cancelled) on Ctrl-C.
 inline Model load_folder(const std::filesystem::path& folder, LoadOptions options) {
-  if (!std::filesystem::is_directory(folder)) {
-    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
-  }
   ProgressBar bar("loading");
+  if (options.notice) {
+    options.notice = [&bar, tell = options.notice](std::string_view what) {
+      bar.clear();
+      tell(what);
+    };
+  }
   options.progress = [&](const LoadProgress& progress) {
     bar.update(progress.bytes_done, progress.bytes_total);
     return Interrupt::flow();
   };
   return Model::load(folder, options);
+}
+
+/// For --help.
+inline std::string preset_names() {
+  std::string names;
+  for (const Preset& preset : presets()) {
+    names += names.empty() ? "" : ", ";
+    names += preset.name;
+  }
+  return names;
 }
 
 class ModelOptions {
@@ -75,10 +89,11 @@ class ModelOptions {
     app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
     model_ = app.add_option("-m,--model", folder_, "Model folder; the embedded model if not given")
                  ->type_name("DIR");
-    random_ = app.add_option("--random,--config", preset_,
-                             "Random weights of a named shape instead of a folder")
-                  ->type_name("PRESET")
-                  ->excludes(model_);
+    random_ =
+        app.add_option("--random,--config", preset_,
+                       "Random weights of a named shape instead of a folder: " + preset_names())
+            ->type_name("PRESET")
+            ->excludes(model_);
     app.add_option("-t,--threads", threads_,
                    "Threads at most, 0 for all cores; OMP_NUM_THREADS is not looked at")
         ->type_name("N")
@@ -92,6 +107,10 @@ class ModelOptions {
         ->type_name("TYPE")
         ->check(CLI::IsMember({"f32", "bf16"}))
         ->capture_default_str();
+    window_ = app.add_option("--window", window_tokens_,
+                             "Earlier tokens that local attention sees, instead of the model's own")
+                  ->type_name("N")
+                  ->check(at_least(1));
     app.add_flag("--no-mmap", no_mmap_, "Read the weights into memory instead of mapping them");
   }
 
@@ -129,19 +148,12 @@ class ModelOptions {
     return dtype_ == "f32" ? "f32" : name_of(model.dtype());
   }
 
-  bool has_tokenizer() const { return !random() && std::filesystem::exists(tokenizer_file()); }
+  bool has_tokenizer() const { return !random() && Tokenizer::file_in(folder()).has_value(); }
 
   /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
   Tokenizer load_tokenizer(const Model& model) const {
     if (random()) throw UsageError(no_tokenizer);
-    Tokenizer tokenizer = Tokenizer::load(tokenizer_file());
-    if (tokenizer.size() > model.config().vocab) {
-      throw Error(ErrorCode::mismatch, tokenizer_file().string() + ": " +
-                                           std::to_string(tokenizer.size()) +
-                                           " pieces, but the model's vocabulary is " +
-                                           std::to_string(model.config().vocab));
-    }
-    return tokenizer;
+    return Tokenizer::load(folder(), model.config().vocab);
   }
 
   /// For sequences with room for `tokens` of them; 0: for as many as one likes.
@@ -172,27 +184,33 @@ class ModelOptions {
 
  private:
   Model load_model_as(const std::string& dtype) const {
-    if (random()) return Model::random(preset(preset_), random_dtype(dtype), 0);
+    if (random()) {
+      const ModelConfig& config = preset(preset_);
+      return Model::random(window_->count() > 0 ? config.with_window(window_tokens_) : config,
+                           random_dtype(dtype), 0);
+    }
     return load_folder(folder(), load_options(dtype));
   }
   LoadOptions load_options(const std::string& dtype) const {
     LoadOptions options;
     set_dtype(dtype, options);
     options.access = no_mmap_ ? FileAccess::read : FileAccess::map;
+    if (window_->count() > 0) options.window = window_tokens_;
+    options.notice = [this](std::string_view what) { warn(*app_, on_one_line(std::string(what))); };
     return options;
   }
-
-  std::filesystem::path tokenizer_file() const { return folder() / "tokenizer.model"; }
 
   CLI::App* app_;
   CLI::Option* model_;
   CLI::Option* random_;
+  CLI::Option* window_;
   std::string folder_;
   std::string preset_;
   std::string dtype_ = "auto";
   std::string kv_dtype_ = "f32";
   int threads_ = 0;
   int capacity_ = 0;
+  int window_tokens_ = 0;
   bool no_mmap_ = false;
 };
 

@@ -27,7 +27,8 @@ class CommonOptions : public ModelOptions {
         app.add_option("--tokens", input_, "Read token ids instead, - for stdin; nothing is added")
             ->type_name("FILE")
             ->excludes(file_);
-    app.add_flag("--no-bos", no_bos_, "Do not put the BOS token before the text");
+    app.add_flag("--no-bos", no_bos_,
+                 "Do not put the BOS token, if the model has one, before the text");
     app.add_option("--chunk", chunk_, "Tokens read in one pass")
         ->type_name("N")
         ->check(at_least(1))
@@ -58,7 +59,7 @@ class CommonOptions : public ModelOptions {
     if (reads_ids()) return std::make_unique<ListedIds>(std::move(input), model.config().vocab);
     auto text = std::make_unique<EncodedText>(std::move(input), *tokenizer, rules);
     text->gather(IdSource::piece);  // so that it is known how it begins
-    warn_of_bos(text->beginning(), model, tokenizer);
+    warn_of_bos(text->beginning(), model, *tokenizer);
     if (text->beginning().starts_with("\xEF\xBB\xBF")) {
       warn(app(), input_ + ": begins with a byte order mark, which is read as part of the text");
     }
@@ -69,13 +70,13 @@ class CommonOptions : public ModelOptions {
   }
 
   /// What comes before a text: BOS, without --no-bos.
-  std::optional<std::int32_t> bos(const Model& model) const {
+  std::optional<std::int32_t> bos(const Model& model, const Tokenizer* tokenizer) const {
     if (no_bos_) return std::nullopt;
-    return model.config().bos_id;
+    return tokenizer == nullptr ? std::nullopt : tokenizer->bos(model.text_bos());
   }
 
-  void warn_of_bos(std::string_view text, const Model& model, const Tokenizer* tokenizer) const {
-    const std::string warning = bos_warning(text, model.config().bos_id, tokenizer);
+  void warn_of_bos(std::string_view text, const Model& model, const Tokenizer& tokenizer) const {
+    const std::string warning = bos_warning(text, bos(model, &tokenizer), tokenizer);
     if (!warning.empty()) warn(app(), warning);
   }
 

@@ -29,7 +29,7 @@ struct RequestNotes {
 /// "top_p", "min_p", "seed", "repeat_penalty", "repeat_last_n", "presence_penalty",
 /// "frequency_penalty", "stop", "ignore_eos"}. What is null is not there.
 struct RequestReader {
-  const ModelConfig* config = nullptr;
+  std::optional<std::int32_t> bos;       // what prompts begin with
   const Tokenizer* tokenizer = nullptr;  // null: requests bring token ids
   std::vector<std::int32_t> stop_ids;
   GenerateOptions defaults;
@@ -63,7 +63,7 @@ struct RequestReader {
       SamplingFlags::forbid(stop_ids, sampling);
     }
     if (const nlohmann::json* prompt = members.find("prompt")) {
-      notes.warning = bos_warning(prompt->get_ref<const std::string&>(), config->bos_id, tokenizer);
+      notes.warning = bos_warning(prompt->get_ref<const std::string&>(), bos, *tokenizer);
     }
     return request;
   }
@@ -159,7 +159,7 @@ struct RequestReader {
     if (tokenizer == nullptr) refuse("prompt: the model has no tokenizer; give tokens");
     std::vector<std::int32_t> ids =
         encode_in_parts(*tokenizer, value.get_ref<const std::string&>());
-    ids.insert(ids.begin(), config->bos_id);
+    if (bos) ids.insert(ids.begin(), *bos);
     return ids;
   }
 

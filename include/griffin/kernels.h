@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "griffin/api.h"
+
 namespace griffin {
 
 /// How weights are stored and, the first two, keys and values; widened to float32 exactly before
@@ -27,6 +29,13 @@ enum class Dtype : std::uint8_t { f32, bf16, f16, int8, int4 };
 ///         finite, the scale is not either; where all are below 2^-119, the integers are zero.
 ///         A group is summed exactly: on every instruction set the same bits come out
 enum class Operand : std::uint8_t { f32, bf16, int8 };
+
+/// The function that a gate takes before it is multiplied.
+///   gelu_tanh  x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+///   gelu_erf   x/2 (1 + erf(x / sqrt(2)))
+///   silu       x / (1 + exp(-x))
+///   relu       max(x, 0)
+enum class Activation : std::uint8_t { gelu_tanh, gelu_erf, silu, relu };
 
 }  // namespace griffin
 
@@ -197,8 +206,9 @@ struct RmsNormArgs {
   float eps;
 };
 
-/// y = gelu(gate) value, with the tanh form of gelu. y may be gate or value. Split anywhere.
-struct GeluGateArgs {
+/// y = activation(gate) value. y may be gate or value. Split anywhere.
+struct ActivationGateArgs {
+  Activation activation;
   const float* gate;  // [rows, width]
   std::int64_t gate_stride;
   const float* value;  // [rows, width]
@@ -233,19 +243,20 @@ struct RopeArgs {
   std::int64_t pairs;
 };
 
-/// Causal multi-query attention of the rows of one slice: a row at position p sees the keys at
+/// Causal grouped-query attention of the rows of one slice: a row at position p sees the keys at
 /// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
-/// ring_rows), the others in chunk row q - position.
-///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q]) value[q]
+/// ring_rows), the others in chunk row q - position. Query head n has key/value head m = n / group.
+///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q, m]) value[q, m]
 /// The softmax takes runs of keys aligned to absolute positions with a running maximum, so
 /// that a row's arithmetic depends on its position only. Split along rows and heads.
 struct AttentionArgs {
   const float* q;  // [rows, heads head_dim], rotated
   std::int64_t q_stride;
-  const void* chunk_keys;    // [rows, head_dim], rotated
-  const void* chunk_values;  // [rows, head_dim]
-  const void* ring_keys;     // [ring_rows, head_dim]
-  const void* ring_values;   // [ring_rows, head_dim]
+  const void* chunk_keys;    // [rows, kv_heads head_dim], rotated
+  const void* chunk_values;  // [rows, kv_heads head_dim]
+  const void* ring_keys;     // [ring_rows, kv_heads head_dim]
+  const void* ring_values;   // [ring_rows, kv_heads head_dim]
+  std::int64_t kv_stride;    // between rows of keys, and of values
   std::int64_t ring_rows;    // >= min(position, window); rows no one sees may hold anything
   std::int64_t position;     // of row 0
   std::int64_t window;       // earlier keys a row sees, besides its own
@@ -253,6 +264,7 @@ struct AttentionArgs {
   float* y;                  // [rows, heads head_dim]
   std::int64_t y_stride;
   std::int64_t head_dim;
+  std::int64_t group;  // query heads that share a key/value head, >= 1
   std::int64_t row_begin;
   std::int64_t row_end;
   std::int64_t head_begin;
@@ -316,7 +328,7 @@ struct Table {
   void (*rg_lru)(const RgLruArgs&) noexcept;
   void (*conv1d)(const Conv1dArgs&) noexcept;
   void (*rms_norm)(const RmsNormArgs&) noexcept;
-  void (*gelu_gate)(const GeluGateArgs&) noexcept;
+  void (*activation_gate)(const ActivationGateArgs&) noexcept;
   void (*rope_angles)(const RopeAnglesArgs&) noexcept;
   void (*rope)(const RopeArgs&) noexcept;
   void (*attention[float_dtypes])(const AttentionArgs&) noexcept;
@@ -328,16 +340,17 @@ struct Table {
 };
 
 /// How many tables this build has for the CPU it runs on; at least one, the scalar table.
-int table_count() noexcept;
+GRIFFIN_API int table_count() noexcept;
 
 /// Table `index` of table_count(), best first.
-const Table& table_at(int index) noexcept;
+GRIFFIN_API const Table& table_at(int index) noexcept;
 
 /// The table called `name`, as kernels/isas.inc has it ("scalar", "avx2", ...), or the best one for
 /// a null or empty name. Null if this build has no such table or the CPU cannot run it.
-const Table* find_table(const char* name) noexcept;
+GRIFFIN_API const Table* find_table(const char* name) noexcept;
 
-/// find_table of the environment variable GRIFFIN_ISA; null if it names none that runs here.
-const Table* default_table() noexcept;
+/// find_table of the environment variable GRIFFIN_ISA. Throws Error(unsupported), naming those
+/// there are, if it names none that runs here.
+GRIFFIN_API const Table& default_table();
 
 }  // namespace griffin::kernels

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Windowed multi-query attention with a running softmax.
+// Windowed grouped-query attention with a running softmax.
 //
 // Keys are taken in runs aligned to absolute positions. Within a run a row sees some range of
 // keys; the others have weight zero. So the operations of a row, and their order, follow from its
 // position alone.
+//
+// What is here knows one key/value head: keys and values begin at its columns, and all of its query
+// heads share them.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +23,7 @@ namespace {
 constexpr std::int64_t run_keys = 64;
 constexpr int heads_together = 6;  // heads that share a pass over the keys
 
-/// The keys that lie behind one another in memory, from some position on.
+/// The keys that lie kv_stride elements behind one another in memory, from some position on.
 struct KeyPiece {
   const char* keys;    // [count, head_dim]
   const char* values;  // [count, head_dim]
@@ -30,7 +33,7 @@ struct KeyPiece {
 /// The longest piece from `position` that does not go beyond `end`.
 template <Dtype D>
 inline KeyPiece key_piece(const AttentionArgs& p, std::int64_t position, std::int64_t end) {
-  const std::int64_t row_bytes = p.head_dim * (D == Dtype::f32 ? 4 : 2);
+  const std::int64_t row_bytes = p.kv_stride * element_bytes<D>;
   const bool in_ring = position < p.position;
   const std::int64_t row = in_ring ? position % p.ring_rows : position - p.position;
   std::int64_t count = end - position;
@@ -76,8 +79,8 @@ struct Softmax {
 
 /// y[h] += sum_k weights[h][k] values[k] for H heads of one row; columns [c, c + C vectors).
 template <Dtype D, int H, int C, class Count>
-inline void add_values(const float* weights, const KeyPiece& piece, std::int64_t head_dim,
-                       std::int64_t c, float* y, Count lane_count) {
+inline void add_values(const float* weights, const KeyPiece& piece, std::int64_t kv_stride,
+                       std::int64_t head_dim, std::int64_t c, float* y, Count lane_count) {
   Vec sum[H][C];
   GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
@@ -87,7 +90,7 @@ inline void add_values(const float* weights, const KeyPiece& piece, std::int64_t
   for (std::int64_t k = 0; k < piece.count; ++k) {
     Vec value[C];
     GRIFFIN_UNROLL for (int v = 0; v < C; ++v) {
-      value[v] = load_as<D>(piece.values, k * head_dim + c + v * lanes, lane_count);
+      value[v] = load_as<D>(piece.values, k * kv_stride + c + v * lanes, lane_count);
     }
     GRIFFIN_UNROLL for (int h = 0; h < H; ++h) {
       const Vec weight = broadcast(weights[h * run_keys + k]);
@@ -105,14 +108,14 @@ inline void add_values(const float* weights, const KeyPiece& piece, std::int64_t
 
 /// All columns: two vectors at a time, then one by one.
 template <Dtype D, int H>
-inline void add_piece(const float* weights, const KeyPiece& piece, std::int64_t head_dim,
-                      float* y) {
+inline void add_piece(const float* weights, const KeyPiece& piece, std::int64_t kv_stride,
+                      std::int64_t head_dim, float* y) {
   std::int64_t c = 0;
   for (; c + 2 * lanes <= head_dim; c += 2 * lanes) {
-    add_values<D, H, 2>(weights, piece, head_dim, c, y, All{});
+    add_values<D, H, 2>(weights, piece, kv_stride, head_dim, c, y, All{});
   }
   for_each_vec(c, head_dim, [&](std::int64_t column, auto count) {
-    add_values<D, H, 1>(weights, piece, head_dim, column, y, count);
+    add_values<D, H, 1>(weights, piece, kv_stride, head_dim, column, y, count);
   });
 }
 
@@ -157,24 +160,25 @@ inline void attend_run(const AttentionArgs& p, std::int64_t row, std::int64_t he
     for (float& weight : of_head) weight = -__builtin_inff();
   }
   for_each_piece<D>(p, begin, end, [&](const KeyPiece& piece, std::int64_t offset) {
-    matmul<D>({.x = q,
-               .x_stride = p.head_dim,
-               .w = piece.keys,
-               .bias = nullptr,
-               .y = &weights[0][offset],
-               .y_stride = run_keys,
-               .rows = H,
-               .in = p.head_dim,
-               .out_begin = 0,
-               .out_end = piece.count,
-               .write = Write::set,
-               .scratch = nullptr});
+    multiply_rows<Dtype::f32, D>({.x = q,
+                                  .x_stride = p.head_dim,
+                                  .w = piece.keys,
+                                  .bias = nullptr,
+                                  .y = &weights[0][offset],
+                                  .y_stride = run_keys,
+                                  .rows = H,
+                                  .in = p.head_dim,
+                                  .out_begin = 0,
+                                  .out_end = piece.count,
+                                  .write = Write::set,
+                                  .scratch = nullptr},
+                                 p.kv_stride);
   });
   for (int h = 0; h < H; ++h) {
     multiply(y + h * p.head_dim, p.head_dim, softmax[h].absorb(weights[h], p.scale));
   }
   for_each_piece<D>(p, begin, end, [&](const KeyPiece& piece, std::int64_t offset) {
-    add_piece<D, H>(&weights[0][offset], piece, p.head_dim, y);
+    add_piece<D, H>(&weights[0][offset], piece, p.kv_stride, p.head_dim, y);
   });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of many rows: a tile of queries, rows by heads, against one run of keys after the
-// other. All heads share the keys, so a run is brought into the first-level cache once a tile.
+// Attention of many rows: a tile of queries, rows by heads of one group, against one run of keys
+// after the other. The heads share the keys, so a run is brought into the first-level cache once a
+// tile.
 //
 // Runs that all rows of the tile see in full are multiplied with a key, or a column of values, in
 // each lane: products q . k are summed for one j after the other (lane_order) and give the bits of
@@ -85,20 +86,22 @@ inline void pack_queries(const AttentionArgs& p, const QueryTile& tile, float* t
   }
 }
 
-/// A run of keys, and one of values unless they lie behind one another as float32 already.
-/// Returns where the values are.
+/// A run of keys, and one of values unless they lie behind one another, without a gap, as float32
+/// already: rows of several heads are often a power of two apart, and fall into few sets of a
+/// cache. Returns where the values are.
 template <Dtype D>
 inline const float* pack_run(const AttentionArgs& p, std::int64_t run,
                              const AttentionScratch& scratch) {
   const std::int64_t steps = steps_of(p.head_dim);
   const KeyPiece whole = key_piece<D>(p, run, run + run_keys);
   const bool aligned = reinterpret_cast<std::uintptr_t>(whole.values) % sizeof(float) == 0;
-  const bool in_place = D == Dtype::f32 && whole.count == run_keys && aligned;
+  const bool dense = p.kv_stride == p.head_dim && whole.count == run_keys;
+  const bool in_place = D == Dtype::f32 && dense && aligned;
   for_each_piece<D>(p, run, run + run_keys, [&](const KeyPiece& piece, std::int64_t offset) {
     for (std::int64_t k = 0; k < piece.count && !in_place; ++k) {
       for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
         store(scratch.values + (offset + k) * p.head_dim + c,
-              load_as<D>(piece.values, k * p.head_dim + c, count), count);
+              load_as<D>(piece.values, k * p.kv_stride + c, count), count);
       });
     }
   });
@@ -210,8 +213,10 @@ inline void attend_tile_run(const AttentionArgs& p, const QueryTile& tile, std::
   add_run_values(p, tile, scratch.scores, values);
 }
 
+/// Not inlined: within the loops over groups and tiles, those in here ran out of registers (4 %
+/// more instructions a row).
 template <Dtype D>
-inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
+[[gnu::noinline]] void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
   Softmax softmax[query_tile];
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
     clear(output(p, tile, n), p.head_dim);
@@ -239,8 +244,10 @@ inline void attend_tile(const AttentionArgs& p, const QueryTile& tile) {
   }
 }
 
+/// Query heads [p.head_begin, p.head_end), which share the key/value head that keys and values
+/// begin with.
 template <Dtype D>
-void attention(const AttentionArgs& p) noexcept {
+inline void attend_group(const AttentionArgs& p) {
   for (std::int64_t head = p.head_begin; head < p.head_end; head += query_tile) {
     const std::int64_t left = p.head_end - head;
     const std::int64_t heads = left < query_tile ? left : query_tile;
@@ -249,6 +256,24 @@ void attention(const AttentionArgs& p) noexcept {
       const std::int64_t rows = p.row_end - row < step ? p.row_end - row : step;
       attend_tile<D>(p, {row, rows, head, heads});
     }
+  }
+}
+
+template <Dtype D>
+void attention(const AttentionArgs& p) noexcept {
+  AttentionArgs group = p;
+  for (; group.head_begin < p.head_end; group.head_begin = group.head_end) {
+    const std::int64_t head = group.head_begin / p.group;  // of keys and values
+    const std::int64_t end = (head + 1) * p.group;
+    group.head_end = end < p.head_end ? end : p.head_end;
+    const auto of_head = [&](const void* rows) {
+      return static_cast<const char*>(rows) + head * p.head_dim * element_bytes<D>;
+    };
+    group.chunk_keys = of_head(p.chunk_keys);
+    group.chunk_values = of_head(p.chunk_values);
+    group.ring_keys = of_head(p.ring_keys);
+    group.ring_values = of_head(p.ring_values);
+    attend_group<D>(group);
   }
 }
 

@@ -11,9 +11,10 @@
 #include "griffin/core/buffer.h"
 #include "griffin/core/file_access.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {  // for our other libraries
 
-/// The bytes of a regular file, read-only, for as long as this lives. Move-only.
+/// The bytes of a regular file, read-only, for as long as this lives. Read where the file system
+/// does not map files. Move-only.
 class FileBytes {
  public:
   /// Throws Error(io) naming the file and what the system said, and Error(format) if the file has
@@ -24,6 +25,8 @@ class FileBytes {
   FileBytes& operator=(FileBytes&& other) noexcept;
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  /// Whether they are in memory of their own, not mapped.
+  bool are_read() const noexcept { return owned_.size() > 0; }
   std::string_view text() const noexcept {
     return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
   }
@@ -32,7 +35,7 @@ class FileBytes {
   void swap(FileBytes& other) noexcept;
 
   std::span<const std::byte> bytes_;
-  Buffer owned_;  // FileAccess::read; else bytes_ is a mapping
+  Buffer owned_;  // of what is read; else bytes_ is a mapping
 };
 
 }  // namespace griffin

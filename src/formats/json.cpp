@@ -21,8 +21,8 @@ bool by_key(const JsonMember& a, const JsonMember& b) {
 /// of the top level that is being read.
 class Builder {
  public:
-  Builder(const std::string& name, const OnJsonMember& on_member)
-      : name_(name), on_member_(on_member) {}
+  Builder(const std::string& name, const OnJsonMember& on_member, std::span<const JsonPart> parts)
+      : name_(name), on_member_(on_member), parts_(parts) {}
 
   bool null() { return add({nullptr}); }
   bool boolean(bool value) { return add({value}); }
@@ -56,8 +56,9 @@ class Builder {
 
  private:
   struct Open {
-    JsonValue value;  // the array or object that is being filled
-    std::string key;  // of the member that comes next
+    JsonValue value;                 // the array or object that is being filled
+    std::string key;                 // of the member that comes next
+    const JsonPart* part = nullptr;  // whose elements go elsewhere
   };
 
   [[noreturn]] void fail(const std::string& what) const {
@@ -72,8 +73,16 @@ class Builder {
     if (open_.size() + 2 > max_json_depth) {
       fail("JSON is nested deeper than " + std::to_string(max_json_depth) + " levels");
     }
-    open_.push_back({std::move(container), {}});
+    open_.push_back({std::move(container), {}, part_that_begins()});
     return true;
+  }
+
+  const JsonPart* part_that_begins() const {
+    if (open_.size() != 1) return nullptr;
+    const auto part = std::find_if(parts_.begin(), parts_.end(), [&](const JsonPart& p) {
+      return p.member == key_ && p.key == open_.back().key;
+    });
+    return part == parts_.end() ? nullptr : &*part;
   }
 
   bool close() {
@@ -100,6 +109,9 @@ class Builder {
     if (open_.empty()) {
       values_ = 0;
       on_member_({std::move(key_), std::move(value)});
+    } else if (const JsonPart* part = open_.back().part) {
+      values_ = 0;
+      part->on_element({std::move(open_.back().key), std::move(value)});
     } else if (auto* array = std::get_if<JsonArray>(&open_.back().value.data)) {
       array->push_back(std::move(value));
     } else {
@@ -111,6 +123,7 @@ class Builder {
 
   const std::string& name_;
   const OnJsonMember& on_member_;
+  std::span<const JsonPart> parts_;
   bool top_level_open_ = false;
   std::set<std::string> keys_;  // of the top level
   std::string key_;             // the one whose value is being read
@@ -164,9 +177,10 @@ std::string describe(const JsonValue& value) {
   return std::visit(Describe{}, value.data);
 }
 
-void read_json(std::string_view text, const std::string& name, const OnJsonMember& on_member) {
+void read_json(std::string_view text, const std::string& name, const OnJsonMember& on_member,
+               std::span<const JsonPart> parts) {
   check_bytes(text, name);
-  Builder builder(name, on_member);
+  Builder builder(name, on_member, parts);
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
 }
 

@@ -6,12 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// Levels of nesting, the top level included.
 inline constexpr std::size_t max_json_depth = 128;
@@ -47,19 +50,29 @@ struct JsonMember {
 };
 
 /// The value of a key; null if the object does not have it.
-const JsonValue* find(const JsonObject& object, std::string_view key) noexcept;
+GRIFFIN_API const JsonValue* find(const JsonObject& object, std::string_view key) noexcept;
 
 /// A value in a few words, for an error message: `the number 3`, `an array of 2`, `"text"`.
-std::string describe(const JsonValue& value);
+GRIFFIN_API std::string describe(const JsonValue& value);
 
 using OnJsonMember = std::function<void(JsonMember&&)>;
 
+/// An object or array too large to be held: `key` of the object that `member` of the top level is.
+/// Its elements are handed over one by one, those of an array without a key, and in its place stays
+/// an empty one. That no key comes twice is for `on_element` to see.
+struct JsonPart {
+  std::string_view member;
+  std::string_view key;
+  OnJsonMember on_element;
+};
+
 /// Reads the object that `text` is and hands over its members one by one, in the order of the text,
 /// so that a long text need not be held twice. Throws Error(format) that begins with `name`;
-/// exceptions of `on_member` pass through.
-void read_json(std::string_view text, const std::string& name, const OnJsonMember& on_member);
+/// exceptions of `on_member` and of the parts pass through.
+GRIFFIN_API void read_json(std::string_view text, const std::string& name,
+                           const OnJsonMember& on_member, std::span<const JsonPart> parts = {});
 
 /// The same, as a whole.
-JsonObject parse_json(std::string_view text, const std::string& name);
+GRIFFIN_API JsonObject parse_json(std::string_view text, const std::string& name);
 
 }  // namespace griffin

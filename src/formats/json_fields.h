@@ -10,7 +10,7 @@
 #include "formats/json.h"
 #include "griffin/core/error.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// A field that may be absent. Reading gives nothing if it is, and throws Error(format) naming
 /// file, field, what was expected and what was found if it is of another type or out of range.

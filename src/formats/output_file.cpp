@@ -2,11 +2,12 @@
 #include "formats/output_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <system_error>
 
@@ -29,12 +30,34 @@ fs::path without_links(fs::path path) {
   return path;
 }
 
-/// No other process and no other file of this one takes the same name, unless it was left behind
-/// by a process that was killed.
-fs::path temporary_in(const fs::path& folder) {
-  static std::atomic<std::uint64_t> count = 0;
-  return folder /
-         ("griffin-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
+/// A candidate for the name to write to. One that leaves no room behind it is cut.
+fs::path temporary_of(const fs::path& path, int attempt) {
+  constexpr std::size_t longest_name = 255;  // as the system has it
+  const std::string number = attempt == 0 ? "" : "-" + std::to_string(attempt);
+  const std::string end = ".griffin" + number + ".part";
+  const std::string name = path.filename().string().substr(0, longest_name - end.size());
+  return path.parent_path() / (name + end);
+}
+
+/// Whether the name still leads to the open file.
+bool is_at(int descriptor, const fs::path& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(descriptor, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+/// Removes a file that no one is writing: writers hold a lock, which ends with their process.
+/// Returns whether it is gone.
+bool remove_abandoned(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return errno == ENOENT;
+  struct stat status {};
+  const bool abandoned = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+                         ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && is_at(descriptor, path);
+  const bool removed = abandoned && ::unlink(path.c_str()) == 0;
+  ::close(descriptor);
+  return removed;
 }
 
 }  // namespace
@@ -50,11 +73,43 @@ OutputFile::OutputFile(const fs::path& path) : path_(without_links(path)) {
 }
 
 void OutputFile::open() {
-  do {
-    temporary_ = temporary_in(path_.parent_path());
-    file_.reset(std::fopen(temporary_.c_str(), "wbx"));
-  } while (file_ == nullptr && errno == EEXIST);
-  if (file_ == nullptr) fail("cannot be made");
+  constexpr int most_attempts = 1000;  // so many may write to one path at once
+  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    temporary_ = temporary_of(path_, attempt);
+    do {
+      if (open_new()) return keep_mode();
+      if (errno != EEXIST) fail("cannot be made");
+    } while (remove_abandoned(temporary_));
+  }
+  errno = EEXIST;
+  fail("cannot be made");
+}
+
+/// Makes the file and locks it. Returns false if there is one, or where it was taken for abandoned
+/// before it was locked. Where there are no locks, no one takes it.
+bool OutputFile::open_new() {
+  const int descriptor = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0) return false;
+  const bool taken = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (!taken && is_at(descriptor, temporary_)) {
+    file_.reset(::fdopen(descriptor, "wb"));
+    if (file_ != nullptr) return true;
+    ::unlink(temporary_.c_str());
+  } else {
+    errno = EEXIST;
+  }
+  const int error = errno;
+  ::close(descriptor);
+  errno = error;
+  return false;
+}
+
+/// Of the file that will be replaced.
+void OutputFile::keep_mode() const {
+  struct stat status {};
+  if (::stat(path_.c_str(), &status) != 0) return;
+  constexpr mode_t permissions = 0777;
+  ::fchmod(::fileno(file_.get()), status.st_mode & permissions);
 }
 
 OutputFile::~OutputFile() {

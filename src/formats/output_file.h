@@ -9,13 +9,16 @@
 #include <span>
 #include <string_view>
 
-namespace griffin {
+#include "griffin/api.h"
 
-/// Writes to a name of its own in the folder of `path`; commit() renames. Without it nothing is
-/// left and what was at `path` before stays. A symbolic link stays one: the file it leads to is
-/// replaced. Throws Error(io) naming the file and what the system said, also where `path` is
-/// something other than a regular file (a folder, a pipe, a device), which renaming would put an
-/// end to.
+namespace GRIFFIN_API griffin {  // for our other libraries
+
+/// Writes to `path`.griffin.part; commit() renames. Without it nothing is left and what was at
+/// `path` before stays; what a killed process left behind, the next one that writes to `path`
+/// removes. Two may write to one path at once. A symbolic link stays one: the file it leads to is
+/// replaced, and keeps its permissions. Throws Error(io) naming the file and what the system said,
+/// also where `path` is something other than a regular file (a folder, a pipe, a device), which
+/// renaming would put an end to.
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& path);
@@ -29,6 +32,8 @@ class OutputFile {
 
  private:
   void open();
+  bool open_new();
+  void keep_mode() const;
   void sync_folder() const;
   [[noreturn]] void fail(const char* what) const;
 

@@ -9,6 +9,7 @@
 
 #include "formats/json.h"
 #include "formats/printable.h"
+#include "formats/stand_in.h"
 #include "griffin/core/error.h"
 
 namespace griffin {
@@ -72,12 +73,23 @@ class Parser {
     fail("tensor " + printable(tensor) + ": " + what);
   }
 
+  /// Else the file may be of another kind altogether, and the length a part of it.
+  bool may_be_header(std::uint64_t length) const {
+    if (length > max_header || length > file_.size() - length_bytes) return false;
+    if (length == 0) return true;
+    const auto first = static_cast<char>(file_[length_bytes]);
+    return first == '{' || first == ' ' || first == '\n' || first == '\r' || first == '\t';
+  }
+
   std::uint64_t header_length() const {
     if (file_.size() < length_bytes) {
       fail("expected the 8 bytes of a header length, found " + std::to_string(file_.size()));
     }
     std::uint64_t length = 0;
     std::memcpy(&length, file_.data(), length_bytes);
+    if (!may_be_header(length)) {
+      refuse_other_weights({reinterpret_cast<const char*>(file_.data()), file_.size()}, name_);
+    }
     if (length > max_header) {
       fail("expected a header of at most " + std::to_string(max_header) + " bytes, found " +
            std::to_string(length));

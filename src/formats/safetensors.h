@@ -45,6 +45,9 @@ class SafetensorsFile {
   const TensorMap& tensors() const noexcept { return tensors_; }
   /// Whether an address lies in the file.
   bool holds(const void* address) const noexcept;
+  /// Whether the file is in memory, not mapped.
+  bool is_read() const noexcept { return bytes_.are_read(); }
+  const Metadata& metadata() const noexcept { return metadata_; }
   /// Whether tensors of bytes are quantised blocks.
   bool has_blocks() const noexcept { return metadata_.count(blocks_key) > 0; }
 

@@ -2,33 +2,48 @@
 #include "formats/safetensors_writer.h"
 
 #include <cstring>
-#include <nlohmann/json.hpp>
 
+#include "formats/json_text.h"
 #include "griffin/core/buffer.h"
 
 namespace griffin {
 
 namespace {
 
-using nlohmann::ordered_json;
-
-/// Put together by hand: an ordered_json looks through all members for each it gets.
-void add_member(std::string& object, const std::string& key, const ordered_json& value) {
+void add_member(std::string& object, const std::string& key, const std::string& value) {
   object += object.empty() ? "{" : ",";
-  object += ordered_json(key).dump() + ":" + value.dump();
+  object += json_string(key) + ":" + value;
+}
+
+std::string numbers(const std::vector<std::uint64_t>& values) {
+  std::string text = "[";
+  for (const std::uint64_t value : values) {
+    if (text.size() > 1) text += ",";
+    text += std::to_string(value);
+  }
+  return text + "]";
+}
+
+std::string entry(const TensorEntry& tensor, std::uint64_t offset) {
+  std::string text;
+  add_member(text, "dtype", json_string(tensor.dtype));
+  add_member(text, "shape", numbers(tensor.shape));
+  add_member(text, "data_offsets", numbers({offset, offset + tensor.bytes}));
+  return text + "}";
 }
 
 }  // namespace
 
 std::string safetensors_header(const std::vector<TensorEntry>& tensors, const Metadata& metadata) {
   std::string text;
-  if (!metadata.empty()) add_member(text, "__metadata__", metadata);
+  if (!metadata.empty()) {
+    std::string strings;
+    for (const auto& [key, value] : metadata) add_member(strings, key, json_string(value));
+    add_member(text, "__metadata__", strings + "}");
+  }
   std::uint64_t offset = 0;
   for (const TensorEntry& tensor : tensors) {
-    add_member(text, tensor.name,
-               {{"dtype", tensor.dtype},
-                {"shape", tensor.shape},
-                {"data_offsets", {offset, offset + tensor.bytes}}});
+    add_member(text, tensor.name, entry(tensor, offset));
     offset += tensor.bytes;
   }
   text += text.empty() ? "{}" : "}";

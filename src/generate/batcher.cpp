@@ -12,8 +12,14 @@ namespace {
 
 constexpr std::int64_t worth_a_snapshot = 16;  // tokens that need not be read again
 
+void require_range(const char* name, std::int64_t value) {
+  if (value >= 1 && value <= most_pass_rows) return;
+  throw Error(
+      ErrorCode::invalid_argument,
+      std::string("scheduler: ") + name + ": expected 1 to 2^20, found " + std::to_string(value));
+}
+
 ForwardOptions forward_options(const SchedulerOptions& options) {
-  require_lookup(options.lookup, "scheduler");
   if (options.max_tokens_per_pass < options.max_sequences) {
     throw Error(ErrorCode::invalid_argument,
                 "scheduler: max_tokens_per_pass is " + std::to_string(options.max_tokens_per_pass) +
@@ -30,11 +36,19 @@ ForwardOptions forward_options(const SchedulerOptions& options) {
   return forward;
 }
 
+/// Before any memory is taken.
+StateLayout layout_for(const Model& model, const SchedulerOptions& options) {
+  require_range("max_sequences", options.max_sequences);
+  require_range("max_tokens_per_pass", options.max_tokens_per_pass);
+  require_lookup(options.lookup, "scheduler");
+  return model.state_layout(options.sequence);
+}
+
 }  // namespace
 
 Batcher::Batcher(const Model& model, const SchedulerOptions& options)
     : model_(model),
-      layout_(model.state_layout(options.sequence)),
+      layout_(layout_for(model, options)),
       pool_(layout_, {.sequences = options.max_sequences}),
       cache_(options.prefix_cache_bytes),
       caching_(options.prefix_cache_bytes > 0),
@@ -131,9 +145,17 @@ void Batcher::compose() {
   }
 }
 
+/// A text that cannot be added fails by itself; the pass is put together of the others.
 void Batcher::add(Job& job, Candidate& candidate, std::int64_t most) {
-  candidate.text.add_to(pass_, most);
-  in_pass_.push_back({&job, &candidate});
+  const bool reads = job.reads_prompt();
+  Text& text = candidate.text;
+  if (text.goes_on([&] { return text.add_to(pass_, most), true; })) {
+    in_pass_.push_back({&job, &candidate});
+  } else if (reads) {
+    finish_all(job, StopReason::failed, text.generation.result().error);
+  } else {
+    finish(job, candidate);
+  }
 }
 
 std::int64_t Batcher::chunk_size(const Job& job, std::int64_t share) const {

@@ -47,7 +47,7 @@ std::int32_t find(const Tokenizer& tokenizer, std::string_view piece) {
 
 }  // namespace
 
-Conversation::Conversation(const Tokenizer& tokenizer, std::int32_t bos_id)
+Conversation::Conversation(const Tokenizer& tokenizer, std::optional<std::int32_t> bos_id)
     : tokenizer_(&tokenizer),
       bos_id_(bos_id),
       start_of_turn_(find(tokenizer, start_marker)),
@@ -55,7 +55,8 @@ Conversation::Conversation(const Tokenizer& tokenizer, std::int32_t bos_id)
 
 std::vector<std::int32_t> Conversation::encode(std::span<const Turn> turns) const {
   if (turns.size() % 2 == 0) refuse("expected a user's turn last");
-  std::vector<std::int32_t> ids = {bos_id_};
+  std::vector<std::int32_t> ids;
+  if (bos_id_) ids.push_back(*bos_id_);
   for (std::size_t i = 0; i < turns.size(); ++i) {
     const Role expected = i % 2 == 0 ? Role::user : Role::model;
     if (turns[i].role != expected) {
@@ -81,7 +82,7 @@ std::vector<std::int32_t> Conversation::next(std::string_view text,
   ids.push_back(end_of_turn_);
   append_text("\n", ids);
   const auto turn = first(text);
-  ids.insert(ids.end(), turn.begin() + 1, turn.end());  // without BOS
+  ids.insert(ids.end(), turn.begin() + (bos_id_ ? 1 : 0), turn.end());
   return ids;
 }
 

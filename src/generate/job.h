@@ -42,7 +42,7 @@ struct Job {
 
 inline Job::Job(const Model& model, const StateLayout& layout, Request submitted)
     : request(std::move(submitted)), running(request.candidates) {
-  const std::int64_t room = layout.capacity - (request.start ? request.start->position() : 0);
+  const std::int64_t room = layout.furthest() - (request.start ? request.start->position() : 0);
   for (std::int64_t c = 0; c < request.candidates; ++c) {
     candidates.push_back({Text(Generation(model, room, request.prompt, options_of(c)))});
   }

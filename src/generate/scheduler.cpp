@@ -2,11 +2,13 @@
 #include "griffin/generate/scheduler.h"
 #include "griffin/generate/prefix_cache.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -20,27 +22,60 @@ struct Scheduler::Parts {
   Parts(const Model& model, const SchedulerOptions& options)
       : max_sequences(options.max_sequences), on_error(options.on_error), batcher(model, options) {}
 
-  bool step();
+  /// Whether anything is left to do, and what an on_done threw.
+  struct Step {
+    bool more;
+    std::exception_ptr thrown;
+  };
+  Step step();
   void take_news();
   void forget_finished();
+  void end();
 
   const std::int64_t max_sequences;
   const std::function<void(std::exception_ptr)> on_error;
   Batcher batcher;
   std::atomic<bool> stepping = false;
+  // Which threads must not wait; nobody's id where there is none.
+  std::atomic<std::thread::id> stepper = {};
+  std::atomic<std::thread::id> server = {};
 
   std::mutex mutex;
-  std::condition_variable_any news;
+  std::condition_variable_any news;  // for serve()
+  std::condition_variable_any over;  // for wait(), and for the end
+  bool ending = false;
+  int guests = 0;                      // serve() and wait() under way
   std::atomic<bool> has_news = false;  // there are incoming or cancelled jobs
   bool cancelled = false;              // there are cancelled ones
   Batcher::Jobs incoming;
-  std::unordered_map<Id, Job*> jobs;  // that are not over
+  std::unordered_map<Id, Job*> jobs;  // null: over, but there still
   Id next_id = 1;
 };
 
+namespace {
+
+/// A thread says who it is for as long as this lives.
+class Presence {
+ public:
+  explicit Presence(std::atomic<std::thread::id>& who) noexcept : who_(who) {
+    who_ = std::this_thread::get_id();
+  }
+  Presence(const Presence&) = delete;
+  Presence& operator=(const Presence&) = delete;
+  ~Presence() { who_ = std::thread::id(); }
+
+ private:
+  std::atomic<std::thread::id>& who_;
+};
+
+}  // namespace
+
 Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
     : parts_(std::make_unique<Parts>(model, options)) {}
-Scheduler::~Scheduler() = default;
+
+Scheduler::~Scheduler() {
+  parts_->end();
+}
 
 Scheduler::Id Scheduler::submit(Request request) {
   Parts& p = *parts_;
@@ -66,34 +101,64 @@ bool Scheduler::cancel(Id id) {
   Parts& p = *parts_;
   const std::lock_guard lock(p.mutex);
   const auto job = p.jobs.find(id);
-  if (job == p.jobs.end() || job->second->is_over()) return false;
+  if (job == p.jobs.end() || job->second == nullptr || job->second->is_over()) return false;
   job->second->cancelled = true;
   p.cancelled = true;
   p.has_news = true;
   return true;
 }
 
+bool Scheduler::wait(Id id, std::stop_token stop) {
+  Parts& p = *parts_;
+  const std::thread::id me = std::this_thread::get_id();
+  if (p.stepper.load() == me || p.server.load() == me) {
+    throw Error(ErrorCode::invalid_argument,
+                "scheduler: wait: in the thread that steps it would wait for itself");
+  }
+  std::unique_lock lock(p.mutex);
+  ++p.guests;
+  p.over.wait(lock, stop, [&] { return p.ending || !p.jobs.contains(id); });
+  if (--p.guests == 0 && p.ending) p.over.notify_all();
+  return !p.jobs.contains(id);
+}
+
 bool Scheduler::step() {
-  const bool more = parts_->step();
-  if (const auto thrown = parts_->batcher.take_thrown()) std::rethrow_exception(thrown);
+  const auto [more, thrown] = parts_->step();
+  if (thrown) std::rethrow_exception(thrown);
   return more;
 }
 
 void Scheduler::run() {
-  while (parts_->step()) {
+  std::exception_ptr first;
+  for (bool more = true; more;) {
+    Parts::Step step = parts_->step();
+    more = step.more;
+    if (!first) first = std::move(step.thrown);
   }
-  if (const auto thrown = parts_->batcher.take_thrown()) std::rethrow_exception(thrown);
+  if (first) std::rethrow_exception(first);
 }
 
 void Scheduler::serve(std::stop_token stop) {
   Parts& p = *parts_;
-  while (!stop.stop_requested()) {
-    const bool more = p.step();
-    const auto thrown = p.batcher.take_thrown();
-    if (thrown && p.on_error) p.on_error(thrown);
-    if (more) continue;
-    std::unique_lock lock(p.mutex);
-    p.news.wait(lock, stop, [&] { return p.has_news.load(); });
+  std::unique_lock lock(p.mutex);
+  const struct Guest {
+    Parts& parts;
+    std::unique_lock<std::mutex>& lock;
+    ~Guest() {
+      if (!lock.owns_lock()) lock.lock();
+      if (--parts.guests == 0 && parts.ending) parts.over.notify_all();
+    }
+  } guest{p, lock};
+  ++p.guests;
+  while (!stop.stop_requested() && !p.ending) {
+    lock.unlock();
+    const auto [more, thrown] = p.step();
+    if (thrown && p.on_error) {
+      const Presence here(p.server);
+      p.on_error(thrown);
+    }
+    lock.lock();
+    if (!more) p.news.wait(lock, stop, [&] { return p.has_news.load() || p.ending; });
   }
 }
 
@@ -110,7 +175,16 @@ PrefixCacheStatistics Scheduler::prefix_cache() const {
   return parts_->batcher.cache();
 }
 
-bool Scheduler::Parts::step() {
+/// Wakes those who wait, and waits until they are gone.
+void Scheduler::Parts::end() {
+  std::unique_lock lock(mutex);
+  ending = true;
+  news.notify_all();
+  over.notify_all();
+  over.wait(lock, [&] { return guests == 0; });
+}
+
+Scheduler::Parts::Step Scheduler::Parts::step() {
   if (stepping.exchange(true)) {
     throw Error(ErrorCode::invalid_argument, "scheduler: step: another one is under way");
   }
@@ -118,10 +192,11 @@ bool Scheduler::Parts::step() {
     std::atomic<bool>& stepping;
     ~AtTheEnd() { stepping = false; }
   } at_the_end{stepping};
+  const Presence here(stepper);
   take_news();
   const bool more = batcher.step();
   forget_finished();
-  return more || has_news;
+  return {more || has_news, batcher.take_thrown()};
 }
 
 void Scheduler::Parts::take_news() {
@@ -133,12 +208,20 @@ void Scheduler::Parts::take_news() {
 }
 
 /// Under the lock, for cancel() may be looking at a job, only the ids go: what a request holds may
-/// call the scheduler when it is destroyed.
+/// call the scheduler when it is destroyed, which is before those who wait are told.
 void Scheduler::Parts::forget_finished() {
-  const Batcher::Jobs finished = batcher.take_finished();
-  if (finished.empty()) return;
-  const std::lock_guard lock(mutex);
-  for (const Job& job : finished) jobs.erase(job.id);
+  Batcher::Jobs finished = batcher.take_finished();
+  while (!finished.empty()) {
+    const Id id = finished.front().id;
+    {
+      const std::lock_guard lock(mutex);
+      jobs.at(id) = nullptr;
+    }
+    finished.pop_front();
+    const std::lock_guard lock(mutex);
+    jobs.erase(id);
+    over.notify_all();
+  }
 }
 
 }  // namespace griffin

@@ -63,7 +63,7 @@ void Text::guess(std::int64_t most) {
     return;  // a text of more than 65536 tokens, and no memory: it goes on without guesses
   }
   most = std::min({most, journal_->max_rows(), generation.room(),
-                   sequence_->layout().capacity - sequence_->position()});
+                   sequence_->layout().furthest() - sequence_->position()});
   rows_.resize(static_cast<std::size_t>(std::max<std::int64_t>(most, 1)));
   const std::int64_t count = guess_by_lookup(history_, std::span(rows_).subspan(1));
   rows_.resize(static_cast<std::size_t>(1 + count));

@@ -13,32 +13,16 @@
 #include "griffin/generate/chat_template.h"
 #include "griffin/generate/conversation.h"
 #include "griffin/generate/text_encoder.h"
+#include "models/model_folder.h"
 
 namespace griffin {
 namespace {
 
-/// The file of the tokenizer. What is missing is said before any weights are read.
-std::filesystem::path tokenizer_file(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::io, folder.string() + ": no such model folder");
-  }
-  std::filesystem::path file = folder / "tokenizer.model";
-  if (!std::filesystem::exists(file, ignored)) {
-    throw Error(ErrorCode::io, folder.string() +
-                                   ": no tokenizer.model, the SentencePiece model that texts are "
-                                   "read and written with");
-  }
-  return file;
-}
-
-Tokenizer load_tokenizer(const std::filesystem::path& file, const Model& model) {
-  Tokenizer tokenizer = Tokenizer::load(file);
-  const std::int64_t vocab = model.config().vocab;
-  if (tokenizer.size() <= vocab) return tokenizer;
-  throw Error(ErrorCode::mismatch, file.string() + ": expected at most " + std::to_string(vocab) +
-                                       " pieces, the vocabulary of the model, found " +
-                                       std::to_string(tokenizer.size()));
+/// What is missing is said before any weights are read.
+const std::filesystem::path& with_tokenizer(const std::filesystem::path& folder) {
+  require_model_folder(folder);
+  if (!Tokenizer::file_in(folder)) Tokenizer::load(folder);  // throws
+  return folder;
 }
 
 /// Without a capacity a layout is refused where attention is global.
@@ -65,10 +49,9 @@ void require_gemma_turns(const std::filesystem::path& folder) {
 }  // namespace
 
 struct TextGenerator::Parts {
-  Parts(const std::filesystem::path& folder, const std::filesystem::path& tokenizer_file,
-        const TextGeneratorOptions& options)
+  Parts(const std::filesystem::path& folder, const TextGeneratorOptions& options)
       : model(Model::load(folder, options.load)),
-        tokenizer(load_tokenizer(tokenizer_file, model)),
+        tokenizer(Tokenizer::load(folder, model.config().vocab)),
         generator(model, options.generator),
         layout(layout_of(model, options.sequence)),
         text(options.text),
@@ -91,7 +74,7 @@ struct TextGenerator::Parts {
 
 TextGenerator::TextGenerator(const std::filesystem::path& folder,
                              const TextGeneratorOptions& options)
-    : parts_(std::make_unique<Parts>(folder, tokenizer_file(folder), options)) {}
+    : parts_(std::make_unique<Parts>(with_tokenizer(folder), options)) {}
 TextGenerator::TextGenerator(TextGenerator&&) noexcept = default;
 TextGenerator& TextGenerator::operator=(TextGenerator&&) noexcept = default;
 TextGenerator::~TextGenerator() = default;
@@ -106,7 +89,7 @@ GenerateOptions TextGenerator::Parts::options_with(const OnText& on_text) const 
 Result TextGenerator::generate(std::string_view prompt, const OnText& on_text) {
   Parts& p = *parts_;
   std::vector<std::int32_t> ids = encode_in_parts(p.tokenizer, prompt);
-  ids.insert(ids.begin(), p.model.config().bos_id);
+  if (const auto bos = p.tokenizer.bos(p.model.text_bos())) ids.insert(ids.begin(), *bos);
   if (!p.sequence) p.sequence.emplace(p.layout);
   p.sequence->reset();
   return p.generator.generate(*p.sequence, ids, p.options_with(on_text));

@@ -8,7 +8,6 @@
 namespace griffin {
 namespace {
 
-constexpr std::string_view replacement = "\uFFFD";
 constexpr std::size_t longest_piece = 256;  // longer ones make the buffers grow
 
 }  // namespace
@@ -16,7 +15,7 @@ constexpr std::size_t longest_piece = 256;  // longer ones make the buffers grow
 TextStream::TextStream(const Tokenizer& tokenizer, std::vector<std::string> stop_strings)
     : tokenizer_(&tokenizer), stop_strings_(std::move(stop_strings)) {
   bytes_.reserve(longest_piece);
-  held_.reserve(stop_strings_.longest() + replacement.size() * longest_piece);
+  held_.reserve(stop_strings_.longest() + replacement_character.size() * longest_piece);
 }
 
 std::string TextStream::push(std::int32_t id) {
@@ -33,8 +32,13 @@ void TextStream::push(std::int32_t id, std::string& text) {
     const std::string_view rest = std::string_view(bytes_).substr(at);
     const Utf8Prefix prefix = utf8_prefix(rest);
     if (prefix.kind == Utf8::part_of_one) break;
-    take(prefix.kind == Utf8::code_point ? rest.substr(0, prefix.length) : replacement);
-    at += prefix.length;
+    if (prefix.kind == Utf8::code_point) {
+      take(rest.substr(0, prefix.length));
+      at += prefix.length;
+    } else {
+      take(replacement_character);
+      at += tokenizer_->replaces_parts() ? prefix.length : 1;
+    }
   }
   bytes_.erase(0, at);
   release(text);
@@ -47,7 +51,8 @@ std::string TextStream::finish() {
 }
 
 void TextStream::finish(std::string& text) {
-  for (std::size_t i = 0; i < bytes_.size() && !stopped(); ++i) take(replacement);
+  const std::size_t size = tokenizer_->replaces_parts() && !bytes_.empty() ? 1 : bytes_.size();
+  for (std::size_t i = 0; i < size && !stopped(); ++i) take(replacement_character);
   bytes_.clear();
   text += held_;
   held_.clear();

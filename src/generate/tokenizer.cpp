@@ -1,103 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "griffin/generate/tokenizer.h"
 
-#include <sentencepiece_processor.h>
-
-#include <charconv>
-#include <type_traits>
+#include <system_error>
 #include <utility>
 
 #include "formats/file_bytes.h"
+#include "formats/stand_in.h"
+#include "generate/tokenizer/implementation.h"
+#include "generate/tokenizer/sentencepiece_tokenizer.h"
+#include "generate/tokenizer/tokenizer_config.h"
+#include "generate/tokenizer/tokenizer_json.h"
 #include "generate/utf8.h"
 #include "griffin/core/error.h"
-#include "griffin/generate/text_stream.h"
 
 namespace griffin {
 namespace {
 
-static_assert(std::is_same_v<int, std::int32_t>, "SentencePiece ids are int");
+namespace fs = std::filesystem;
 
-constexpr std::string_view space_symbol = "\u2581";
-
-/// What SentencePiece says is wrong with a model, unless it is only the line of its own source.
-std::string reason(const sentencepiece::util::Status& status) {
-  const std::string message = status.error_message();
-  return message.find(".cc(") == std::string::npos ? message : "damaged, or of another kind";
+fs::path required_file_in(const fs::path& folder) {
+  if (std::optional<fs::path> file = Tokenizer::file_in(folder)) return *std::move(file);
+  throw Error(ErrorCode::io, folder.string() +
+                                 ": no tokenizer.model and no tokenizer.json: copy the one of the "
+                                 "model that this one was made of into the folder");
 }
 
-/// The byte that "<0xE2>" stands for.
-char byte_of(std::string_view piece) noexcept {
-  unsigned value = 0;
-  std::from_chars(piece.data() + 3, piece.data() + piece.size() - 1, value, 16);
-  return static_cast<char>(value);
-}
-
-void append_with_spaces(std::string_view piece, std::string& text) {
-  for (std::size_t at = 0;;) {
-    const std::size_t symbol = piece.find(space_symbol, at);
-    text += piece.substr(at, symbol - at);
-    if (symbol == std::string_view::npos) return;
-    text += ' ';
-    at = symbol + space_symbol.size();
-  }
+std::unique_ptr<const Tokenizer::Impl> read(const fs::path& file, const TokenizerConfig& config) {
+  const FileBytes contents(file, FileAccess::read, most_tokenizer_bytes);
+  const std::string_view bytes = contents.text();
+  refuse_stand_in(bytes, file.string());
+  if (file.extension() == ".json") return parse_tokenizer_json(bytes, file.string(), config);
+  return parse_sentencepiece_model(bytes, file.string(), config);
 }
 
 }  // namespace
 
-struct Tokenizer::Impl {
-  sentencepiece::SentencePieceProcessor processor;
-};
-
-Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-Tokenizer Tokenizer::load(const std::filesystem::path& file) {
-  const FileBytes contents(file, FileAccess::read);
-  const auto bytes = contents.bytes();
-  auto impl = std::make_unique<Impl>();
-  const auto status = impl->processor.LoadFromSerializedProto(
-      {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  if (!status.ok()) {
-    throw Error(ErrorCode::format,
-                file.string() + ": not a SentencePiece model: " + reason(status));
+std::optional<fs::path> Tokenizer::file_in(const fs::path& folder) {
+  for (const char* name : {"tokenizer.model", "tokenizer.json"}) {
+    std::error_code ignored;
+    // A link that leads nowhere is no missing file.
+    const fs::file_type type = fs::symlink_status(folder / name, ignored).type();
+    if (type != fs::file_type::not_found && type != fs::file_type::none) return folder / name;
   }
-  // The first call in a process allocates; a token's text must not.
-  static_cast<void>(impl->processor.IdToPiece(impl->processor.unk_id()));
-  return Tokenizer(std::move(impl));
+  return std::nullopt;
+}
+
+Tokenizer Tokenizer::load(const fs::path& folder_or_file, std::int64_t vocab) {
+  std::error_code ignored;
+  const bool is_folder = fs::is_directory(folder_or_file, ignored);
+  const fs::path file = is_folder ? required_file_in(folder_or_file) : folder_or_file;
+  const TokenizerConfig config =
+      is_folder ? read_tokenizer_config(folder_or_file) : TokenizerConfig{};
+  Tokenizer tokenizer(read(file, config));
+  if (tokenizer.size() > vocab) {
+    throw Error(ErrorCode::mismatch,
+                file.string() + ": expected ids below " + std::to_string(vocab) +
+                    ", the vocabulary of the model, found " + std::to_string(tokenizer.size() - 1) +
+                    ", " + tokenizer.spelling(tokenizer.size() - 1));
+  }
+  return tokenizer;
 }
 
 std::int32_t Tokenizer::size() const noexcept {
-  return impl_->processor.GetPieceSize();
+  return impl_->size();
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   require_utf8(text, "text");
-  std::vector<int> ids;
-  const auto status = impl_->processor.Encode({text.data(), text.size()}, &ids);
-  if (!status.ok()) throw Error(ErrorCode::invalid_argument, "encode: " + status.ToString());
-  return ids;
+  return impl_->encode(text);
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
-  TextStream stream(*this);
-  std::string text;
-  for (const std::int32_t id : ids) text += stream.push(id);
-  return text + stream.finish();
+  return impl_->decode(ids);
 }
 
 void Tokenizer::append_piece(std::int32_t id, std::string& text) const {
-  const auto& processor = impl_->processor;
-  if (id < 0 || id >= size() || processor.IsControl(id)) return;
-  const std::string& piece = processor.IdToPiece(id);
-  if (processor.IsUnknown(id)) {
-    text += processor.DecodeIds({id});
-  } else if (processor.IsByte(id)) {
-    text += byte_of(piece);
-  } else {
-    append_with_spaces(piece, text);
-  }
+  impl_->append_piece(id, text);
 }
 
 std::string Tokenizer::piece_bytes(std::int32_t id) const {
@@ -107,10 +90,29 @@ std::string Tokenizer::piece_bytes(std::int32_t id) const {
 }
 
 std::optional<std::int32_t> Tokenizer::find(std::string_view piece) const {
-  const std::int32_t id = impl_->processor.PieceToId({piece.data(), piece.size()});
-  // SentencePiece answers the unknown id for what it does not have.
-  if (id < 0 || id >= size() || impl_->processor.IdToPiece(id) != piece) return std::nullopt;
-  return id;
+  return impl_->find(piece);
+}
+
+std::string Tokenizer::spelling(std::int32_t id) const {
+  return impl_->spelling(id);
+}
+
+std::optional<bool> Tokenizer::adds_bos() const noexcept {
+  return impl_->adds_bos;
+}
+
+std::optional<std::int32_t> Tokenizer::bos(
+    std::optional<std::int32_t> bos_of_model) const noexcept {
+  if (!bos_of_model || !adds_bos().value_or(true)) return std::nullopt;
+  return impl_->bos_id ? impl_->bos_id : bos_of_model;
+}
+
+std::optional<std::int32_t> Tokenizer::template_bos() const noexcept {
+  return adds_bos().value_or(false) ? impl_->bos_id : std::nullopt;
+}
+
+bool Tokenizer::replaces_parts() const noexcept {
+  return impl_->replaces_parts();
 }
 
 }  // namespace griffin

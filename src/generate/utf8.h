@@ -14,7 +14,7 @@ enum class Utf8 { code_point, part_of_one, other };
 
 struct Utf8Prefix {
   Utf8 kind;
-  std::size_t length;  // bytes of the code point
+  std::size_t length;  // bytes of the code point; of what could have begun one, at least 1
 };
 
 /// Well-formed sequences only (Unicode, Table 3-7): no surrogates, no overlong forms.
@@ -29,11 +29,44 @@ inline Utf8Prefix utf8_prefix(std::string_view text) noexcept {
   unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   for (std::size_t i = 1; i < length; ++i) {
     if (i == text.size()) return {Utf8::part_of_one, length};
-    if (byte(i) < low || byte(i) > high) return {Utf8::other, 1};
+    if (byte(i) < low || byte(i) > high) return {Utf8::other, i};
     low = 0x80;
     high = 0xBF;
   }
   return {Utf8::code_point, length};
+}
+
+inline bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Prefix prefix = utf8_prefix(text.substr(at));
+    if (prefix.kind != Utf8::code_point) return false;
+    at += prefix.length;
+  }
+  return true;
+}
+
+inline constexpr std::string_view replacement_character = "\uFFFD";
+
+/// What one U+FFFD stands for where bytes are no UTF-8: each, or as many as could have begun a code
+/// point (Unicode, section 3.9).
+enum class InvalidUtf8 { bytes, parts };
+
+/// The bytes, with U+FFFD for what is no UTF-8.
+inline std::string to_utf8(std::string_view bytes, InvalidUtf8 invalid) {
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::string_view rest = bytes.substr(at);
+    const Utf8Prefix prefix = utf8_prefix(rest);
+    if (prefix.kind == Utf8::code_point) {
+      text += rest.substr(0, prefix.length);
+      at += prefix.length;
+    } else {
+      text += replacement_character;
+      const bool to_the_end = prefix.kind == Utf8::part_of_one;
+      at += invalid == InvalidUtf8::bytes ? 1 : to_the_end ? rest.size() : prefix.length;
+    }
+  }
+  return text;
 }
 
 /// Throws Error(invalid_argument) saying where.

@@ -2,80 +2,133 @@
 #include "models/checkpoint.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <string>
-#include <system_error>
 
 #include "formats/printable.h"
 #include "formats/shard_index.h"
+#include "formats/stand_in.h"
 #include "griffin/core/error.h"
 
 namespace griffin {
 namespace {
 
-constexpr const char* single_file = "model.safetensors";
-constexpr const char* index_file = "model.safetensors.index.json";
+constexpr std::string_view prefix = "model.";
 
-bool is_there(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
-/// A shard must hold the tensors that are listed for it and no others; so none is in two shards.
-void check_shard(const SafetensorsFile& shard, const std::set<std::string>& listed,
-                 const std::string& listing) {
-  const std::string where = shard.path().string() + ": ";
-  for (const std::string& tensor : listed) {
-    if (shard.tensors().count(tensor) == 0) {
-      throw Error(ErrorCode::mismatch, where + "expected tensor " + printable(tensor) + ", as " +
-                                           listing + " says, found none of that name");
-    }
-  }
+/// A shard must hold no tensors but those that are listed for it; so none is in two shards. Returns
+/// those that it should hold and does not.
+std::set<std::string, std::less<>> check_shard(const SafetensorsFile& shard,
+                                               const std::set<std::string>& listed,
+                                               const std::string& listing) {
   for (const auto& [tensor, stored] : shard.tensors()) {
     if (listed.count(tensor) == 0) {
-      throw Error(ErrorCode::mismatch, where + "found tensor " + printable(tensor) + ", which " +
-                                           listing + " does not list for this file");
+      throw Error(ErrorCode::mismatch, shard.path().string() + ": found tensor " +
+                                           printable(tensor) + ", which " + listing +
+                                           " does not list for this file");
     }
   }
+  std::set<std::string, std::less<>> absent;
+  for (const std::string& tensor : listed) {
+    if (shard.tensors().count(tensor) == 0) absent.insert(tensor);
+  }
+  return absent;
 }
 
-std::vector<SafetensorsFile> open_shards(const std::filesystem::path& listing, FileAccess access) {
-  const FileBytes bytes(listing, FileAccess::read, max_index_file);
-  std::vector<SafetensorsFile> shards;
-  for (const auto& [name, tensors] : parse_shard_index(bytes.text(), listing.string())) {
-    shards.emplace_back(listing.parent_path() / name, access);
-    check_shard(shards.back(), tensors, listing.string());
+/// Throws unless all files are there that the index lists.
+void check_complete(const ShardIndex& index, const std::filesystem::path& listing) {
+  std::string missing;
+  std::size_t count = 0;
+  for (const auto& [name, tensors] : index) {
+    if (is_name_taken(listing.parent_path() / name)) continue;
+    if (++count <= 4) missing += (missing.empty() ? "" : ", ") + name;
   }
-  return shards;
+  if (count == 0) return;
+  throw Error(ErrorCode::io, listing.string() + ": lists " + std::to_string(index.size()) +
+                                 " files, of which " + std::to_string(count) +
+                                 " are not there: " + missing + (count > 4 ? ", ..." : "") +
+                                 "; the download is not complete");
+}
+
+void check_once(const std::vector<SafetensorsFile>& files) {
+  std::map<std::string_view, const SafetensorsFile*> seen;
+  for (const SafetensorsFile& file : files) {
+    for (const auto& [name, tensor] : file.tensors()) {
+      const auto [first, is_new] = seen.emplace(name, &file);
+      if (is_new) continue;
+      throw Error(ErrorCode::mismatch, file.path().string() + ": found tensor " + printable(name) +
+                                           ", which is in " + first->second->path().string() +
+                                           " too");
+    }
+  }
 }
 
 }  // namespace
 
-Checkpoint::Checkpoint(const std::filesystem::path& folder, FileAccess access)
-    : config_(read_config(folder)), listing_(folder / single_file) {
-  // The order in which transformers looks for them.
-  if (is_there(listing_)) {
-    files_.emplace_back(listing_, access);
-    settle_head_tying();
-    return;
+Checkpoint::Checkpoint(const std::filesystem::path& folder, FileAccess access,
+                       const Notice& notice) {
+  require_model_folder(folder);
+  config_ = read_config(folder);
+  weights_ = find_weight_files(folder, notice);
+  open(access);
+  settle_head_tying(notice);
+  if (!notice) return;
+  const auto is_read = [](const SafetensorsFile& file) { return file.is_read(); };
+  if (access == FileAccess::map && std::any_of(files_.begin(), files_.end(), is_read)) {
+    notice(folder.string() +
+           ": this file system maps no files, so the weights are read into memory");
   }
-  listing_ = folder / index_file;
-  if (!is_there(listing_)) {
-    throw Error(ErrorCode::io, folder.string() + ": expected " + single_file + " or " + index_file +
-                                   ", found neither");
+  if (is_name_taken(folder / "adapter_config.json")) {
+    notice(folder.string() + ": the adapter beside the model (adapter_config.json) is not applied");
   }
-  files_ = open_shards(listing_, access);
-  settle_head_tying();
 }
 
-void Checkpoint::settle_head_tying() {
-  if (!config_.names_head_tying) config_.model.tied_head = !find("lm_head.weight");
+void Checkpoint::open(FileAccess access) {
+  if (weights_.kind == WeightFiles::Kind::listed) return open_listed(access);
+  for (const std::filesystem::path& file : weights_.files) files_.emplace_back(file, access);
+  check_once(files_);
+}
+
+void Checkpoint::open_listed(FileAccess access) {
+  const std::filesystem::path& listing = weights_.listing;
+  const FileBytes bytes(listing, FileAccess::read, max_index_file);
+  refuse_stand_in(bytes.text(), listing.string());
+  const ShardIndex index = parse_shard_index(bytes.text(), listing.string());
+  check_complete(index, listing);
+  for (const auto& [name, tensors] : index) {
+    files_.emplace_back(listing.parent_path() / name, access);
+    absent_.merge(check_shard(files_.back(), tensors, listing.string()));
+  }
+}
+
+/// As transformers does: where there is a head of its own, it is used.
+void Checkpoint::settle_head_tying(const Notice& notice) {
+  const Entry head = find("lm_head.weight");
+  if (!head) return;
+  config_.model.tied_head = false;
+  if (config_.says_head_is_tied && notice) {
+    notice(head.file->path().string() +
+           ": config.json says tie_word_embeddings, but there is an lm_head.weight, which is used, "
+           "as transformers does");
+  }
+}
+
+std::string Checkpoint::name_of(std::string_view stored_name) {
+  for (const std::string_view part : {"embed_tokens.", "layers.", "final_norm."}) {
+    if (stored_name.starts_with(part)) return std::string(prefix) + std::string(stored_name);
+  }
+  return std::string(stored_name);
 }
 
 Checkpoint::Entry Checkpoint::find(std::string_view name) const noexcept {
+  const Entry entry = find_stored(name);
+  if (entry || !name.starts_with(prefix)) return entry;
+  return find_stored(name.substr(prefix.size()));
+}
+
+Checkpoint::Entry Checkpoint::find_stored(std::string_view name) const noexcept {
   for (const SafetensorsFile& file : files_) {
     const auto tensor = file.tensors().find(name);
-    if (tensor != file.tensors().end()) return {&tensor->second, &file};
+    if (tensor != file.tensors().end()) return {&tensor->second, &file, tensor->first};
   }
   return {};
 }

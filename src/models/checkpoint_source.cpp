@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "formats/printable.h"
 #include "griffin/core/error.h"
 
 namespace griffin {
@@ -50,9 +52,10 @@ class CheckpointSource final : public WeightSource {
     return {entry.tensor->data.data(), stored, rows, cols};
   }
 
-  WeightView vector(const std::string& name, const Shape& shape, TensorKind) override {
+  WeightView vector(const std::string& name, const Shape& shape, TensorKind kind) override {
     const Entry entry = find(name, shape);
-    check_shape(where(name), *entry.tensor, shape);
+    check_shape(where(name), *entry.tensor,
+                kind == TensorKind::convolution ? as_stored(shape, entry) : shape);
     const std::int64_t rows = shape.front();
     std::int64_t cols = 1;
     for (std::size_t i = 1; i < shape.size(); ++i) cols *= shape[i];
@@ -61,11 +64,13 @@ class CheckpointSource final : public WeightSource {
   }
 
   std::string where(const std::string& name) const override {
-    return checkpoint_.find(name).file->path().string() + ": tensor " + name;
+    const Entry entry = checkpoint_.find(name);
+    return entry.file->path().string() + ": tensor " + std::string(entry.stored_name);
   }
 
   std::shared_ptr<const void> finish(std::span<const WeightView> used) override {
     check_nothing_left();
+    tell_of_absent();
     checkpoint_.close_unused(used);
     return std::make_shared<const Checkpoint>(std::move(checkpoint_));
   }
@@ -77,7 +82,26 @@ class CheckpointSource final : public WeightSource {
     const Entry entry = checkpoint_.find(name);
     if (entry) return entry;
     throw Error(ErrorCode::mismatch, checkpoint_.listing().string() + ": tensor " + name +
-                                         " is missing; expected shape " + shape_text(shape));
+                                         " is missing; expected shape " + shape_text(shape) +
+                                         reason_for_missing(name));
+  }
+
+  std::string reason_for_missing(const std::string& name) const {
+    if (name == "lm_head.weight") return "; by config.json (tie_word_embeddings) it is not tied";
+    if (checkpoint_.absent().count(name) > 0) return "; the index lists it, but no file has it";
+    for (const SafetensorsFile& file : checkpoint_.files()) {
+      if (file.tensors().empty()) continue;
+      return "; there is, for instance, " + printable(file.tensors().begin()->first);
+    }
+    return "; there are no tensors at all";
+  }
+
+  /// MLX has the taps of a convolution before its one input: [channel, tap, 1] for
+  /// [channel, 1, tap], the same bytes.
+  static Shape as_stored(Shape shape, const Entry& entry) {
+    if (entry.tensor->shape.size() == 3 && entry.tensor->shape[2] == 1)
+      std::swap(shape[1], shape[2]);
+    return shape;
   }
 
   /// Blocks are stored as bytes, [..., panels, groups, bytes of a block], in files that say so.
@@ -105,11 +129,11 @@ class CheckpointSource final : public WeightSource {
   /// Refuses tensors that are named like a part of this model but that nothing asked for: a config
   /// with too few layers, or another kind of layer, would otherwise run and answer nonsense.
   void check_nothing_left() const {
-    const std::string layers = "model.layers.";
     for (const SafetensorsFile& file : checkpoint_.files()) {
       for (const auto& [name, tensor] : file.tensors()) {
         const bool buffer = name.ends_with("rotary_emb.inv_freq");
-        if (name.starts_with(layers) && !buffer && used_.count(name) == 0) {
+        const bool in_a_layer = Checkpoint::name_of(name).starts_with("model.layers.");
+        if (in_a_layer && !buffer && used_.count(name) == 0) {
           throw Error(ErrorCode::mismatch,
                       file.path().string() + ": tensor " + name + " of shape " +
                           shape_text(tensor.shape) +
@@ -128,8 +152,16 @@ class CheckpointSource final : public WeightSource {
                 where + ": expected F32, BF16 or F16, found " + tensor.dtype);
   }
 
+  void tell_of_absent() const {
+    const auto& absent = checkpoint_.absent();
+    if (absent.empty() || !options_.notice) return;
+    options_.notice(checkpoint_.listing().string() + ": lists " + std::to_string(absent.size()) +
+                    " tensors that no file has and the model does not need, among them " +
+                    printable(*absent.begin()));
+  }
+
   void use(const std::string& name, const Entry& entry) {
-    used_.insert(name);
+    used_.insert(std::string(entry.stored_name));
     report(name, *entry.tensor);
   }
 

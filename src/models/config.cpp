@@ -63,6 +63,24 @@ float ModelConfig::embedding_scale() const noexcept {
   return scale_embedding ? round_to_bf16(std::sqrt(static_cast<float>(width))) : 1.0F;
 }
 
+ModelConfig ModelConfig::with_window(std::int64_t tokens) const {
+  require_range("window", tokens, 1, global_window);
+  ModelConfig changed = *this;
+  std::vector<LayerSpec> cycle(pattern.cycle().begin(), pattern.cycle().end());
+  bool some_are_local = false;
+  for (std::size_t i = 0; i < cycle.size(); ++i) {
+    LayerSpec& spec = cycle[i];
+    if (spec.kind != LayerKind::attention) continue;
+    const bool local = window_of(static_cast<std::int64_t>(i)) != global_window;
+    spec.window = local ? tokens : global_window;
+    some_are_local = some_are_local || (local && static_cast<std::int64_t>(i) < depth);
+  }
+  require(some_are_local, "window: no layer of this model has local attention");
+  changed.window = tokens;
+  changed.pattern = LayerPattern(std::move(cycle));
+  return changed;
+}
+
 bool ModelConfig::has_global_attention() const noexcept {
   for (std::int64_t layer = 0; layer < depth; ++layer) {
     if (pattern[layer].kind == LayerKind::attention && window_of(layer) == global_window)
@@ -95,10 +113,14 @@ void ModelConfig::validate() const {
                                             std::to_string(gate_blocks));
   require_range("taps", taps, 1, max_taps);
   require_range("heads", heads, 1, max_width);
+  require_range("kv_heads", kv_heads, 1, heads);
+  require(heads % kv_heads == 0, "heads " + std::to_string(heads) +
+                                     " is not a multiple of kv_heads " + std::to_string(kv_heads));
   require_range("head_dim", head_dim, 2, max_width);
   require_range("heads * head_dim", heads * head_dim, 1, max_width);
   require_range("rotary_dim", rotary_dim, 0, head_dim);
-  require(rotary_dim % 2 == 0, "rotary_dim " + std::to_string(rotary_dim) + " is odd");
+  require(rotary_dim % 2 == 0 || rotary_dim < head_dim,
+          "rotary_dim " + std::to_string(rotary_dim) + " is odd and leaves no element of the head");
   require_range("window", window, 1, global_window);
   for (std::int64_t layer = 0; layer < depth; ++layer) {
     require_range("window of a layer", pattern[layer].window, 0, global_window);
@@ -108,9 +130,8 @@ void ModelConfig::validate() const {
           "rope_theta must be finite and at least 1");
   require(std::isfinite(rms_eps) && rms_eps > 0.0F, "rms_eps must be finite and positive");
   require(std::isfinite(soft_cap) && soft_cap >= 0.0F, "soft_cap must be finite and not negative");
-  require_token("pad_id", pad_id, vocab);
   require_token("eos_id", eos_id, vocab);
-  require_token("bos_id", bos_id, vocab);
+  if (bos_id) require_token("bos_id", *bos_id, vocab);
 }
 
 }  // namespace griffin

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json (and generation_config.json) of a Hugging Face folder -> ModelConfig.
+// config.json of a Hugging Face folder -> ModelConfig.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "griffin/model/config.h"
+#include "models/special_tokens.h"
 
 namespace griffin {
 
 struct CheckpointConfig {
-  ModelConfig model;                   // validated; tied_head as tie_word_embeddings says
-  bool names_head_tying = false;       // tie_word_embeddings is present
-  std::vector<std::int32_t> stop_ids;  // eos ids of both files, each once
+  ModelConfig model;               // validated; tied_head as tie_word_embeddings says
+  bool says_head_is_tied = false;  // in so many words
+  SpecialTokens tokens;
 };
 
 /// Parses the text of a config.json. `name` is what errors call it. Throws Error(format) for bad
@@ -23,7 +22,7 @@ struct CheckpointConfig {
 /// described but not of this family.
 CheckpointConfig parse_config(std::string_view text, const std::string& name);
 
-/// Reads folder/config.json and, if it is there, the eos ids of folder/generation_config.json.
+/// Reads folder/config.json and what read_special_tokens_beside() reads.
 CheckpointConfig read_config(const std::filesystem::path& folder);
 
 }  // namespace griffin

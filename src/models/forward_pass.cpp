@@ -32,19 +32,6 @@ Needs needs_of(const ModelParts& model, const kernels::Table& table,
   return Workspace::matrix_bytes(options.max_rows, width) + either(layers, head);
 }
 
-const kernels::Table* kernels_for(const ForwardOptions& options) {
-  if (options.kernels != nullptr) return options.kernels;
-  const kernels::Table* table = kernels::default_table();
-  if (table != nullptr) return table;
-  std::string names;
-  for (int i = 0; i < kernels::table_count(); ++i) {
-    names += i == 0 ? "" : ", ";
-    names += kernels::table_at(i).name;
-  }
-  throw Error(ErrorCode::unsupported,
-              "GRIFFIN_ISA names kernels that do not run here; expected one of: " + names);
-}
-
 void check_tokens(std::span<const std::int32_t> tokens, std::int64_t vocab) {
   for (const std::int32_t token : tokens) {
     if (token < 0 || token >= vocab) {
@@ -75,7 +62,7 @@ void check_sequence(const Sequence& sequence, std::int64_t count, const ModelPar
   if (!sequence.is_whole()) refuse("the sequence was moved from");
   const StateLayout& layout = sequence.layout();
   if (!is_of(model, layout)) refuse("the sequence was made for another model");
-  const std::int64_t most = std::min(layout.capacity, furthest_position);
+  const std::int64_t most = layout.furthest();
   if (sequence.position() > most - count) {
     refuse_for_room("the sequence has room for " + std::to_string(most) + " positions and is at " +
                     std::to_string(sequence.position()) + "; " + std::to_string(count) +
@@ -115,7 +102,8 @@ struct ForwardPass::Parts {
 
   static Context context_for(const ModelParts& model, const ForwardOptions& options) {
     check(options);
-    const kernels::Table& table = *kernels_for(options);
+    const kernels::Table& table =
+        options.kernels != nullptr ? *options.kernels : kernels::default_table();
     return {table, options.threads > 0 ? options.threads : available_cores(),
             needs_of(model, table, options), options.work_per_thread};
   }

@@ -32,14 +32,25 @@ void check(const LoadOptions& options) {
   }
 }
 
-Model read_model(const ModelConfig& config, WeightReader weights,
-                 std::vector<std::int32_t> stop_ids, double started) {
+Model read_model(const ModelConfig& config, WeightReader weights, SpecialTokens tokens,
+                 double started) {
   weights.note(config);
   ModelParts parts = recurrent_gemma::described_model(weights, config);
-  parts.stop_ids = std::move(stop_ids);
+  parts.stop_ids = std::move(tokens.stop_ids);
+  parts.texts_begin_with_bos = tokens.texts_begin_with_bos;
   parts.weights = weights.finish();
   parts.load_seconds = seconds_now() - started;
   return Model::assemble(std::move(parts));
+}
+
+void check(const Block& block, std::size_t index, std::int64_t width) {
+  const std::string name = "model: block " + std::to_string(index);
+  if (block.is_empty()) throw Error(ErrorCode::invalid_argument, name + " was moved from");
+  try {
+    block.check(width);
+  } catch (const Error& error) {
+    throw Error(error.code(), name + ": " + error.what());
+  }
 }
 
 void check(const ModelParts& parts) {
@@ -62,9 +73,7 @@ void check(const ModelParts& parts) {
                                                  name_of(head.weight.dtype) +
                                                  " weights with the operand of the head");
   }
-  for (const Block& block : parts.blocks) {
-    if (block.is_empty()) throw Error(ErrorCode::invalid_argument, "model: a block was moved from");
-  }
+  for (std::size_t i = 0; i < parts.blocks.size(); ++i) check(parts.blocks[i], i, config.width);
 }
 
 /// What no weight says: states of models that differ in it cannot be exchanged either.
@@ -89,16 +98,17 @@ std::uint64_t fingerprint_of(const ModelParts& parts) {
 Model Model::load(const std::filesystem::path& folder, const LoadOptions& options) {
   const double started = seconds_now();
   check(options);
-  Checkpoint checkpoint(folder, options.access);
-  const CheckpointConfig found = checkpoint.config();
+  Checkpoint checkpoint(folder, options.access, options.notice);
+  CheckpointConfig found = checkpoint.config();
+  if (options.window) found.model = found.model.with_window(*options.window);
   WeightReader weights(checkpoint_source(std::move(checkpoint), options), options);
-  return read_model(found.model, std::move(weights), found.stop_ids, started);
+  return read_model(found.model, std::move(weights), found.tokens, started);
 }
 
 Model Model::random(const ModelConfig& config, Dtype dtype, std::uint64_t seed) {
   const double started = seconds_now();
   config.validate();
-  return read_model(config, WeightReader::random(dtype, seed), {config.eos_id}, started);
+  return read_model(config, WeightReader::random(dtype, seed), {{config.eos_id}}, started);
 }
 
 Model Model::assemble(ModelParts parts) {
@@ -115,6 +125,10 @@ const ModelConfig& Model::config() const noexcept {
 
 std::span<const std::int32_t> Model::stop_ids() const noexcept {
   return parts_->stop_ids;
+}
+
+std::optional<std::int32_t> Model::text_bos() const noexcept {
+  return parts_->texts_begin_with_bos ? config().bos_id : std::nullopt;
 }
 
 std::uint64_t Model::weight_bytes() const noexcept {

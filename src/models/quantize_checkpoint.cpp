@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
-#include <system_error>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "griffin/model/quantize.h"
 #include "models/checkpoint.h"
 #include "models/checkpoint_source.h"
+#include "models/quantized_folder.h"
 #include "models/recurrent_gemma.h"
 #include "models/tensor_list.h"
 #include "weights/convert_weights.h"
@@ -23,11 +23,6 @@ namespace griffin {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::ordered_json;
-
-constexpr const char* copied_files[] = {"generation_config.json", "tokenizer.model",
-                                        "tokenizer.json", "tokenizer_config.json",
-                                        "special_tokens_map.json"};
 
 /// What is converted at once, so that all cores have something to do: bytes of the input.
 constexpr std::int64_t bytes_at_once_per_core = 1 << 21;
@@ -46,10 +41,27 @@ struct ModelMatrix {
 };
 using Matrices = std::map<std::string, ModelMatrix, std::less<>>;  // by name
 
+void check_types(const Checkpoint& checkpoint, Dtype dtype) {
+  if (dtype != Dtype::int8 && dtype != Dtype::int4 && dtype != Dtype::bf16) {
+    throw Error(ErrorCode::unsupported,
+                std::string("quantize: expected int8, int4 or bf16, found ") + name_of(dtype));
+  }
+  for (const SafetensorsFile& file : checkpoint.files()) {
+    if (file.has_blocks()) {
+      throw Error(ErrorCode::unsupported,
+                  file.path().string() + ": expected float weights, found quantised ones");
+    }
+  }
+}
+
 /// Throws what Model::load does unless every name, shape and type is what config.json describes.
-Matrices checked_matrices(const fs::path& from, const ModelConfig& config) {
-  const LoadOptions options;
-  const auto source = checkpoint_source(Checkpoint(from, FileAccess::map), options);
+Matrices checked_matrices(const fs::path& from, const QuantizeOptions& quantize) {
+  LoadOptions options;
+  options.notice = quantize.notice;
+  Checkpoint checkpoint(from, quantize.access, quantize.notice);
+  check_types(checkpoint, quantize.dtype);
+  const ModelConfig config = checkpoint.config().model;
+  const auto source = checkpoint_source(std::move(checkpoint), options);
   Matrices matrices;
   TensorList list;
   recurrent_gemma::described_model(list, config);
@@ -120,19 +132,14 @@ class Quantizer {
   }
 
   /// The index of the new shards.
-  std::string index() const {
-    ordered_json index;
-    index["metadata"]["total_size"] = written_;
-    index["weight_map"] = weight_map_;
-    return index.dump(2) + "\n";
-  }
+  std::string index() const { return shard_index_text(weight_map_, written_); }
 
  private:
   /// The tensors of a file: those in blocks first, where they lie on cache lines.
   std::vector<Conversion> conversions(const SafetensorsFile& file) const {
     std::vector<Conversion> jobs;
     for (const auto& [name, tensor] : file.tensors()) {
-      const auto matrix = matrices_.find(name);
+      const auto matrix = matrices_.find(Checkpoint::name_of(name));
       const ModelMatrix* view = matrix == matrices_.end() ? nullptr : &matrix->second;
       jobs.push_back(conversion_of(name, tensor, view, options_.dtype));
     }
@@ -149,7 +156,7 @@ class Quantizer {
       written_ += job.entry.bytes;
       weight_map_.emplace(job.name, file.path().filename().string());
     }
-    Metadata metadata{{"format", "pt"}};
+    Metadata metadata{{"format", "pt"}, {std::string(writer_key), std::string(writer_name)}};
     if (is_quantized(options_.dtype)) metadata.emplace(blocks_key, blocks_version);
     OutputFile out(to_ / file.path().filename());
     out.write(safetensors_header(entries, metadata));
@@ -249,95 +256,23 @@ class Quantizer {
   Buffer converted_;
 };
 
-void check_types(const Checkpoint& checkpoint, Dtype dtype) {
-  if (dtype != Dtype::int8 && dtype != Dtype::int4 && dtype != Dtype::bf16) {
-    throw Error(ErrorCode::unsupported,
-                std::string("quantize: expected int8, int4 or bf16, found ") + name_of(dtype));
-  }
-  for (const SafetensorsFile& file : checkpoint.files()) {
-    if (file.has_blocks()) {
-      throw Error(ErrorCode::unsupported,
-                  file.path().string() + ": expected float weights, found quantised ones");
-    }
-  }
-}
-
-/// Whether there is anything of that name, a link to nothing too.
-bool is_name_taken(const fs::path& path) {
-  std::error_code error;
-  const fs::file_type type = fs::symlink_status(path, error).type();
-  if (type == fs::file_type::not_found) return false;
-  if (error) throw Error(ErrorCode::io, path.string() + ": " + error.message());
-  return true;
-}
-
-using Copies = std::vector<std::pair<std::string, FileBytes>>;
-
-Copies open_copies(const fs::path& from) {
-  Copies copies;
-  for (const char* name : copied_files) {
-    if (is_name_taken(from / name))
-      copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
-  }
-  return copies;
-}
-
-/// Refuses to replace a file, or to put one where it would be read before those that are written.
-void check_room(const fs::path& to, const Checkpoint& checkpoint, const Copies& copies) {
-  const auto check = [&](const fs::path& name) {
-    if (is_name_taken(to / name)) {
-      throw Error(ErrorCode::io, (to / name).string() + ": is there already; expected a folder " +
-                                     "without a checkpoint");
-    }
-  };
-  for (const char* name : {"config.json", "model.safetensors", "model.safetensors.index.json"}) {
-    check(name);
-  }
-  for (const SafetensorsFile& file : checkpoint.files()) check(file.path().filename());
-  for (const auto& [name, bytes] : copies) check(name);
-}
-
 void write_file(const fs::path& path, std::string_view text) {
   OutputFile file(path);
   file.write(text);
   file.commit();
 }
 
-std::string config_with_quantization(const fs::path& from, Dtype dtype) {
-  const fs::path path = from / "config.json";
-  const FileBytes bytes(path, FileAccess::read);
-  try {
-    ordered_json config = ordered_json::parse(bytes.text());
-    config.erase("quantization_config");
-    if (is_quantized(dtype)) {
-      config["quantization_config"] = {
-          {"quant_method", "griffin"}, {"version", 1}, {"weights", name_of(dtype)}};
-    } else {
-      config["torch_dtype"] = "bfloat16";
-    }
-    return config.dump(2) + "\n";
-  } catch (const ordered_json::exception& error) {
-    throw Error(ErrorCode::format, path.string() + ": cannot be copied: " + error.what());
-  }
-}
-
 }  // namespace
 
 QuantizeResult quantize(const fs::path& from, const fs::path& to, const QuantizeOptions& options) {
-  const Checkpoint checkpoint(from, FileAccess::map);
-  check_types(checkpoint, options.dtype);
-  const Matrices matrices = checked_matrices(from, checkpoint.config().model);
+  const Matrices matrices = checked_matrices(from, options);
+  const Checkpoint checkpoint(from, options.access);
   const Copies copies = open_copies(from);
-  const std::string config = config_with_quantization(from, options.dtype);
-  check_room(to, checkpoint, copies);
-  std::error_code error;
-  fs::create_directories(to, error);
-  if (error) throw Error(ErrorCode::io, to.string() + ": cannot be made: " + error.message());
+  const std::string config = quantized_config(from, options.dtype);
+  make_room(to, checkpoint, copies);
   Quantizer quantizer(checkpoint, matrices, to, options);
   const QuantizeResult result = quantizer.run();
-  if (checkpoint.listing().extension() == ".json") {
-    write_file(to / checkpoint.listing().filename(), quantizer.index());
-  }
+  if (checkpoint.is_sharded()) write_file(to / "model.safetensors.index.json", quantizer.index());
   for (const auto& [name, bytes] : copies) write_file(to / name, bytes.text());
   write_file(to / "config.json", config);
   return result;

@@ -15,7 +15,7 @@ Block described_block(Weights& weights, std::int64_t layer, const ModelConfig& c
                       const Shape& shape) {
   ResidualBlock<M> block{{}, mixer, {}, {}};
   weights.part("model.layers." + std::to_string(layer), block, shape, config.width,
-               config.mlp_width, config.rms_eps);
+               config.mlp_width, config.rms_eps, config.activation);
   return block;
 }
 
@@ -26,15 +26,18 @@ Block described_block(Weights& weights, std::int64_t layer, const ModelConfig& c
                            RecurrentBlock::Shape{.width = config.width,
                                                  .lru_width = config.lru_width,
                                                  .taps = config.taps,
-                                                 .gate_blocks = config.gate_blocks});
+                                                 .gate_blocks = config.gate_blocks,
+                                                 .activation = config.activation});
   }
   return described_block(weights, layer, config, AttentionBlock{},
                          AttentionBlock::Shape{.width = config.width,
                                                .heads = config.heads,
+                                               .kv_heads = config.kv_heads,
                                                .head_dim = config.head_dim,
                                                .window = config.window_of(layer),
                                                .rotary_dim = config.rotary_dim,
-                                               .rope_theta = config.rope_theta});
+                                               .rope_theta = config.rope_theta,
+                                               .qkv_bias = config.qkv_bias});
 }
 
 /// All of a model but its stop ids; every tensor once.

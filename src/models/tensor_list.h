@@ -66,7 +66,7 @@ class TensorList {
   void decay(std::string_view name, const float*&, std::int64_t count) {
     add(name, "", {count}, TensorKind::decay);
   }
-  void rope(Rope& to, std::int64_t pairs, float) { to.pairs = pairs; }
+  void rope(Rope& to, std::int64_t rotary_dim, float) { to.pairs = (rotary_dim + 1) / 2; }
 
   const std::vector<ModelTensor>& tensors() const noexcept { return tensors_; }
   /// How many numbers they are.

@@ -26,7 +26,7 @@ struct Storage {
 };
 
 struct RopeTable {
-  std::int64_t pairs;
+  std::int64_t rotary_dim;
   float theta;
   const float* frequency;
 };
@@ -138,21 +138,23 @@ void WeightReader::decay(std::string_view name, const float*& to, std::int64_t c
   to = decay;
 }
 
-void WeightReader::rope(Rope& to, std::int64_t pairs, float theta) {
+void WeightReader::rope(Rope& to, std::int64_t rotary_dim, float theta) {
+  const std::int64_t pairs = (rotary_dim + 1) / 2;
   to.pairs = pairs;
   parts_->fingerprint.add(pairs);
+  if (rotary_dim % 2 != 0) parts_->fingerprint.add(rotary_dim);
   parts_->fingerprint.add(std::int64_t{std::bit_cast<std::int32_t>(theta)});
   for (const RopeTable& table : parts_->ropes) {
-    if (table.pairs != pairs || table.theta != theta) continue;
+    if (table.rotary_dim != rotary_dim || table.theta != theta) continue;
     to.frequency = table.frequency;
     return;
   }
   float* frequency = parts_->own_floats(pairs);
   for (std::int64_t j = 0; j < pairs; ++j) {
-    const double exponent = -static_cast<double>(j) / static_cast<double>(pairs);
+    const double exponent = -2.0 * static_cast<double>(j) / static_cast<double>(rotary_dim);
     frequency[j] = static_cast<float>(std::pow(static_cast<double>(theta), exponent));
   }
-  parts_->ropes.push_back({pairs, theta, frequency});
+  parts_->ropes.push_back({rotary_dim, theta, frequency});
   to.frequency = frequency;
 }
 

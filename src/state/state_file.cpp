@@ -2,15 +2,14 @@
 // States of sequences in files: a header, the unread tokens, the packed state. Little-endian.
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <istream>
 #include <ostream>
 #include <string>
-#include <system_error>
+#include <utility>
 
 #include "formats/checksum.h"
+#include "formats/input_file.h"
 #include "formats/output_file.h"
 #include "griffin/core/error.h"
 #include "griffin/state/sequence.h"
@@ -53,19 +52,72 @@ std::size_t body_bytes(const Header& header) {
   throw Error(code, name + ": " + what);
 }
 
-void read(std::istream& in, void* to, std::size_t bytes, const std::string& name) {
-  in.read(static_cast<char*>(to), static_cast<std::streamsize>(bytes));
-  if (in.bad()) refuse(ErrorCode::io, name, "cannot be read");
-  if (static_cast<std::size_t>(in.gcount()) != bytes) {
-    refuse(ErrorCode::format, name,
-           "ends too early: expected " + std::to_string(bytes) + " more bytes, found " +
-               std::to_string(in.gcount()));
-  }
-}
+}  // namespace
 
-Header read_header(std::istream& in, const std::string& name) {
+/// What a state is read from.
+class StateInput {
+ public:
+  explicit StateInput(std::string name) : name_(std::move(name)) {}
+  virtual ~StateInput() = default;
+  StateInput(const StateInput&) = delete;
+  StateInput& operator=(const StateInput&) = delete;
+
+  const std::string& name() const noexcept { return name_; }  // for errors
+
+  /// All of the next bytes. Throws Error(format) where there are fewer, Error(io).
+  void read(void* to, std::size_t bytes) {
+    const std::size_t found = read_some(to, bytes);
+    if (found == bytes) return;
+    refuse(ErrorCode::format, name_,
+           "ends too early: expected " + std::to_string(bytes) + " more bytes, found " +
+               std::to_string(found));
+  }
+
+  /// Throws Error(format) where nothing may follow and something does.
+  virtual void require_end() = 0;
+
+ private:
+  virtual std::size_t read_some(void* to, std::size_t bytes) = 0;
+
+  std::string name_;
+};
+
+namespace {
+
+/// What follows in a stream is someone else's.
+class StateStream final : public StateInput {
+ public:
+  explicit StateStream(std::istream& in) : StateInput("state"), in_(in) {}
+  void require_end() override {}
+
+ private:
+  std::size_t read_some(void* to, std::size_t bytes) override {
+    in_.read(static_cast<char*>(to), static_cast<std::streamsize>(bytes));
+    if (in_.bad()) refuse(ErrorCode::io, name(), "cannot be read");
+    return static_cast<std::size_t>(in_.gcount());
+  }
+
+  std::istream& in_;
+};
+
+class StateFile final : public StateInput {
+ public:
+  explicit StateFile(const std::filesystem::path& path) : StateInput(path.string()), in_(path) {}
+  void require_end() override {
+    char next = 0;
+    if (in_.read(&next, 1) == 1) refuse(ErrorCode::format, name(), "goes on after the state");
+  }
+
+ private:
+  std::size_t read_some(void* to, std::size_t bytes) override { return in_.read(to, bytes); }
+
+  InputFile in_;
+};
+
+Header read_header(StateInput& in) {
+  const std::string& name = in.name();
   Header header;
-  read(in, &header, sizeof header, name);
+  in.read(&header, sizeof header);
   if (header.magic != magic) refuse(ErrorCode::format, name, "not a saved state");
   if (header.version != version) {
     refuse(ErrorCode::format, name,
@@ -80,12 +132,6 @@ Header read_header(std::istream& in, const std::string& name) {
     refuse(ErrorCode::format, name, "the header makes no sense");
   }
   return header;
-}
-
-std::ifstream open(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) refuse(ErrorCode::io, file.string(), std::generic_category().message(errno));
-  return in;
 }
 
 Header header_of(const StateLayout& layout, std::int64_t position, std::size_t unread) {
@@ -135,23 +181,24 @@ void Sequence::save(std::ostream& out, std::span<const std::int32_t> unread) con
 }
 
 std::int64_t Sequence::saved_position(const std::filesystem::path& file) {
-  std::ifstream in = open(file);
-  return read_header(in, file.string()).position;
+  StateFile in(file);
+  return read_header(in).position;
 }
 
 std::vector<std::int32_t> Sequence::restore(const std::filesystem::path& file) {
-  std::ifstream in = open(file);
-  return from_stream(in, file.string(), StreamEnd::required);
+  StateFile in(file);
+  return from(in);
 }
 
 std::vector<std::int32_t> Sequence::restore(std::istream& in) {
-  return from_stream(in, "state", StreamEnd::optional);
+  StateStream stream(in);
+  return from(stream);
 }
 
 /// Looks at everything before it changes anything.
-std::vector<std::int32_t> Sequence::from_stream(std::istream& in, const std::string& name,
-                                                StreamEnd end) {
-  const Header header = read_header(in, name);
+std::vector<std::int32_t> Sequence::from(StateInput& in) {
+  const std::string& name = in.name();
+  const Header header = read_header(in);
   const bool is_alike = header.model == layout_.model && header.slots == layout_.checksum();
   check_fits(static_cast<Dtype>(header.kv), is_alike, header.position, name);
   if (header.state_bytes != layout_.used_bytes(header.position)) {
@@ -160,13 +207,11 @@ std::vector<std::int32_t> Sequence::from_stream(std::istream& in, const std::str
                " bytes, found " + std::to_string(header.state_bytes));
   }
   Buffer body(body_bytes(header));
-  read(in, body.data(), body.size(), name);
+  in.read(body.data(), body.size());
   if (header.body_checksum != checksum({body.data(), body.size()})) {
     refuse(ErrorCode::format, name, "the state is damaged: its checksum is another");
   }
-  if (end == StreamEnd::required && in.peek() != std::istream::traits_type::eof()) {
-    refuse(ErrorCode::format, name, "goes on after the state");
-  }
+  in.require_end();
   std::vector<std::int32_t> unread(static_cast<std::size_t>(header.unread));
   const std::size_t unread_bytes = unread.size() * sizeof(std::int32_t);
   if (!unread.empty()) std::memcpy(unread.data(), body.data(), unread_bytes);

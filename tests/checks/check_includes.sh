@@ -6,7 +6,7 @@
 # kernels/ stands alone, nobody but src/ and tests/ looks into src/, whose rooms have an order
 # (generate -> models -> weights and state -> formats, and formats knows no more of include/ than
 # core/), Eigen stays out of include/
-# but for core/eigen.h, OpenMP is in src/core/parallel.cpp only. (bench/kernels/onednn.cpp may tell oneDNN,
+# but for core/eigen.h, OpenMP is in src/core/parallel_openmp.cpp only. (bench/kernels/onednn.cpp may tell oneDNN,
 # which has no other way to hear it, how many threads to use.)
 set -euo pipefail
 cd "$1"
@@ -20,12 +20,12 @@ fail() {
 # Which parts of include/griffin a file of include/griffin/<folder> may use.
 allowed_parts() {
   case $1 in
-    include/griffin/core/*) echo '(core/|kernels\.h)' ;;
-    include/griffin/state/*) echo '((core|state)/|kernels\.h)' ;;
-    include/griffin/layers/*) echo '((core|state|layers)/|kernels\.h)' ;;
-    include/griffin/model/*) echo '((core|state|layers|model)/|kernels\.h)' ;;
-    include/griffin/generate/*) echo '((core|state|layers|model|generate)/|kernels\.h)' ;;
-    include/griffin/kernels.h) echo 'nothing' ;;
+    include/griffin/core/*) echo '(core/|api\.h|kernels\.h)' ;;
+    include/griffin/state/*) echo '((core|state)/|api\.h|kernels\.h)' ;;
+    include/griffin/layers/*) echo '((core|state|layers)/|api\.h|kernels\.h)' ;;
+    include/griffin/model/*) echo '((core|state|layers|model)/|api\.h|kernels\.h)' ;;
+    include/griffin/generate/*) echo '((core|state|layers|model|generate)/|api\.h|kernels\.h)' ;;
+    include/griffin/kernels.h) echo 'api\.h$' ;;
     *) echo '' ;;
   esac
 }
@@ -38,8 +38,8 @@ check_public() {
   if [[ $header == Eigen/* && $file != include/griffin/core/eigen.h ]]; then
     fail "$where" "Eigen in a public header"
   fi
-  if [[ $file == include/griffin/kernels.h && ! $header =~ ^(cstddef|cstdint)$ ]]; then
-    fail "$where" "kernels.h needs <cstddef> and <cstdint> only, not $header"
+  if [[ $file == include/griffin/kernels.h && ! $header =~ ^(cstddef|cstdint|griffin/api\.h)$ ]]; then
+    fail "$where" "kernels.h needs <cstddef>, <cstdint> and api.h only, not $header"
   fi
 }
 
@@ -47,7 +47,7 @@ check_kernel() {
   local where=$1 file=$2 header=$3
   local system='^(cstddef|cstdint|[a-z0-9_]*intrin\.h|arm_neon\.h)$'
   if [[ $file == kernels/dispatch.cpp ]]; then
-    system='^(cstddef|cstdint|cstdlib|cstring|iterator|cpuid\.h|sys/auxv\.h|asm/hwcap\.h)$'
+    system='^(cstddef|cstdint|cstdlib|cstring|iterator|string|cpuid\.h|sys/auxv\.h|asm/hwcap\.h|griffin/core/error\.h)$'
   fi
   if [[ $file == kernels/reference.h ]]; then
     system='^(cmath|cstdint|cstring|limits|vector)$'
@@ -76,10 +76,10 @@ allowed_rooms() {
 # Which parts of include/griffin.
 allowed_parts_of_room() {
   case $1 in
-    src/core/* | src/formats/*) echo '(core/|kernels\.h)' ;;
-    src/weights/*) echo '(core/|kernels\.h)' ;;
-    src/state/*) echo '((core|state)/|kernels\.h)' ;;
-    src/models/*) echo '((core|state|layers|model)/|kernels\.h)' ;;
+    src/core/* | src/formats/*) echo '(core/|api\.h|kernels\.h)' ;;
+    src/weights/*) echo '(core/|api\.h|kernels\.h)' ;;
+    src/state/*) echo '((core|state)/|api\.h|kernels\.h)' ;;
+    src/models/*) echo '((core|state|layers|model)/|api\.h|kernels\.h)' ;;
     *) echo '' ;;
   esac
 }
@@ -116,6 +116,19 @@ while IFS=: read -r file line directive; do
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]' \
            --include='*.h' --include='*.cpp' "${folders[@]}")
 
+# What is not marked so is not there in a shared library.
+for file in include/griffin/*.h include/griffin/*/*.h; do
+  case $file in */api.h | */griffin.h | */kernels.h) continue ;; esac
+  grep -qx 'namespace GRIFFIN_API griffin {' "$file" || fail "$file" "no 'namespace GRIFFIN_API griffin {'"
+  ! grep -qx 'namespace griffin {' "$file" || fail "$file" "a namespace griffin without GRIFFIN_API"
+  while read -r declaration; do
+    fail "$file" "a function without GRIFFIN_API (clang wants it): $declaration"
+  done < <(awk '/^template/ { is_template = 1 }
+                /^[A-Za-z].*[a-z0-9_]\(/ && !is_template &&
+                  !/^(inline|constexpr|concept|static_assert|using|GRIFFIN_API|requires)/ { print }
+                /[;{}]$/ { is_template = 0 }' "$file")
+done
+
 # strerror shares one buffer among all threads.
 while IFS=: read -r file line _; do
   fail "$file:$line" "strerror; std::generic_category().message is safe on every thread"
@@ -123,8 +136,8 @@ done < <(grep -rnE '\<strerror *\(' --include='*.h' --include='*.cpp' include ke
 
 openmp='#[[:space:]]*pragma[[:space:]]+omp|_Pragma\("omp|[<"]omp\.h[>"]|\<omp_[a-z_]+\('
 while IFS=: read -r file line _; do
-  if [[ $file != src/core/parallel.cpp && $file != bench/kernels/onednn.cpp ]]; then
-    fail "$file:$line" "OpenMP outside src/core/parallel.cpp"
+  if [[ $file != src/core/parallel_openmp.cpp && $file != bench/kernels/onednn.cpp ]]; then
+    fail "$file:$line" "OpenMP outside src/core/parallel_openmp.cpp"
   fi
 done < <(grep -rnE "$openmp" --include='*.h' --include='*.cpp' "${folders[@]}")
 

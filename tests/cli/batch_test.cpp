@@ -339,7 +339,7 @@ TEST(Batch, RefusesALineThatIsTooLong) {
 TEST(Batch, OutlivesALineThatMemoryHasNoRoomFor) {
   std::string ids = "1";
   for (int i = 0; i < 25; ++i) ids += "," + ids;
-  ids.resize(60000000);
+  ids.resize(59999999);
   const std::string input =
       "{\"tokens\": [1" + ids.substr(1) + ",1], \"n\": 0}\n" + "{\"tokens\": [2, 5], \"n\": 1}\n";
   const TempFolder folder;

@@ -12,6 +12,7 @@
 
 #include "cli/embedded_model.h"
 #include "cli/program.h"
+#include "griffin/model/config.h"
 
 namespace griffin::test {
 namespace {
@@ -35,6 +36,20 @@ nlohmann::json rows(std::vector<std::string> arguments) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   return nlohmann::json::parse(outcome.out);
+}
+
+/// Every name that --config takes is said by --help, of the programs too.
+TEST(Bench, HelpNamesThePresets) {
+  for (const char* program : {GRIFFIN_BENCH, GRIFFIN_SOAK, GRIFFIN_GREEDY_DECODE}) {
+    const Outcome help = run_program(program, {.arguments = {"--help"}});
+    EXPECT_EQ(help.exit_code, 0);
+    std::string words = help.out;
+    std::replace(words.begin(), words.end(), '\n', ' ');
+    for (const Preset& preset : presets()) {
+      EXPECT_NE(words.find(std::string(preset.name)), std::string::npos)
+          << program << ": " << preset.name;
+    }
+  }
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -125,6 +140,22 @@ TEST(Bench, LeavesOutTestsOfNothing) {
   EXPECT_EQ(prefill.at(0).at("model"), "mqa-100m");
 }
 
+TEST(Bench, GivesAShapeMoreKeyValueHeads) {
+  const auto run = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"-p", "2", "-n", "0", "-r", "1"});
+    return rows(arguments).at(0);
+  };
+  const auto one = run({"--config", "griffin-100m"});
+  const auto three = run({"--config", "griffin-100m", "--kv-heads", "3"});
+  EXPECT_EQ(three.at("model"), "griffin-100m-kv3");
+  const auto more = [&](const char* field) {
+    return three.at(field).get<std::int64_t>() - one.at(field).get<std::int64_t>();
+  };
+  constexpr std::int64_t columns = 4 * 2 * 2 * 128;  // of two more heads' keys and values, 4 layers
+  EXPECT_EQ(more("state_bytes"), columns * 1024 * std::int64_t{sizeof(float)});
+  EXPECT_EQ(more("work_flops"), 2 * 2 * columns * 768);
+}
+
 TEST(Bench, PrintsTables) {
   const std::vector<std::string> common = {"-p", "3", "-n", "2", "-t", "1", "-r", "1"};
   const auto lines = [&](const std::string& format) {
@@ -160,6 +191,9 @@ TEST(Bench, RefusesWhatItCannotMeasure) {
   expect_error(bench({"-r", "0"}), 2, "at least 1");
   expect_error(bench({"--chunk", "0"}), 2, "at least 1");
   expect_error(bench({"-m", "a", "--config", "griffin-100m"}), 2, "--config");
+  expect_error(bench({"--kv-heads", "2"}), 2, "--config");
+  expect_error(bench({"--config", "griffin-100m", "--kv-heads", "0"}), 2, "at least 1");
+  expect_error(bench({"--config", "griffin-100m", "--kv-heads", "4"}), 1, "kv_heads 4");
   expect_error(bench({"--config", "griffin-1t"}), 1, "'griffin-1t'");
   expect_error(bench({"-m", "/no/such/folder"}), 1, "/no/such/folder");
   expect_error(bench({"-m", ""}), 1, "no such model folder");

@@ -108,7 +108,7 @@ TEST_F(ChatHabitsTest, NoMarkerIsPrinted) {
 TEST_F(ChatHabitsTest, PenaltiesDoNotKnowMarkers) {
   const std::string end = id_of("<end_of_turn>");
   const Outcome outcome =
-      chat("Who?\nWho?\nWho?\n", {"-l", end + "+60", "--presence-penalty", "50"});
+      chat("Who?\nWho?\nWho?\n", {"-l", end + "+100", "--presence-penalty", "100"});
   EXPECT_EQ(outcome.out, "\n\n\n");
 }
 

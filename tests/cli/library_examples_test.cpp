@@ -19,6 +19,25 @@ TEST(Examples, Generate) {
   EXPECT_GT(outcome.out.size(), 100U);
 }
 
+TEST(Examples, ManyTexts) {
+  const Outcome outcome = run_program(GRIFFIN_MANY_TEXTS, {.arguments = {embedded_folder()}});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::string expected;
+  for (const char letter : std::string("ABCDEFGHIJKLMNOPQRST")) {
+    const std::string prompt(1, letter);
+    const Outcome alone =
+        run_program(GRIFFIN_GREEDY_DECODE, {.arguments = {"-p", prompt, "-n", "16", "-t", "1"}});
+    expected += prompt + alone.out;
+  }
+  EXPECT_EQ(outcome.out, expected);
+}
+
+TEST(Examples, Layers) {
+  const Outcome outcome = run_program(GRIFFIN_LAYERS, {});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("the same numbers"), std::string::npos) << outcome.out;
+}
+
 TEST(Examples, SaveRestore) {
   const TempFolder folder;
   const Outcome outcome = run_program(
@@ -46,6 +65,8 @@ TEST(Examples, RefuseUnknownKernels) {
   const std::vector<std::vector<std::string>> commands = {
       {GRIFFIN_CUSTOM_STACK},
       {GRIFFIN_MAMBA2},
+      {GRIFFIN_LAYERS},
+      {GRIFFIN_MANY_TEXTS, embedded_folder()},
       {GRIFFIN_GENERATE, embedded_folder(), "And God said"},
       {GRIFFIN_SAVE_RESTORE, embedded_folder(), "And", (folder.path() / "state").string()}};
   for (std::vector<std::string> command : commands) {

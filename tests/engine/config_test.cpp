@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "griffin/core/error.h"
 #include "griffin/core/buffer.h"
 #include "griffin/core/error.h"
 #include "griffin/model/config.h"
@@ -208,6 +207,24 @@ TEST(Config, StateOfRecurrentGemma) {
   EXPECT_EQ(ring_bytes(config.state_layout({0, Dtype::f32})), 2 * 16'777'216U);
 }
 
+/// Rows of the rings are as wide as all key/value heads together; so are the weights.
+TEST(Config, StateOfSeveralKeyValueHeads) {
+  const ModelConfig& one = preset("recurrentgemma-2b");
+  ModelConfig five = one;
+  five.kv_heads = 5;
+  for (const Dtype kv : {Dtype::f32, Dtype::bf16}) {
+    const StateLayout layout = five.state_layout({0, kv});
+    EXPECT_EQ(ring_bytes(layout), 5 * ring_bytes(one.state_layout({0, kv})));
+    EXPECT_EQ(layout.held_bytes(), one.state_layout({0, kv}).held_bytes());
+    EXPECT_EQ(layout.slots[4].row_width, 5 * 256);
+  }
+  const std::int64_t layers = one.pattern.count(LayerKind::attention, one.depth);
+  EXPECT_EQ(five.parameters() - one.parameters(), layers * 2 * 4 * 256 * 2560);
+  ModelConfig biased = five;
+  biased.qkv_bias = true;
+  EXPECT_EQ(biased.parameters() - five.parameters(), layers * (10 + 5 + 5) * 256);
+}
+
 TEST(Config, HawkHasNoRings) {
   const StateLayout layout = preset("hawk-7b").state_layout({});
   EXPECT_EQ(ring_bytes(layout), 0U);
@@ -239,6 +256,9 @@ TEST(Config, EveryFieldIsValidated) {
       [](ModelConfig& c) { c.gate_blocks = 5; },
       [](ModelConfig& c) { c.taps = 0; },
       [](ModelConfig& c) { c.heads = 0; },
+      [](ModelConfig& c) { c.kv_heads = 0; },
+      [](ModelConfig& c) { c.kv_heads = 3; },
+      [](ModelConfig& c) { c.kv_heads = 8; },
       [](ModelConfig& c) { c.head_dim = 0; },
       [](ModelConfig& c) { c.rotary_dim = c.head_dim + 2; },
       [](ModelConfig& c) { c.rotary_dim = 3; },
@@ -261,9 +281,8 @@ TEST(Config, EveryFieldIsValidated) {
 
 TEST(LayerPattern, RefusesACycleOfNone) {
   EXPECT_THROW(LayerPattern(std::vector<LayerSpec>{}), Error);
-  EXPECT_EQ(LayerPattern({LayerKind::recurrent, LayerKind::attention}).count(
-                LayerKind::attention, 5),
-            2);
+  EXPECT_EQ(
+      LayerPattern({LayerKind::recurrent, LayerKind::attention}).count(LayerKind::attention, 5), 2);
 }
 
 TEST(Presets, AConfigWithoutWidthsHasNoParameterCount) {

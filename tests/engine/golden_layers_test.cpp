@@ -136,7 +136,7 @@ struct GoldenAttention {
     return {q.layer(),
             k.layer(),
             v.layer(),
-            {heads(), head_dim(), window(), {frequency.data(), head_dim() / 4}, 0},
+            {heads(), 1, head_dim(), window(), {frequency.data(), head_dim() / 4}, 0},
             o.layer()};
   }
 

@@ -113,6 +113,45 @@ TEST(Load, ALayerOfTheOtherKindIsRefused) {
   expect_refused(spoiled, ErrorCode::mismatch, {"model.layers.1.", "q_proj.weight"});
 }
 
+const std::string attention_block = "model.layers.2.temporal_block.";
+
+TEST(Load, AnotherNumberOfKeyValueHeadsIsRefused) {
+  const ModelConfig grouped = tiny_grouped(8, 2);
+  CheckpointToWrite spoiled = random_checkpoint(grouped, Dtype::f32, 1);
+  const struct {
+    nlohmann::json heads;
+    const char* expected;
+  } counts[] = {{1, "[12, 48]"}, {4, "[48, 48]"}, {nullptr, "[48, 48]"}};
+  for (const auto& [heads, expected] : counts) {
+    spoiled.config["num_key_value_heads"] = heads;
+    expect_refused(spoiled, ErrorCode::mismatch,
+                   {attention_block + "k_proj.weight", expected, "[24, 48]"});
+  }
+  spoiled.config.erase("num_key_value_heads");
+  expect_refused(spoiled, ErrorCode::mismatch, {attention_block + "k_proj.weight", "[24, 48]"});
+  for (const int heads : {0, 3, 8}) {
+    spoiled.config["num_key_value_heads"] = heads;
+    expect_refused(spoiled, ErrorCode::format, {"config.json", "num_key_value_heads"});
+  }
+}
+
+TEST(Load, BiasesOfAttentionAreThereWhereTheConfigSaysSo) {
+  const CheckpointToWrite biased = random_checkpoint(tiny_grouped(8, 2), Dtype::f32, 1);
+  for (const char* name : {"q_proj.bias", "k_proj.bias", "v_proj.bias"}) {
+    CheckpointToWrite spoiled = biased;
+    spoiled.tensors.erase(attention_block + name);
+    expect_refused(spoiled, ErrorCode::mismatch, {attention_block + name, "missing"});
+    spoiled = biased;
+    TensorToWrite& bias = spoiled.tensors.at(attention_block + name);
+    bias.shape[0] -= 12;
+    bias.data.resize(bias.data.size() - 12 * sizeof(float));
+    expect_refused(spoiled, ErrorCode::mismatch, {attention_block + name, "expected shape"});
+  }
+  CheckpointToWrite spoiled = biased;
+  spoiled.config["attention_bias"] = false;
+  expect_refused(spoiled, ErrorCode::mismatch, {attention_block, "_proj.bias", "no place"});
+}
+
 TEST(Load, T21_IntermediateSizeIsTwiceTheBranch) {
   CheckpointToWrite spoiled = checkpoint();
   EXPECT_EQ(spoiled.config["intermediate_size"], 160);

@@ -41,12 +41,12 @@ TEST(Config, ThePublishedModel) {
   EXPECT_EQ(config.rms_eps, 1e-6F);
   EXPECT_TRUE(config.scale_embedding);
   EXPECT_TRUE(config.tied_head);
-  EXPECT_FALSE(read.names_head_tying);
+  EXPECT_FALSE(read.says_head_is_tied);
+  EXPECT_TRUE(read.tokens.texts_begin_with_bos);
   EXPECT_EQ(config.soft_cap, 30.0F);
-  EXPECT_EQ(config.pad_id, 0);
   EXPECT_EQ(config.eos_id, 1);
   EXPECT_EQ(config.bos_id, 2);
-  EXPECT_EQ(read.stop_ids, Ids{1});
+  EXPECT_EQ(read.tokens.stop_ids, Ids{1});
   EXPECT_EQ(config.parameters(), 2'682'862'080);
 }
 
@@ -61,7 +61,7 @@ TEST(Config, AnEmptyFileMeansThePublishedModelToo) {
   EXPECT_EQ(read.model.window, 2048);
   EXPECT_EQ(read.model.mlp_width, 3840);
   EXPECT_EQ(read.model.soft_cap, 30.0F);
-  EXPECT_EQ(read.stop_ids, Ids{1});
+  EXPECT_EQ(read.tokens.stop_ids, Ids{1});
 }
 
 TEST(Config, T17_EveryFieldIsReadAndNotAssumed) {
@@ -90,9 +90,8 @@ TEST(Config, T17_EveryFieldIsReadAndNotAssumed) {
   EXPECT_EQ(config.rms_eps, 1e-5F);
   EXPECT_FALSE(config.scale_embedding);
   EXPECT_FALSE(config.tied_head);
-  EXPECT_TRUE(read.names_head_tying);
+  EXPECT_FALSE(read.says_head_is_tied);
   EXPECT_EQ(config.soft_cap, 12.5F);
-  EXPECT_EQ(config.pad_id, 11);
   EXPECT_EQ(config.eos_id, 12);
   EXPECT_EQ(config.bos_id, 13);
 }
@@ -161,17 +160,29 @@ TEST(Config, OtherKindsOfRopeAreUnsupported) {
   expect_bad(with("rope_parameters", per_kind), "rope_parameters", ErrorCode::unsupported);
 }
 
-TEST(Config, TheRotatedPartOfAHeadIsAnEvenNumber) {
+TEST(Config, RopeScalingIsAnotherNameOfRopeParameters) {
+  nlohmann::json older = without({"rope_theta", "partial_rotary_factor"});
+  older["rope_scaling"] = {{"rope_theta", 500.0}, {"rope_type", "default"}};
+  EXPECT_EQ(parse(older).model.rope_theta, 500.0F);
+  EXPECT_EQ(parse(older).model.rotary_dim, 128);
+}
+
+/// transformers rounds down, and rotates one element more where that gives an odd number.
+TEST(Config, TheRotatedPartOfAHead) {
   EXPECT_EQ(parse(with("partial_rotary_factor", "1")).model.rotary_dim, 256);
   EXPECT_EQ(parse(with("partial_rotary_factor", "0.0078125")).model.rotary_dim, 2);
-  expect_bad(with("partial_rotary_factor", "0.00390625"), "partial_rotary_factor");  // 1
-  expect_bad(with("partial_rotary_factor", "0.3"), "partial_rotary_factor");
+  EXPECT_EQ(parse(with("partial_rotary_factor", "0.00390625")).model.rotary_dim, 1);
+  EXPECT_EQ(parse(with("partial_rotary_factor", "0.001")).model.rotary_dim, 0);
+  EXPECT_EQ(parse(with("partial_rotary_factor", "0.3")).model.rotary_dim, 76);    // of 76.8
+  EXPECT_EQ(parse(with("partial_rotary_factor", "0.45")).model.rotary_dim, 115);  // of 115.2
   expect_bad(with("partial_rotary_factor", "1.5"), "partial_rotary_factor");
   expect_bad(with("partial_rotary_factor", "-0.5"), "partial_rotary_factor");
-  nlohmann::json odd = with("head_dim", "50");
-  expect_bad(odd, "partial_rotary_factor");  // 25
-  odd["_block_types"] = {"recurrent"};       // nothing is rotated
-  EXPECT_EQ(parse(odd).model.head_dim, 50);
+  nlohmann::json odd = with("head_dim", "25");
+  EXPECT_EQ(parse(odd).model.rotary_dim, 12);
+  odd["partial_rotary_factor"] = 1.0;  // its last element has none to turn with
+  expect_bad(odd, "partial_rotary_factor");
+  odd["_block_types"] = {"recurrent"};  // nothing is rotated
+  EXPECT_EQ(parse(odd).model.head_dim, 25);
 }
 
 TEST(Config, TheWindowGoesByTwoNames) {
@@ -214,43 +225,86 @@ TEST(Config, TheSoftCap) {
 }
 
 TEST(Config, KeyValueHeads) {
-  EXPECT_EQ(parse(without({"num_key_value_heads"})).model.heads, 10);
-  expect_bad(with("num_key_value_heads", "10"), "num_key_value_heads", ErrorCode::unsupported);
-  expect_bad(with("num_key_value_heads", "null"), "num_key_value_heads", ErrorCode::unsupported);
-  expect_bad(with("num_key_value_heads", "0"), "num_key_value_heads");
-  nlohmann::json one = with("num_key_value_heads", "null");
-  one["num_attention_heads"] = 1;
-  EXPECT_EQ(parse(one).model.heads, 1);
+  const auto heads = [](const char* count) {
+    return parse(with("num_key_value_heads", count)).model.kv_heads;
+  };
+  for (const std::int64_t count : {1, 2, 5, 10})
+    EXPECT_EQ(heads(std::to_string(count).c_str()), count);
+  EXPECT_EQ(heads("null"), 10);
+  EXPECT_EQ(parse(without({"num_key_value_heads"})).model.kv_heads, 10);
+  for (const char* count : {"0", "3", "4", "11", "20", "-1", "1.0", "\"1\"", "true", "[1]",
+                            "9223372036854775807", "18446744073709551616"}) {
+    expect_bad(with("num_key_value_heads", count), "num_key_value_heads");
+  }
+  expect_refused(ErrorCode::format, {"num_key_value_heads", "num_attention_heads 10", "found the number 4"},
+                 [] { parse(with("num_key_value_heads", "4")); });
+}
+
+TEST(Config, AttentionBias) {
+  EXPECT_TRUE(parse(with("attention_bias", "true")).model.qkv_bias);
+  EXPECT_FALSE(parse(with("attention_bias", "false")).model.qkv_bias);
+  EXPECT_FALSE(parse(without({"attention_bias"})).model.qkv_bias);
 }
 
 TEST(Config, OtherFamiliesAreUnsupported) {
   expect_refused(ErrorCode::unsupported, {"model_type", "recurrent_gemma", "\"llama\""},
                  [] { parse(with("model_type", "\"llama\"")); });
-  expect_bad(with("hidden_activation", "\"silu\""), "hidden_activation", ErrorCode::unsupported);
-  expect_bad(with("hidden_activation", "\"gelu\""), "hidden_activation", ErrorCode::unsupported);
-  expect_bad(with("attention_bias", "true"), "attention_bias", ErrorCode::unsupported);
-  EXPECT_NO_THROW(parse(without({"model_type", "hidden_activation", "attention_bias"})));
+  EXPECT_NO_THROW(parse(without({"model_type", "hidden_activation"})));
+}
+
+TEST(Config, Activations) {
+  const auto read = [](const char* name) {
+    return parse(with("hidden_activation", name)).model.activation;
+  };
+  EXPECT_EQ(parse(without({"hidden_activation"})).model.activation, Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu_pytorch_tanh")"), Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu_new")"), Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu_fast")"), Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu")"), Activation::gelu_erf);
+  EXPECT_EQ(read(R"("silu")"), Activation::silu);
+  EXPECT_EQ(read(R"("swish")"), Activation::silu);
+  EXPECT_EQ(read(R"("relu")"), Activation::relu);
+  const auto expect_known = [](ErrorCode code, const char* value) {
+    expect_refused(code,
+                   {"the-config.json: hidden_activation", "\"gelu_pytorch_tanh\"", "\"gelu_new\"",
+                    "\"gelu_fast\"", "\"gelu\"", "\"silu\"", "\"swish\"", "\"relu\"",
+                    "found " + std::string(value)},
+                   [&] { parse(with("hidden_activation", value)); });
+  };
+  expect_known(ErrorCode::unsupported, "\"quick_gelu\"");
+  expect_known(ErrorCode::unsupported, "\"SiLU\"");
+  expect_known(ErrorCode::unsupported, "\"\"");
+  expect_known(ErrorCode::format, "null");
+  expect_known(ErrorCode::format, "true");
 }
 
 TEST(Config, StopIds) {
-  const auto stop_ids = [](const char* eos) { return parse(with("eos_token_id", eos)).stop_ids; };
+  const auto stop_ids = [](const char* eos) {
+    return parse(with("eos_token_id", eos)).tokens.stop_ids;
+  };
   EXPECT_EQ(stop_ids("107"), Ids{107});
   EXPECT_EQ(stop_ids("[1, 107, 1]"), (Ids{1, 107}));
   EXPECT_EQ(stop_ids("[]"), Ids{});
   EXPECT_EQ(stop_ids("null"), Ids{});
-  EXPECT_EQ(parse(without({"eos_token_id"})).stop_ids, Ids{1});
+  EXPECT_EQ(parse(without({"eos_token_id"})).tokens.stop_ids, Ids{1});
   EXPECT_EQ(parse(with("eos_token_id", "[107, 1]")).model.eos_id, 107);
-  EXPECT_EQ(parse(with("eos_token_id", "255999")).stop_ids, Ids{255999});
+  EXPECT_EQ(parse(with("eos_token_id", "255999")).tokens.stop_ids, Ids{255999});
   for (const char* eos : {"256000", "-1", "1.0", "\"1\"", "[null]", "[[1]]", "{}", "[256000]"}) {
     expect_bad(with("eos_token_id", eos), "eos_token_id");
   }
 }
 
-TEST(Config, BosAndPadMayBeNull) {
-  EXPECT_EQ(parse(with("bos_token_id", "null")).model.bos_id, 2);
-  EXPECT_EQ(parse(with("pad_token_id", "null")).model.pad_id, 0);
+TEST(Config, BosMayBeNone) {
+  EXPECT_EQ(parse(with("bos_token_id", "null")).model.bos_id, std::nullopt);
+  EXPECT_EQ(parse(without({"bos_token_id"})).model.bos_id, 2);
   expect_bad(with("bos_token_id", "256000"), "bos_token_id");
-  expect_bad(with("pad_token_id", "-1"), "pad_token_id");
+  expect_bad(with("bos_token_id", "-1"), "bos_token_id");
+}
+
+TEST(Config, PaddingIsNeverFedSoItsIdIsNotLookedAt) {
+  for (const char* pad : {"-1", "null", "256000", "0"}) {
+    EXPECT_EQ(parse(with("pad_token_id", pad)).tokens.stop_ids, Ids{1}) << pad;
+  }
 }
 
 TEST(Config, IntegersAreIntegers) {
@@ -287,6 +341,21 @@ TEST(Config, Ranges) {
   }
 }
 
+/// What a merge may leave behind, and what to do about it; an empty one says nothing.
+TEST(Config, WeightsQuantisedByOthers) {
+  EXPECT_NO_THROW(parse(with("quantization_config", "{}")));
+  EXPECT_NO_THROW(parse(with("quantization_config", "null")));
+  for (const char* found : {R"({"quant_method":"bitsandbytes","load_in_4bit":true})",
+                            R"({"quant_method":"gptq","bits":4})"}) {
+    const std::string method = nlohmann::json::parse(found)["quant_method"];
+    expect_refused(ErrorCode::unsupported, {"quantization_config", method, "plain", "delete"},
+                   [&] { parse(with("quantization_config", found)); });
+  }
+  expect_refused(ErrorCode::unsupported, {"quantization_config", "delete"},
+                 [] { parse(with("quantization_config", R"({"load_in_8bit":true})")); });
+  expect_bad(with("quantization_config", "[]"), "quantization_config");
+}
+
 TEST(Config, BooleansAreBooleans) {
   for (const char* field :
        {"attention_bias", "embeddings_scale_by_sqrt_dim", "tie_word_embeddings"}) {
@@ -311,15 +380,15 @@ TEST(Config, AFieldTwice) {
 TEST(ConfigFolder, GenerationConfigAddsItsStopIds) {
   const TempFolder folder;
   folder.write("config.json", good_config().dump());
-  EXPECT_EQ(read_config(folder.path()).stop_ids, Ids{1});
+  EXPECT_EQ(read_config(folder.path()).tokens.stop_ids, Ids{1});
   folder.write("generation_config.json", R"({"eos_token_id":[1,107],"temperature":0.5})");
-  EXPECT_EQ(read_config(folder.path()).stop_ids, (Ids{1, 107}));
+  EXPECT_EQ(read_config(folder.path()).tokens.stop_ids, (Ids{1, 107}));
   folder.write("generation_config.json", R"({"eos_token_id":107})");
-  EXPECT_EQ(read_config(folder.path()).stop_ids, (Ids{1, 107}));
+  EXPECT_EQ(read_config(folder.path()).tokens.stop_ids, (Ids{1, 107}));
   EXPECT_EQ(read_config(folder.path()).model.eos_id, 1);
   for (const char* nothing : {"{}", R"({"eos_token_id":null})"}) {
     folder.write("generation_config.json", nothing);
-    EXPECT_EQ(read_config(folder.path()).stop_ids, Ids{1});
+    EXPECT_EQ(read_config(folder.path()).tokens.stop_ids, Ids{1});
   }
 }
 
@@ -332,6 +401,21 @@ TEST(ConfigFolder, ABadGenerationConfigIsRefused) {
     expect_refused(ErrorCode::format, {"generation_config.json"},
                    [&] { read_config(folder.path()); });
   }
+}
+
+TEST(ConfigFolder, TokenizerConfigSaysWhetherTextsBeginWithBos) {
+  const TempFolder folder;
+  folder.write("config.json", good_config().dump());
+  const auto begin_with_bos = [&](const char* text) {
+    folder.write("tokenizer_config.json", text);
+    return read_config(folder.path()).tokens.texts_begin_with_bos;
+  };
+  EXPECT_FALSE(begin_with_bos(R"({"add_bos_token": false, "bos_token": "<bos>"})"));
+  EXPECT_TRUE(begin_with_bos(R"({"add_bos_token": true})"));
+  EXPECT_TRUE(begin_with_bos(R"({"add_bos_token": null})"));
+  EXPECT_TRUE(begin_with_bos("{}"));
+  expect_refused(ErrorCode::format, {"tokenizer_config.json", "add_bos_token"},
+                 [&] { begin_with_bos(R"({"add_bos_token": "no"})"); });
 }
 
 TEST(ConfigFolder, SizesHaveALimit) {

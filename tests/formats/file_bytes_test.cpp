@@ -2,14 +2,34 @@
 #include "formats/file_bytes.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
 
 #include "refused.h"
 #include "support/temp_folder.h"
+
+namespace {
+bool files_can_be_mapped = true;
+}
+
+/// In place of the C library's: some file systems map no files.
+extern "C" void* mmap(void* at, std::size_t bytes, int protection, int flags, int descriptor,
+                      off_t offset) {
+  if (descriptor >= 0 && !files_can_be_mapped) {
+    errno = ENODEV;
+    return MAP_FAILED;
+  }
+  const long result = syscall(SYS_mmap, at, bytes, protection, flags, descriptor, offset);
+  return reinterpret_cast<void*>(result);
+}
 
 namespace griffin::test {
 namespace {
@@ -73,6 +93,23 @@ TEST_P(FileBytesTest, TheLimitIsTheLargestSizeAllowed) {
   EXPECT_EQ(FileBytes(path, GetParam(), 5).text(), "12345");
   expect_refused(ErrorCode::format, {path.string(), "at most 4", "found 5"},
                  [&] { FileBytes(path, GetParam(), 4); });
+}
+
+TEST_P(FileBytesTest, ALinkToNothing) {
+  const auto link = folder_.path() / "link";
+  std::filesystem::create_symlink("../blobs/none", link);
+  expect_refused(ErrorCode::io, {link.string(), "symbolic link to ../blobs/none"},
+                 [&] { FileBytes(link, GetParam()); });
+}
+
+TEST_P(FileBytesTest, IsReadWhereFilesCannotBeMapped) {
+  const auto path = folder_.write("file", "content");
+  EXPECT_EQ(FileBytes(path, GetParam()).are_read(), GetParam() == FileAccess::read);
+  files_can_be_mapped = false;
+  const FileBytes file(path, GetParam());
+  files_can_be_mapped = true;
+  EXPECT_TRUE(file.are_read());
+  EXPECT_EQ(file.text(), "content");
 }
 
 INSTANTIATE_TEST_SUITE_P(Access, FileBytesTest, testing::Values(FileAccess::map, FileAccess::read),

@@ -156,5 +156,31 @@ TEST(Json, DescribeIsShortAndExact) {
   EXPECT_LT(describe(value_of('"' + std::string(10'000, 'a') + '"')).size(), 200U);
 }
 
+/// Parts are handed over by the element, however many there are, and stay as empty ones.
+TEST(Json, PartsGoByTheElement) {
+  std::vector<std::string> pieces;
+  std::vector<std::uint64_t> numbers;
+  const JsonPart parts[] = {
+      {"model", "vocab", [&](JsonMember&& m) { pieces.push_back(m.key + describe(m.value)); }},
+      {"model", "list", [&](JsonMember&& m) {
+         EXPECT_EQ(m.key, "");
+         numbers.push_back(*m.value.as<std::uint64_t>());
+       }}};
+  std::string list;
+  for (std::size_t i = 0; i <= max_json_values; ++i) list += "1,";
+  JsonObject object;
+  read_json(R"({"vocab":{"x":1},"model":{"vocab":{"b":[2],"a":1},"n":{"vocab":[5]},"list":[)" +
+                list + "7]}}",
+            "the-file", [&](JsonMember&& m) { object.push_back(std::move(m)); }, parts);
+  EXPECT_EQ(pieces, (std::vector<std::string>{"ban array of 1", "athe number 1"}));
+  EXPECT_EQ(numbers.size(), max_json_values + 2);
+  ASSERT_EQ(object.size(), 2U);
+  EXPECT_EQ(object[0].value.as<JsonObject>()->size(), 1U) << "only that of model is a part";
+  const JsonObject& model = *object[1].value.as<JsonObject>();
+  EXPECT_TRUE(find(model, "vocab")->as<JsonObject>()->empty());
+  EXPECT_TRUE(find(model, "list")->as<JsonArray>()->empty());
+  EXPECT_EQ(find(*find(model, "n")->as<JsonObject>(), "vocab")->as<JsonArray>()->size(), 1U);
+}
+
 }  // namespace
 }  // namespace griffin::test

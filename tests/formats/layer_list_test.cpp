@@ -62,8 +62,14 @@ TEST(Config, T20_NewerNamesOfTheKinds) {
   }
 }
 
+TEST(Config, T20_TheNamesThatTransformersGivesTheKinds) {
+  const nlohmann::json names = {"linear_attention", "linear_attention", "sliding_attention"};
+  EXPECT_EQ(layers(5, {{"layer_types", names}}), "RRARR");
+  EXPECT_EQ(layers(5, {{"layer_types", names}, {"_block_types", list("RRA")}}), "RRARR");
+}
+
 TEST(Config, T20_UnknownKindsAreUnsupported) {
-  for (const char* kind : {"linear_attention", "mamba", "Recurrent", "", "recurrent "}) {
+  for (const char* kind : {"chunked_attention", "mamba", "Recurrent", "", "recurrent "}) {
     expect_refused(ErrorCode::unsupported, {"the-config.json", "block_types", kind}, [&] {
       layers(4, {{"block_types", {"recurrent", kind}}});
     });

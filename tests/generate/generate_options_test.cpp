@@ -17,7 +17,7 @@ namespace {
 
 std::vector<std::int32_t> prompt(const std::string& text) {
   std::vector<std::int32_t> ids = tokenizer().encode(text);
-  ids.insert(ids.begin(), embedded().config().bos_id);
+  ids.insert(ids.begin(), embedded().config().bos_id.value());
   return ids;
 }
 

@@ -127,7 +127,7 @@ TEST(PromptLookup, NeedsFewerPassesWhereTheTextRepeatsItself) {
   options.max_new_tokens = 100;
   const std::string verse = "the children of Israel, and the children of Israel, and ";
   std::vector<std::int32_t> prompt = tokenizer().encode(verse + verse);
-  prompt.insert(prompt.begin(), embedded().config().bos_id);
+  prompt.insert(prompt.begin(), embedded().config().bos_id.value());
   const auto generate = [&](std::int64_t lookup) {
     Generator generator(embedded(), {.threads = 1, .lookup = lookup});
     Sequence sequence = embedded().new_sequence();

@@ -40,7 +40,7 @@ Result by_hand(const std::filesystem::path& folder, const std::string& text,
   const Model model = Model::load(folder);
   const Tokenizer pieces = Tokenizer::load(folder / "tokenizer.model");
   std::vector<std::int32_t> prompt = pieces.encode(text);
-  prompt.insert(prompt.begin(), model.config().bos_id);
+  if (const auto bos = model.text_bos()) prompt.insert(prompt.begin(), *bos);
   options.tokenizer = &pieces;
   Generator generator(model, {.threads = 1});
   Sequence s = model.new_sequence(sequence);

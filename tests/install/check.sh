@@ -43,6 +43,23 @@ all_works() {
   expect " the LORD is my refuge." "$found"
 }
 
+# A shared library shows what the public headers name, and nothing of what it is made of or made with.
+exports_are_ours() {
+  local library symbols all=0
+  local inside='griffin::(Batcher|Checkpoint|SafetensorsFile|Job|Text|Generation|Quantizer|WeightSource|recurrent_gemma|[A-Za-z]+::(Parts|Impl|Core))(::|$)'
+  for library in "$folder"/shared/lib*/libgriffin*.so; do
+    symbols=$(nm -D --defined-only "$library" | sed -E 's/^[0-9a-f]* . //')
+    all=$((all + $(wc -l <<<"$symbols")))
+    if grep -vE '^_Z(NK?|T[ISTV]N|GVN)7griffin' <<<"$symbols" | c++filt | grep . ||
+      c++filt <<<"$symbols" | grep -E "$inside"; then
+      echo "exported by $library and in no public header" >&2
+      exit 1
+    fi
+  done
+  echo "$all exported symbols"
+  ((all > 100 && all < 500)) || exit 1
+}
+
 case $way in
   find_package)
     install_and_move
@@ -78,6 +95,7 @@ case $way in
     layers_work
     all_works
     cmake --install "$folder/build" --prefix "$folder/shared" >/dev/null
+    exports_are_ours
     rm -r "$folder/build"
     build_outside all -DCMAKE_PREFIX_PATH="$folder/shared" "$@"
     all_works

@@ -24,6 +24,11 @@ struct AttentionShape {
   std::int64_t head_dim;
   std::int64_t window;
   std::int64_t ring_rows;
+  std::int64_t kv_heads = 1;
+  std::int64_t kv_gap = 0;  // elements between rows of keys, and of values: NaN
+
+  std::int64_t kv_width() const { return kv_heads * head_dim; }
+  std::int64_t kv_stride() const { return kv_width() + kv_gap; }
 };
 
 /// Rows and heads of one call, within a chunk.
@@ -34,7 +39,7 @@ struct Part {
 struct AttentionCase {
   AttentionShape shape;
   GuardedMatrix q;           // [length, heads head_dim]
-  StoredArray keys, values;  // [length, head_dim]
+  StoredArray keys, values;  // [length, kv_heads head_dim]
   float scale;
 
   /// Positions [position, position + y.rows()) as one chunk, of which `part` is computed. What no
@@ -43,9 +48,8 @@ struct AttentionCase {
            GuardedMatrix& y) const {
     const StoredArray ring_keys = ring(keys, position);
     const StoredArray ring_values = ring(values, position);
-    const std::int64_t chunk = position * shape.head_dim;
-    const StoredArray chunk_keys = copy(keys, chunk, y.rows() * shape.head_dim);
-    const StoredArray chunk_values = copy(values, chunk, y.rows() * shape.head_dim);
+    const StoredArray chunk_keys = chunk_rows(keys, position, y.rows());
+    const StoredArray chunk_values = chunk_rows(values, position, y.rows());
     Buffer scratch(static_cast<std::size_t>(table.attention_scratch(shape.head_dim)));
     table.attention[index_of(shape.storage)]({.q = q.row(position),
                                               .q_stride = q.stride(),
@@ -53,6 +57,7 @@ struct AttentionCase {
                                               .chunk_values = chunk_values.data(),
                                               .ring_keys = ring_keys.data(),
                                               .ring_values = ring_values.data(),
+                                              .kv_stride = shape.kv_stride(),
                                               .ring_rows = shape.ring_rows,
                                               .position = position,
                                               .window = shape.window,
@@ -60,6 +65,7 @@ struct AttentionCase {
                                               .y = y.row(0),
                                               .y_stride = y.stride(),
                                               .head_dim = shape.head_dim,
+                                              .group = shape.heads / shape.kv_heads,
                                               .row_begin = part.row_begin,
                                               .row_end = part.row_end,
                                               .head_begin = part.head_begin,
@@ -78,39 +84,52 @@ struct AttentionCase {
   GuardedMatrix whole(const kernels::Table& table) const { return chunk(table, 0, shape.length); }
 
   reference::Recurrence expected() const {
-    return reference::attention({q.to_double(),
-                                 reference::matrix(keys.values(), shape.length, shape.head_dim),
-                                 reference::matrix(values.values(), shape.length, shape.head_dim),
-                                 0, shape.window, static_cast<double>(scale)});
+    const auto all = [&](const StoredArray& rows) {
+      return reference::matrix(rows.values(), shape.length, shape.kv_width());
+    };
+    return reference::attention({q.to_double(), all(keys), all(values), shape.head_dim, 0,
+                                 shape.window, static_cast<double>(scale)});
   }
 
  private:
-  static StoredArray copy(const StoredArray& from, std::int64_t first, std::int64_t count) {
-    const auto begin = from.values().begin() + first;
-    return {from.storage(), std::vector<float>(begin, begin + count)};
+  /// Row `position` of all there are becomes row `row` of what a call is given.
+  void copy_row(const StoredArray& from, std::int64_t position, StoredArray& to,
+                std::int64_t row) const {
+    for (std::int64_t i = 0; i < shape.kv_width(); ++i) {
+      to.set(static_cast<std::size_t>(row * shape.kv_stride() + i),
+             from.values()[static_cast<std::size_t>(position * shape.kv_width() + i)]);
+    }
+  }
+
+  StoredArray chunk_rows(const StoredArray& rows, std::int64_t position, std::int64_t count) const {
+    StoredArray chunk(shape.storage, elements(count));
+    for (std::int64_t r = 0; r < count; ++r) copy_row(rows, position + r, chunk, r);
+    return chunk;
   }
 
   /// The ring as it is when `position` is next: what the first row of a chunk there may see, each
   /// position in its row, NaN elsewhere.
   StoredArray ring(const StoredArray& rows, std::int64_t position) const {
-    StoredArray filled(shape.storage, shape.ring_rows * shape.head_dim);
+    StoredArray filled(shape.storage, elements(shape.ring_rows));
     for (std::int64_t p = position - std::min(position, shape.window); p < position; ++p) {
-      for (std::int64_t i = 0; i < shape.head_dim; ++i) {
-        filled.set(static_cast<std::size_t>(p % shape.ring_rows * shape.head_dim + i),
-                   rows.values()[static_cast<std::size_t>(p * shape.head_dim + i)]);
-      }
+      copy_row(rows, p, filled, p % shape.ring_rows);
     }
     return filled;
+  }
+
+  /// Of so many rows; nothing is behind the last.
+  std::int64_t elements(std::int64_t rows) const {
+    return std::max<std::int64_t>(0, rows * shape.kv_stride() - shape.kv_gap);
   }
 };
 
 inline AttentionCase random_attention(const AttentionShape& shape) {
-  Random random(
-      static_cast<std::uint32_t>(shape.length * 1000 + shape.heads * 100 + shape.head_dim));
+  Random random(static_cast<std::uint32_t>(shape.length * 1000 + shape.heads * 100 +
+                                           shape.kv_heads * 10 + shape.head_dim));
   const std::int64_t width = shape.heads * shape.head_dim;
   return {shape, GuardedMatrix(shape.length, width, random.normals(shape.length * width)),
-          StoredArray(shape.storage, random.normals(shape.length * shape.head_dim)),
-          StoredArray(shape.storage, random.normals(shape.length * shape.head_dim)),
+          StoredArray(shape.storage, random.normals(shape.length * shape.kv_width())),
+          StoredArray(shape.storage, random.normals(shape.length * shape.kv_width())),
           static_cast<float>(1 / std::sqrt(static_cast<double>(shape.head_dim)))};
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "griffin/core/error.h"
 #include "support/isa.h"
 
 namespace griffin::test {
@@ -102,14 +103,22 @@ TEST(Dispatch, RefusesUnknownNames) {
 TEST(Dispatch, HonoursTheEnvironment) {
   for (const kernels::Table* table : all_tables()) {
     const IsaVariable variable(table->name);
-    EXPECT_EQ(default_table(), table);
+    EXPECT_EQ(&default_table(), table);
   }
   {
     const IsaVariable variable("no such set");
-    EXPECT_EQ(default_table(), nullptr);
+    try {
+      default_table();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unsupported);
+      for (const kernels::Table* table : all_tables()) {
+        EXPECT_NE(std::string(error.what()).find(table->name), std::string::npos) << error.what();
+      }
+    }
   }
   const IsaVariable variable(nullptr);
-  EXPECT_EQ(default_table(), &table_at(0));
+  EXPECT_EQ(&default_table(), &table_at(0));
 }
 
 class Tables : public IsaTest {};
@@ -128,7 +137,7 @@ TEST_P(Tables, AreComplete) {
   EXPECT_NE(table().rg_lru, nullptr);
   EXPECT_NE(table().conv1d, nullptr);
   EXPECT_NE(table().rms_norm, nullptr);
-  EXPECT_NE(table().gelu_gate, nullptr);
+  EXPECT_NE(table().activation_gate, nullptr);
   EXPECT_NE(table().rope_angles, nullptr);
   EXPECT_NE(table().rope, nullptr);
   EXPECT_NE(table().soft_cap, nullptr);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of matrices that end where memory ends: what reads or writes further dies here.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
+#include "kernels/guarded_bytes.h"
 #include "kernels/packed_product.h"
 #include "support/isa.h"
 
@@ -15,38 +13,6 @@ namespace griffin::test {
 namespace {
 
 using kernels::Write;
-
-/// Bytes whose end is followed by a page no one may touch. Where `count` is a multiple of 64, they
-/// lie on a cache line.
-class GuardedBytes {
- public:
-  explicit GuardedBytes(std::size_t count) {
-    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    const std::size_t usable = (count + page - 1) / page * page;
-    size_ = usable + page;
-    base_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base_ == MAP_FAILED) throw std::bad_alloc();
-    std::byte* guard = static_cast<std::byte*>(base_) + usable;
-    if (mprotect(guard, page, PROT_NONE) != 0) throw std::bad_alloc();
-    data_ = guard - count;
-  }
-  GuardedBytes(const void* from, std::size_t count) : GuardedBytes(count) {
-    if (count > 0) std::memcpy(data_, from, count);
-  }
-  explicit GuardedBytes(const std::vector<float>& values)
-      : GuardedBytes(values.data(), values.size() * sizeof(float)) {}
-  ~GuardedBytes() { munmap(base_, size_); }
-  GuardedBytes(const GuardedBytes&) = delete;
-  GuardedBytes& operator=(const GuardedBytes&) = delete;
-
-  std::byte* data() const { return data_; }
-  float* floats() const { return reinterpret_cast<float*>(data_); }
-
- private:
-  void* base_ = nullptr;
-  std::size_t size_ = 0;
-  std::byte* data_ = nullptr;
-};
 
 /// One product in memory that ends nowhere, and the same at the end of pages.
 struct Edge {

@@ -62,9 +62,10 @@ Model mixed_model() {
   weights.part("0", recurrent, RecurrentBlock::Shape{c.width, c.lru_width, c.taps, c.gate_blocks},
                c.width, c.mlp_width, c.rms_eps);
   ResidualBlock<AttentionBlock> attention;
-  weights.part("1", attention,
-               AttentionBlock::Shape{c.width, c.heads, c.head_dim, c.window, c.rotary_dim, 1e4F},
-               c.width, c.mlp_width, c.rms_eps);
+  weights.part(
+      "1", attention,
+      AttentionBlock::Shape{c.width, c.heads, c.kv_heads, c.head_dim, c.window, c.rotary_dim, 1e4F},
+      c.width, c.mlp_width, c.rms_eps);
   ResidualBlock<RunningSum> ours;
   weights.norm("2", ours.temporal_pre_norm, c.width, c.rms_eps);
   ours.temporal_block.describe(weights, c.width, 5 * c.lru_width);
@@ -134,6 +135,69 @@ TEST_F(CustomLayer, AModelOfWrongWidthsIsRefused) {
   }
 }
 
+/// Blocks put together by hand: what would be read or written out of bounds is named.
+class BlocksByHand : public CustomLayer {
+ protected:
+  using Recurrent = ResidualBlock<RecurrentBlock>;
+  using Attention = ResidualBlock<AttentionBlock>;
+
+  /// A stack with such a block, changed so, is refused in these words.
+  template <class B, class Change>
+  void expect_refusal(B block, const std::string& words, const Change& change) {
+    change(block);
+    ModelParts parts = model_.parts();
+    parts.blocks.insert(parts.blocks.begin() + 1, block);
+    try {
+      Model::assemble(std::move(parts));
+      ADD_FAILURE() << "nothing was thrown: " << words;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+      EXPECT_NE(std::string(error.what()).find("block 1: layer: " + words), std::string::npos)
+          << error.what();
+    }
+  }
+
+  const Recurrent& recurrent_ = *model_.parts().blocks[0].as<Recurrent>();
+  const Attention& attention_ = *model_.parts().blocks[2].as<Attention>();
+};
+
+TEST_F(BlocksByHand, RecurrentOnesThatDoNotFitAreRefused) {
+  const auto refused = [&](const std::string& words, const auto& change) {
+    expect_refusal(recurrent_, words, [&](Recurrent& b) { change(b.temporal_block); });
+  };
+  refused("linear_x: inputs", [](auto& b) { ++b.linear_x.weight.cols; });
+  refused("linear_y: outputs", [](auto& b) { --b.linear_y.weight.rows; });
+  refused("conv_1d: channels", [](auto& b) { ++b.conv_1d.width; });
+  refused("conv_1d: there are no weights", [](auto& b) { b.conv_1d.weight = nullptr; });
+  refused("rg_lru: recurrent_gate", [](auto& b) { ++b.rg_lru.a_gate.blocks; });
+  refused("rg_lru: there are no weights", [](auto& b) { b.rg_lru.log_decay = nullptr; });
+  refused("linear_out: inputs", [](auto& b) { --b.linear_out.weight.cols; });
+}
+
+TEST_F(BlocksByHand, AttentionThatDoesNotFitIsRefused) {
+  const auto refused = [&](const std::string& words, const auto& change) {
+    expect_refusal(attention_, words, [&](Attention& b) { change(b.temporal_block); });
+  };
+  refused("q_proj: outputs", [](auto& b) { ++b.attention.heads; });
+  refused("k_proj: outputs", [](auto& b) { --b.k_proj.weight.rows; });
+  refused("v_proj: inputs", [](auto& b) { --b.v_proj.weight.cols; });
+  refused("o_proj: outputs", [](auto& b) { ++b.o_proj.weight.rows; });
+  refused("attention: no heads, or no window", [](auto& b) { b.attention.window = 0; });
+  refused("attention: expected a number", [](auto& b) { b.attention.kv_heads = 0; });
+}
+
+TEST_F(BlocksByHand, NormsAndMlpsThatDoNotFitAreRefused) {
+  const auto refused = [&](const std::string& words, const auto& change) {
+    expect_refusal(attention_, words, change);
+  };
+  refused("temporal_pre_norm: expected", [](auto& b) { --b.temporal_pre_norm.width; });
+  refused("channel_pre_norm", [](auto& b) { b.channel_pre_norm.weight = nullptr; });
+  refused("gate_proj: there are no", [](auto& b) { b.mlp_block.gate_proj.weight.data = nullptr; });
+  refused("up_proj: outputs", [](auto& b) { --b.mlp_block.up_proj.weight.rows; });
+  refused("down_proj: outputs", [](auto& b) { ++b.mlp_block.down_proj.weight.rows; });
+  refused("temporal_pre_norm: there are no weights", [](auto& b) { b = {}; });
+}
+
 /// States of models that differ in anything that no weight says cannot be exchanged.
 TEST_F(CustomLayer, ModelsThatDifferHaveOtherFingerprints) {
   const auto fingerprint_with = [&](const auto& change) {
@@ -164,8 +228,10 @@ TEST_F(CustomLayer, PartsThatCannotRunAreRefused) {
   }
   AttentionBlock attention;
   using A = AttentionBlock::Shape;
-  for (const A& shape : {A{64, 4, 16, -1, 8, 1e4F}, A{64, 4, 16, 8, 18, 1e4F},
-                         A{64, 4, 16, 8, 7, 1e4F}, A{64, 0, 16, 8, 8, 1e4F}}) {
+  for (const A& shape :
+       {A{64, 4, 1, 16, -1, 8, 1e4F}, A{64, 4, 1, 16, 8, 18, 1e4F}, A{64, 4, 1, 16, 8, 7, 1e4F},
+        A{64, 0, 1, 16, 8, 8, 1e4F}, A{64, 4, 0, 16, 8, 8, 1e4F}, A{64, 4, 3, 16, 8, 8, 1e4F},
+        A{64, 4, 8, 16, 8, 8, 1e4F}}) {
     EXPECT_THROW(weights.part("a", attention, shape), Error);
   }
 }

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "formats/checksum.h"
+#include "support/forged_state.h"
 #include "support/models.h"
 #include "support/runs.h"
 #include "support/temp_folder.h"
@@ -17,22 +16,10 @@
 namespace griffin::test {
 namespace {
 
-/// Offsets of the header's fields.
-constexpr std::size_t kv_at = 12;
-constexpr std::size_t slots_at = 24;
-constexpr std::size_t position_at = 32;
-constexpr std::size_t unread_at = 40;
-constexpr std::size_t state_bytes_at = 48;
-constexpr std::size_t checksums_at = 56;  // of the body, of the header
-constexpr std::size_t header_bytes = 72;
+using namespace state_header;
 
 constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t smallest = std::numeric_limits<std::int64_t>::min();
-
-template <class Number>
-void put(std::string& bytes, std::size_t at, Number number) {
-  std::memcpy(&bytes[at], &number, sizeof number);
-}
 
 class ForgedStateTest : public ::testing::Test {
  protected:
@@ -46,12 +33,7 @@ class ForgedStateTest : public ::testing::Test {
   /// The saved state with another number somewhere and checksums that are right.
   template <class Number>
   std::string forged(std::size_t at, Number number) const {
-    std::string bytes = saved_;
-    put(bytes, at, number);
-    const auto all = std::as_bytes(std::span(bytes.data(), bytes.size()));
-    put(bytes, checksums_at, checksum(all.subspan(header_bytes)));
-    put(bytes, checksums_at + 8, checksum(all.first(header_bytes - 8)));
-    return bytes;
+    return test::forged(saved_, at, number);
   }
 
   void expect_refusal(const std::string& bytes, ErrorCode code) {

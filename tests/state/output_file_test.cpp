@@ -97,25 +97,61 @@ TEST(OutputFile, WithoutCommitNothingChanges) {
 }
 
 /// As a process leaves behind that was killed.
-TEST(OutputFile, WhatWasLeftBehindIsNotInTheWay) {
+TEST(OutputFile, WhatWasLeftBehindIsRemoved) {
   const TempFolder folder;
   const fs::path file = folder.path() / "state";
-  folder.write("state.part", "half");
-  std::string left;
-  {
-    const OutputFile out(file);
-    for (const auto& entry : fs::directory_iterator(folder.path())) {
-      if (entry.path().filename() != "state.part") left = entry.path().filename().string();
-    }
-  }
-  const auto number_at = left.find('-', left.find('-') + 1) + 1;
-  const int number = std::stoi(left.substr(number_at));
-  for (int next = number + 1; next < number + 4; ++next) {  // of a process of the same number
-    folder.write(left.substr(0, number_at) + std::to_string(next) + ".part", "half");
-  }
+  folder.write("state.part", "someone else's");
+  folder.write("state.griffin.part", "half");
   write(file, "new");
   EXPECT_EQ(content_of(file), "new");
+  EXPECT_EQ(content_of(folder.path() / "state.part"), "someone else's");
+  EXPECT_EQ(files_in(folder.path()), 2);
+}
+
+TEST(OutputFile, WhatIsBeingWrittenIsNotTouched) {
+  const TempFolder folder;
+  const fs::path file = folder.path() / "state";
+  OutputFile first(file);
+  OutputFile second(file);
+  first.write("first");
+  write(file, "third");
+  second.write("second");
+  first.commit();
+  EXPECT_EQ(content_of(file), "first");
+  second.commit();
+  EXPECT_EQ(content_of(file), "second");
+  EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+/// A link, a folder or a pipe of that name is nothing that was left behind.
+TEST(OutputFile, OnlyRegularFilesAreTakenForLeftBehind) {
+  const TempFolder folder;
+  const fs::path kept = folder.write("kept", "kept");
+  fs::create_symlink(kept, folder.path() / "state.griffin.part");
+  fs::create_directory(folder.path() / "state.griffin-1.part");
+  ASSERT_EQ(::mkfifo((folder.path() / "state.griffin-2.part").c_str(), 0600), 0);
+  write(folder.path() / "state", "new");
+  EXPECT_EQ(content_of(folder.path() / "state"), "new");
+  EXPECT_EQ(content_of(kept), "kept");
   EXPECT_EQ(files_in(folder.path()), 5);
+}
+
+TEST(OutputFile, TheLongestName) {
+  const TempFolder folder;
+  const fs::path file = folder.path() / std::string(255, 'n');
+  write(file, "new");
+  EXPECT_EQ(content_of(file), "new");
+  EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+TEST(OutputFile, TheFileThatIsReplacedKeepsItsPermissions) {
+  const TempFolder folder;
+  const fs::path file = folder.write("state", "old");
+  for (const auto mode : {fs::perms(0600), fs::perms(0644), fs::perms(0660)}) {
+    fs::permissions(file, mode);
+    write(file, "new");
+    EXPECT_EQ(fs::status(file).permissions(), mode);
+  }
 }
 
 TEST(OutputFile, AFailedWriteKeepsTheOldFile) {

@@ -2,6 +2,7 @@
 // Snapshots and files: what follows them has the same bits, and what is no state is refused
 // without harm.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <functional>
@@ -258,6 +259,16 @@ TEST_F(RefusedStateTest, MoreUnreadTokensThanThereMayBe) {
   EXPECT_EQ(error_of([&] { sequence_.save(stream, more); }).code(), ErrorCode::invalid_argument);
 }
 
+/// Whoever opens a pipe to read from it waits for someone who writes.
+TEST_F(RefusedStateTest, APipeIsRefusedWithoutWaiting) {
+  const TempFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string expected = pipe.string() + ": expected a regular file, found another kind";
+  EXPECT_EQ(std::string(error_of([&] { Sequence::saved_position(pipe); }).what()), expected);
+  EXPECT_EQ(std::string(error_of([&] { sequence_.restore(pipe); }).what()), expected);
+}
+
 TEST_F(RefusedStateTest, FilesAreNamed) {
   const TempFolder folder;
   const auto file = folder.path() / "state";
@@ -285,6 +296,9 @@ TEST(Fingerprint, TellsModelsApart) {
   EXPECT_NE(one, of(tiny_griffin(8), Dtype::f32, 3));
   EXPECT_NE(one, of(tiny_griffin(10), Dtype::bf16, 3));
   EXPECT_NE(one, of(tiny_hawk(), Dtype::bf16, 3));
+  EXPECT_NE(one, of(tiny_griffin_with(Activation::silu), Dtype::bf16, 3));
+  EXPECT_NE(of(tiny_griffin_with(Activation::silu), Dtype::bf16, 3),
+            of(tiny_griffin_with(Activation::relu), Dtype::bf16, 3));
 }
 
 }  // namespace

@@ -13,8 +13,14 @@ namespace {
 std::atomic<std::int64_t> count{0};
 std::atomic<std::int64_t> live{0};
 std::atomic<std::int64_t> peak{0};
+std::atomic<std::int64_t> until_failure{0};
 
 #ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+bool is_to_fail() noexcept {
+  return until_failure.load(std::memory_order_relaxed) > 0 &&
+         until_failure.fetch_sub(1, std::memory_order_relaxed) == 1;
+}
+
 void* counted(void* p) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
   const auto size = static_cast<std::int64_t>(::malloc_usable_size(p));
@@ -31,13 +37,14 @@ void release(void* p) noexcept {
 }
 
 void* allocate(std::size_t size) noexcept {
-  return counted(std::malloc(size == 0 ? 1 : size));
+  return is_to_fail() ? nullptr : counted(std::malloc(size == 0 ? 1 : size));
 }
 
 /// aligned_alloc wants a size that is a multiple of the alignment.
 void* allocate(std::size_t size, std::align_val_t align) noexcept {
   const auto alignment = static_cast<std::size_t>(align);
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+  if (is_to_fail()) return nullptr;
   return counted(std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded));
 }
 
@@ -65,6 +72,10 @@ std::int64_t peak_bytes() noexcept {
 
 void forget_peak() noexcept {
   peak = live.load();
+}
+
+void fail_allocation(std::int64_t nth) noexcept {
+  until_failure = nth;
 }
 
 }  // namespace griffin::test

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts what the program takes from the heap: a test that includes this replaces operator new.
+// Counts what the program takes from the heap, and lets it run out: a test that includes this replaces operator new.
 #pragma once
 
 #include <cstdint>
@@ -29,5 +29,8 @@ std::int64_t allocations() noexcept;
 std::int64_t live_bytes() noexcept;
 std::int64_t peak_bytes() noexcept;
 void forget_peak() noexcept;
+
+/// Lets the `nth` call of operator new from now on fail, by whichever thread; 0: none.
+void fail_allocation(std::int64_t nth) noexcept;
 
 }  // namespace griffin::test

@@ -48,13 +48,14 @@ class RandomTensors {
 };
 
 struct Sizes {
-  std::uint64_t width, lru_width, blocks, taps, heads, head_dim, mlp_width, vocab;
+  std::uint64_t width, lru_width, blocks, taps, heads, kv_heads, head_dim, mlp_width, vocab;
+  bool qkv_bias;
 };
 
 Sizes sizes_of(const ModelConfig& c) {
   const auto size = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
-  return {size(c.width), size(c.lru_width), size(c.gate_blocks), size(c.taps),
-          size(c.heads), size(c.head_dim),  size(c.mlp_width),   size(c.vocab)};
+  return {size(c.width),    size(c.lru_width), size(c.gate_blocks), size(c.taps),  size(c.heads),
+          size(c.kv_heads), size(c.head_dim),  size(c.mlp_width),   size(c.vocab), c.qkv_bias};
 }
 
 void add_recurrent_block(RandomTensors& random, const std::string& prefix, const Sizes& s) {
@@ -72,10 +73,30 @@ void add_recurrent_block(RandomTensors& random, const std::string& prefix, const
 }
 
 void add_attention_block(RandomTensors& random, const std::string& prefix, const Sizes& s) {
-  random.matrix(prefix + "q_proj.weight", {s.heads * s.head_dim, s.width}, s.width);
-  random.matrix(prefix + "k_proj.weight", {s.head_dim, s.width}, s.width);
-  random.matrix(prefix + "v_proj.weight", {s.head_dim, s.width}, s.width);
+  const struct {
+    const char* name;
+    std::uint64_t heads;
+  } projections[] = {{"q_proj", s.heads}, {"k_proj", s.kv_heads}, {"v_proj", s.kv_heads}};
+  for (const auto& [name, heads] : projections) {
+    const std::uint64_t out = heads * s.head_dim;
+    random.matrix(prefix + name + ".weight", {out, s.width}, s.width);
+    if (s.qkv_bias) random.add(prefix + name + ".bias", {out}, -0.2, 0.2);
+  }
   random.linear(prefix + "o_proj", s.width, s.heads * s.head_dim);
+}
+
+const char* name_of(Activation activation) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return "gelu_pytorch_tanh";
+    case Activation::gelu_erf:
+      return "gelu";
+    case Activation::silu:
+      return "silu";
+    case Activation::relu:
+      return "relu";
+  }
+  throw std::invalid_argument("no such activation");
 }
 
 nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
@@ -89,8 +110,8 @@ nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
       {"architectures", {"RecurrentGemmaForCausalLM"}},
       {"model_type", "recurrent_gemma"},
       {"block_types", pattern},
-      {"attention_bias", false},
-      {"hidden_activation", "gelu_pytorch_tanh"},
+      {"attention_bias", c.qkv_bias},
+      {"hidden_activation", name_of(c.activation)},
       {"torch_dtype", dtype == Dtype::f32    ? "float32"
                       : dtype == Dtype::bf16 ? "bfloat16"
                                              : "float16"},
@@ -100,7 +121,7 @@ nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
       {"lru_width", c.lru_width},
       {"conv1d_width", c.taps},
       {"num_attention_heads", c.heads},
-      {"num_key_value_heads", 1},
+      {"num_key_value_heads", c.kv_heads},
       {"head_dim", c.head_dim},
       {"partial_rotary_factor",
        static_cast<double>(c.rotary_dim) / static_cast<double>(c.head_dim)},
@@ -111,9 +132,8 @@ nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
       {"embeddings_scale_by_sqrt_dim", c.scale_embedding},
       {"logits_soft_cap", c.soft_cap},
       {"tie_word_embeddings", c.tied_head},
-      {"pad_token_id", c.pad_id},
       {"eos_token_id", c.eos_id},
-      {"bos_token_id", c.bos_id},
+      {"bos_token_id", c.bos_id ? nlohmann::json(*c.bos_id) : nlohmann::json()},
   };
   return json;
 }

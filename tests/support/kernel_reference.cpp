@@ -115,13 +115,14 @@ namespace {
 /// much relatively, twice, since their total is too; summing values and rescaling adds the rest.
 Row attention_budget(const AttentionInput& given, std::int64_t r, std::int64_t head) {
   constexpr double sum_error = 8;
-  const std::int64_t head_dim = given.keys.cols();
+  const std::int64_t head_dim = given.head_dim;
+  const std::int64_t kv_column = head / (given.q.cols() / given.keys.cols()) * head_dim;
   const std::int64_t last = given.position + r;
   const std::int64_t first = last > given.window ? last - given.window : 0;
   const std::int64_t count = last - first + 1;
   const Row q = given.q.block(r, head * head_dim, 1, head_dim) * given.scale;
-  const Matrix keys = given.keys.middleRows(first, count);
-  const Matrix values = given.values.middleRows(first, count);
+  const Matrix keys = given.keys.block(first, kv_column, count, head_dim);
+  const Matrix values = given.values.block(first, kv_column, count, head_dim);
   const Row scores = q * keys.transpose();
   const Row magnitudes = q.cwiseAbs() * keys.cwiseAbs().transpose();
   const Row lag = (scores.array() - scores.maxCoeff()).matrix();
@@ -134,10 +135,10 @@ Row attention_budget(const AttentionInput& given, std::int64_t r, std::int64_t h
 }  // namespace
 
 Recurrence attention(const AttentionInput& given) {
-  const std::int64_t head_dim = given.keys.cols();
+  const std::int64_t head_dim = given.head_dim;
   Recurrence all{Matrix(given.q.rows(), given.q.cols()), Matrix(given.q.rows(), given.q.cols())};
-  plain::attention(in(given.q), in(given.keys), in(given.values), given.position, given.window,
-                   given.scale, out(all.y));
+  plain::attention(in(given.q), in(given.keys), in(given.values), head_dim, given.position,
+                   given.window, given.scale, out(all.y));
   for (std::int64_t r = 0; r < given.q.rows(); ++r) {
     for (std::int64_t head = 0; head * head_dim < given.q.cols(); ++head) {
       all.budget.block(r, head * head_dim, 1, head_dim) = attention_budget(given, r, head);

@@ -11,8 +11,12 @@
 
 namespace griffin::reference {
 
-using kernels::reference::gelu;
+using kernels::reference::activate;
+using kernels::reference::gelu_erf;
+using kernels::reference::gelu_tanh;
+using kernels::reference::relu;
 using kernels::reference::sigmoid;
+using kernels::reference::silu;
 using kernels::reference::soft_cap;
 using kernels::reference::widen_bf16;
 using kernels::reference::widen_f16;
@@ -65,7 +69,8 @@ Matrix rope(const Matrix& x, const Matrix& angles, std::int64_t head_dim);
 
 struct AttentionInput {
   Matrix q;             // [rows, heads head_dim], of positions position ...
-  Matrix keys, values;  // [position + rows, head_dim], of positions 0 ...
+  Matrix keys, values;  // [position + rows, kv_heads head_dim], of positions 0 ...
+  std::int64_t head_dim = 0;
   std::int64_t position = 0;
   std::int64_t window = 0;
   double scale = 1;

@@ -30,9 +30,9 @@ Answer run(ForwardPass& pass, Sequence& sequence, Tokens tokens,
 }
 
 /// The answer of the text in one pass of one thread; not a trivial one.
-Answer whole_text(const Model& model, const kernels::Table& table, Tokens tokens) {
+Answer whole_text(const Model& model, const kernels::Table& table, Tokens tokens, Dtype kv) {
   ForwardPass pass = pass_for(model, table, length);
-  Sequence s = model.new_sequence();
+  Sequence s = model.new_sequence({0, kv});
   Answer answer = run(pass, s, tokens);
   for (const float logit : answer.logits) {
     if (!std::isfinite(logit)) {
@@ -48,8 +48,8 @@ Answer whole_text(const Model& model, const kernels::Table& table, Tokens tokens
 }
 
 void check_tried(ForwardPass& pass, const Model& model, Tokens all, std::size_t before,
-                 std::int64_t tried) {
-  Sequence start = model.new_sequence();
+                 std::int64_t tried, Dtype kv) {
+  Sequence start = model.new_sequence({0, kv});
   if (before > 0) run_at_once(pass, start, all.first(before));
   const Tokens rows = all.subspan(before, static_cast<std::size_t>(tried));
   const Tokens after = all.last(9);
@@ -79,8 +79,12 @@ void check_tried(ForwardPass& pass, const Model& model, Tokens all, std::size_t 
 }  // namespace
 
 void expect_the_same_bits_however_cut(const Model& model, const kernels::Table& table) {
+  expect_the_same_bits_however_cut(model, table, Dtype::f32);
+}
+
+void expect_the_same_bits_however_cut(const Model& model, const kernels::Table& table, Dtype kv) {
   const auto tokens = random_tokens(model.config(), length, 5);
-  const Answer expected = whole_text(model, table, tokens);
+  const Answer expected = whole_text(model, table, tokens, kv);
   for (const int threads : {1, 2}) {
     ForwardPass pass = pass_for(model, table, length, threads);
     for (const std::vector<std::int64_t>& lengths : {std::vector<std::int64_t>{length},
@@ -92,7 +96,7 @@ void expect_the_same_bits_however_cut(const Model& model, const kernels::Table& 
                                                      {1, 13, 2},
                                                      Random(1).partition(length, 9),
                                                      Random(2).partition(length, 20)}) {
-      Sequence s = model.new_sequence();
+      Sequence s = model.new_sequence({0, kv});
       EXPECT_TRUE(run(pass, s, tokens, lengths) == expected)
           << threads << " threads, " << lengths[0] << ", ...";
     }
@@ -100,29 +104,38 @@ void expect_the_same_bits_however_cut(const Model& model, const kernels::Table& 
 }
 
 void expect_tried_rows_are_committed(const Model& model, const kernels::Table& table) {
+  expect_tried_rows_are_committed(model, table, Dtype::f32);
+}
+
+void expect_tried_rows_are_committed(const Model& model, const kernels::Table& table, Dtype kv) {
   const auto tokens = random_tokens(model.config(), length, 6);
   for (const int threads : {1, 2}) {
     SCOPED_TRACE(std::to_string(threads) + " threads");
     ForwardPass pass = pass_for(model, table, length, threads);
     for (const std::size_t before : {0U, 1U, 2U, 8U, 13U}) {
-      for (const std::int64_t tried : {1, 4, 9}) check_tried(pass, model, tokens, before, tried);
+      for (const std::int64_t tried : {1, 4, 9})
+        check_tried(pass, model, tokens, before, tried, kv);
     }
   }
 }
 
 void expect_states_go_on(const Model& model, const kernels::Table& table) {
+  expect_states_go_on(model, table, Dtype::f32);
+}
+
+void expect_states_go_on(const Model& model, const kernels::Table& table, Dtype kv) {
   const auto tokens = random_tokens(model.config(), length, 7);
   ForwardPass pass = pass_for(model, table, length);
   for (const std::size_t cut : {1U, 2U, 3U, 20U}) {
     SCOPED_TRACE("cut after " + std::to_string(cut));
     const Tokens rest = Tokens(tokens).subspan(cut);
-    Sequence s = model.new_sequence();
+    Sequence s = model.new_sequence({0, kv});
     run_at_once(pass, s, Tokens(tokens).first(cut));
     const Snapshot snapshot = s.snapshot();
     std::stringstream file;
     s.save(file, rest.first(3));
     Sequence fork = s.fork();
-    Sequence restored = model.new_sequence();
+    Sequence restored = model.new_sequence({0, kv});
     EXPECT_EQ(restored.restore(file), std::vector<std::int32_t>(rest.begin(), rest.begin() + 3));
     EXPECT_EQ(state_of(restored), state_of(s));
     const Answer expected = run(pass, s, rest);

@@ -30,6 +30,13 @@ ModelConfig tiny_griffin(std::int64_t window) {
   return config;
 }
 
+ModelConfig tiny_grouped(std::int64_t window, std::int64_t kv_heads) {
+  ModelConfig config = tiny_griffin(window);
+  config.kv_heads = kv_heads;
+  config.qkv_bias = true;
+  return config;
+}
+
 ModelConfig tiny_hawk() {
   ModelConfig config = tiny(hawk_pattern(), 3, 3);
   config.lru_width = 60;
@@ -45,8 +52,16 @@ ModelConfig tiny_transformer() {
 
 ModelConfig tiny_mixed() {
   ModelConfig config = tiny_griffin(8);
-  config.pattern = {LayerKind::recurrent, LayerKind::attention,
-                    {LayerKind::attention, global_window}, LayerKind::recurrent};
+  config.pattern = {LayerKind::recurrent,
+                    LayerKind::attention,
+                    {LayerKind::attention, global_window},
+                    LayerKind::recurrent};
+  return config;
+}
+
+ModelConfig tiny_griffin_with(Activation activation) {
+  ModelConfig config = tiny_griffin(8);
+  config.activation = activation;
   return config;
 }
 
@@ -63,12 +78,10 @@ ModelConfig wide_griffin() {
 }
 
 std::vector<NamedConfig> tiny_models() {
-  return {{"griffin_w8", tiny_griffin(8)},
-          {"griffin_w33", tiny_griffin(33)},
-          {"griffin_w70", tiny_griffin(70)},
-          {"hawk", tiny_hawk()},
-          {"transformer", tiny_transformer()},
-          {"mixed", tiny_mixed()}};
+  return {{"griffin_w8", tiny_griffin(8)},     {"griffin_w33", tiny_griffin(33)},
+          {"griffin_w70", tiny_griffin(70)},   {"hawk", tiny_hawk()},
+          {"transformer", tiny_transformer()}, {"mixed", tiny_mixed()},
+          {"grouped", tiny_grouped(8, 2)}};
 }
 
 std::int64_t capacity_for(const ModelConfig& config, std::int64_t tokens) {

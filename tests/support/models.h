@@ -13,6 +13,9 @@ namespace griffin::test {
 /// Four layers R R A R: the pattern is cut. lru_width is not width.
 ModelConfig tiny_griffin(std::int64_t window);
 
+/// The same with several key/value heads for its 4 heads, and biases of queries, keys and values.
+ModelConfig tiny_grouped(std::int64_t window, std::int64_t kv_heads);
+
 /// Three layers, all recurrent; lru_width is not width.
 ModelConfig tiny_hawk();
 
@@ -21,6 +24,9 @@ ModelConfig tiny_transformer();
 
 /// Four layers: recurrent, local attention (window 8), global attention, recurrent.
 ModelConfig tiny_mixed();
+
+/// The griffin with another activation.
+ModelConfig tiny_griffin_with(Activation activation);
 
 /// Large enough that a single row is worth several threads.
 ModelConfig wide_griffin();

@@ -43,9 +43,21 @@ double softplus(double x) {
   return x > 0.0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
 }
 
-double gelu(double x) {
+double gelu_tanh(double x) {
   return 0.5 * x *
          (1.0 + std::tanh(std::sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+}
+
+double gelu_erf(double x) {
+  return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+}
+
+double silu(double x) {
+  return x * sigmoid(x);
+}
+
+double relu(double x) {
+  return x > 0.0 ? x : 0.0;
 }
 
 }  // namespace
@@ -127,13 +139,27 @@ Rows Oracle::linear(const Rows& x, const std::string& name) const {
   return y;
 }
 
+Rows Oracle::activated(const Rows& x) const {
+  switch (config_.activation) {
+    case Activation::gelu_tanh:
+      return x.unaryExpr(&gelu_tanh);
+    case Activation::gelu_erf:
+      return x.unaryExpr(&gelu_erf);
+    case Activation::silu:
+      return x.unaryExpr(&silu);
+    case Activation::relu:
+      return x.unaryExpr(&relu);
+  }
+  throw Error(ErrorCode::unsupported, "the oracle does not know the activation");
+}
+
 Rows Oracle::mlp(const Rows& z, const std::string& prefix) const {
-  const Rows gated = linear(z, prefix + "gate_proj").unaryExpr(&gelu);
+  const Rows gated = activated(linear(z, prefix + "gate_proj"));
   return linear(gated.cwiseProduct(linear(z, prefix + "up_proj")), prefix + "down_proj");
 }
 
 Rows Oracle::recurrent_block(const Rows& z, const std::string& prefix) const {
-  const Rows y = linear(z, prefix + "linear_y").unaryExpr(&gelu);
+  const Rows y = activated(linear(z, prefix + "linear_y"));
   const Rows v = convolve(linear(z, prefix + "linear_x"), prefix + "conv_1d.");
   return linear(rg_lru(v, prefix + "rg_lru.").cwiseProduct(y), prefix + "linear_out");
 }
@@ -192,21 +218,21 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
   Rows v = linear(z, prefix + "v_proj");
   Rows mixed = Rows::Zero(q.rows(), q.cols());
   for (Eigen::Index t = 0; t < z.rows(); ++t) {
-    rotate(k.row(t), t);
+    for (Eigen::Index m = 0; m < config_.kv_heads; ++m) rotate(k.row(t).segment(m * dim, dim), t);
     if (kv == Dtype::bf16) {
       k.row(t) = k.row(t).unaryExpr(&round_to_bf16);
       v.row(t) = v.row(t).unaryExpr(&round_to_bf16);
     }
     // A token sees itself and `window` earlier ones.
-    const Eigen::Index seen =
-        static_cast<Eigen::Index>(std::min<std::int64_t>(t, window)) + 1;
+    const Eigen::Index seen = static_cast<Eigen::Index>(std::min<std::int64_t>(t, window)) + 1;
     for (Eigen::Index n = 0; n < config_.heads; ++n) {
       rotate(q.row(t).segment(n * dim, dim), t);
+      const Eigen::Index column = n * config_.kv_heads / config_.heads * dim;
       Eigen::VectorXd weight =
-          k.middleRows(t + 1 - seen, seen) * q.row(t).segment(n * dim, dim).transpose();
+          k.block(t + 1 - seen, column, seen, dim) * q.row(t).segment(n * dim, dim).transpose();
       weight = ((weight.array() - weight.maxCoeff()) / std::sqrt(static_cast<double>(dim))).exp();
       mixed.row(t).segment(n * dim, dim) =
-          weight.transpose() / weight.sum() * v.middleRows(t + 1 - seen, seen);
+          weight.transpose() / weight.sum() * v.block(t + 1 - seen, column, seen, dim);
     }
   }
   return linear(mixed, prefix + "o_proj");
@@ -214,9 +240,9 @@ Rows Oracle::attention_block(const Rows& z, const std::string& prefix, Dtype kv,
 
 // The reference forms frequency and angle in float32, which matters far from position 0.
 void Oracle::rotate(Eigen::Ref<Eigen::RowVectorXd> head, std::int64_t position) const {
-  const Eigen::Index pairs = config_.rotary_dim / 2;
+  const Eigen::Index pairs = (config_.rotary_dim + 1) / 2;
   for (Eigen::Index j = 0; j < pairs; ++j) {
-    const double exponent = static_cast<double>(j) / static_cast<double>(pairs);
+    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(config_.rotary_dim);
     const auto frequency =
         static_cast<float>(std::pow(static_cast<double>(config_.rope_theta), -exponent));
     const double angle = static_cast<double>(static_cast<float>(position) * frequency);

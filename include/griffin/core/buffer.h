@@ -8,7 +8,7 @@
 
 #include "griffin/core/cache_line.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// What a new Buffer holds. Zeros cost nothing where the system hands out fresh pages: memory that
 /// is never written is never used.

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// Every block the library hands to a kernel starts on a cache line.
 inline constexpr std::size_t cache_line = 64;

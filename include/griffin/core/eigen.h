@@ -7,7 +7,7 @@
 
 #include "griffin/core/view.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 

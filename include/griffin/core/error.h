@@ -5,7 +5,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 enum class ErrorCode {
   invalid_argument,  // the caller asked for something that has no meaning
@@ -19,6 +21,11 @@ enum class ErrorCode {
 
 /// Thrown when an object is built or a pass is put together; ForwardPass::run never throws. The
 /// message is one line naming file, tensor, expected and found, as far as they apply.
+///
+/// The library throws one thing beside it: std::bad_alloc, from anything that may take memory.
+/// Where much is taken at once (weights, states, the memory of a pass) Error(capacity) says so
+/// instead. Objects and files stay whole, and the token path takes none. SentencePiece does not
+/// survive a lack of memory: within Tokenizer it may crash.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// Of the systems that have such pages.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;

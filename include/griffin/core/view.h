@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// A [rows, cols] matrix whose rows are contiguous and `stride` elements apart. Owns nothing.
 template <class T>

@@ -7,7 +7,7 @@
 
 #include "griffin/kernels.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 constexpr bool is_quantized(Dtype dtype) noexcept {
   return dtype >= Dtype::int8;

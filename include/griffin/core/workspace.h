@@ -11,7 +11,7 @@
 #include "griffin/core/error.h"
 #include "griffin/core/view.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// A stack of scratch memory of fixed capacity. Layers open a Frame, take what they need from it
 /// and give all of it back when the Frame ends. Taking more than the capacity throws

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 enum class ChatFormat {
   unknown,  // the folder has nothing that would say

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@
 
 #include "griffin/generate/tokenizer.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 enum class Role { user, model };
 
@@ -19,14 +20,14 @@ struct Turn {
   std::string text;
 };
 
-/// Gemma's turn format: BOS once, then for every turn "<start_of_turn>", "user" or "model", a line
-/// feed, the text without white space around it, "<end_of_turn>" and a line feed. What a user
-/// writes cannot begin or end a turn. Stateless; the tokenizer must outlive it.
+/// Gemma's turn format: BOS once, where there is one, then for every turn "<start_of_turn>", "user"
+/// or "model", a line feed, the text without white space around it, "<end_of_turn>" and a line
+/// feed. What a user writes cannot begin or end a turn. Stateless; the tokenizer must outlive it.
 class Conversation {
  public:
   /// Throws Error(unsupported) for a tokenizer without these two pieces: its model was not tuned
   /// for conversations.
-  Conversation(const Tokenizer& tokenizer, std::int32_t bos_id);
+  Conversation(const Tokenizer& tokenizer, std::optional<std::int32_t> bos_id);
 
   /// The ids of a conversation up to where the model's next turn begins. Throws
   /// Error(invalid_argument) unless the turns alternate from a user's to a user's, and for text
@@ -53,7 +54,7 @@ class Conversation {
   void append_piece(std::string_view text, std::vector<std::int32_t>& ids) const;
 
   const Tokenizer* tokenizer_;
-  std::int32_t bos_id_;
+  std::optional<std::int32_t> bos_id_;
   std::int32_t start_of_turn_;
   std::int32_t end_of_turn_;
 };

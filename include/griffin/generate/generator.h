@@ -9,7 +9,7 @@
 #include "griffin/generate/request.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct GeneratorOptions {
   int threads = 0;                          // 0: all cores
@@ -22,10 +22,12 @@ struct GeneratorOptions {
   std::int64_t lookup = 0;
 };
 
-/// Generation of one text at a time. One per calling thread, and not for its own callbacks.
+/// Generation of one text at a time: one generator and one sequence per calling thread, and neither
+/// of them for its own callbacks.
 class Generator {
  public:
-  /// Throws what ForwardPass does, and Error(invalid_argument) for a lookup outside 0 to 64.
+  /// Throws what ForwardPass does, and Error(invalid_argument) for a chunk outside 1 to 2^20 or a
+  /// lookup outside 0 to 64.
   explicit Generator(const Model& model, const GeneratorOptions& options = {});
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
@@ -39,15 +41,16 @@ class Generator {
   /// before the pass that brought it. Allocates nothing after the first token, but for texts of
   /// more than 65536 tokens or 1 MiB.
   ///
-  /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary or options
-  /// without meaning and Error(capacity) for a prompt that the sequence has no room for, before
-  /// anything is run. What a callback throws comes through, and Error(mismatch) is thrown where the
-  /// model's logits are NaN; the sequence has then consumed some of the tokens.
+  /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary, options
+  /// without meaning, and where this generator, or another one on this sequence, is at work, and
+  /// Error(capacity) for a prompt that the sequence has no room for, before anything is run. What a
+  /// callback throws comes through, and Error(mismatch) is thrown where the model's logits are NaN;
+  /// the sequence has then consumed some of the tokens.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

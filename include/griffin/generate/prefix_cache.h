@@ -10,7 +10,7 @@
 
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct PrefixCacheStatistics {
   std::int64_t entries = 0;

@@ -5,13 +5,15 @@
 #include <cstdint>
 #include <span>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// Guesses what comes after `history` from what came after its last three, or else two, tokens when
 /// they last came up before; past the end of the history, from the guesses themselves. Writes all
 /// guesses, or none where those tokens are new; returns how many. Cost: linear in the history, no
 /// memory.
-std::int64_t guess_by_lookup(std::span<const std::int32_t> history,
-                             std::span<std::int32_t> guesses) noexcept;
+GRIFFIN_API std::int64_t guess_by_lookup(std::span<const std::int32_t> history,
+                                         std::span<std::int32_t> guesses) noexcept;
 
 }  // namespace griffin

@@ -16,7 +16,7 @@
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct GenerateOptions {
   static constexpr std::int64_t unlimited = -1;
@@ -51,10 +51,10 @@ enum class StopReason {
   capacity,     // the sequence has no room for another token
   callback,     // a callback answered Flow::stop
   cancelled,    // Scheduler::cancel
-  failed,       // a callback threw, or logits were NaN; Result::error has what
+  failed,       // a callback threw, no pass would take it, or logits were NaN: Result::error
 };
 
-const char* name_of(StopReason reason) noexcept;
+GRIFFIN_API const char* name_of(StopReason reason) noexcept;
 
 /// Seconds of wall-clock time.
 struct Timings {
@@ -99,6 +99,6 @@ struct Result {
 /// Which of some results is the best of n: the index of the one with the largest mean_logprob(), of
 /// equals the first. Texts that failed or were cancelled, and NaN, count as -infinity. 0 if there
 /// are none.
-std::size_t best_of(std::span<const Result> results) noexcept;
+GRIFFIN_API std::size_t best_of(std::span<const Result> results) noexcept;
 
 }  // namespace griffin

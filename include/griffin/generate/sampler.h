@@ -9,7 +9,7 @@
 
 #include "griffin/kernels.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct LogitBias {
   std::int32_t id;
@@ -44,7 +44,7 @@ struct SamplingOptions {
 };
 
 /// Throws Error(invalid_argument) naming the option that makes no sense.
-void require_valid(const SamplingOptions& options, std::int64_t vocab);
+GRIFFIN_API void require_valid(const SamplingOptions& options, std::int64_t vocab);
 
 struct TokenProbability {
   std::int32_t id;
@@ -119,7 +119,8 @@ class Sampler {
 /// most likely tokens, most likely first, equals by id. -infinity where the logit is that or NaN.
 /// Cost: two passes over the logits, a third where `top` is not empty; no allocation.
 /// The scratch must be of the same vocabulary, and `chosen` in it.
-float log_probabilities(std::span<const float> logits, std::int32_t chosen,
-                        std::span<TokenProbability> top, SamplerScratch& scratch) noexcept;
+GRIFFIN_API float log_probabilities(std::span<const float> logits, std::int32_t chosen,
+                                    std::span<TokenProbability> top,
+                                    SamplerScratch& scratch) noexcept;
 
 }  // namespace griffin

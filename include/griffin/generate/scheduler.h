@@ -13,7 +13,7 @@
 #include "griffin/generate/request.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct PoolStatistics;         // state/pool.h
 struct PrefixCacheStatistics;  // generate/prefix_cache.h
@@ -69,9 +69,9 @@ struct SchedulerStatistics {
 /// equal shares of the prompts being read; and in what these leave, equal shares of guesses. What a
 /// text becomes does not depend on what else runs, nor on the guesses, to the bit.
 ///
-/// submit, cancel, statistics and pool may be called by any thread; step, run and serve by one at a
-/// time, which need not be the same. Once texts are under way, steps allocate nothing until one
-/// joins or leaves, but for texts of more than 65536 tokens or 1 MiB, which then grow.
+/// submit, cancel, wait, statistics and pool may be called by any thread; step, run and serve by
+/// one at a time, which need not be the same. Once texts are under way, steps allocate nothing
+/// until one joins or leaves, but for texts of more than 65536 tokens or 1 MiB, which then grow.
 ///
 /// Memory, at once: max_sequences states, 4 vocab bytes for the logits of each and of each of its
 /// guesses (for max_tokens_per_pass rows at most), the ForwardPass's own for max_tokens_per_pass
@@ -83,9 +83,12 @@ class Scheduler {
   using Id = std::uint64_t;
 
   /// Throws what ForwardPass, SequencePool and Model::state_layout do, and Error(invalid_argument)
-  /// where max_tokens_per_pass is below max_sequences, or lookup outside 0 to 64.
+  /// where max_tokens_per_pass or max_sequences is outside 1 to 2^20, the first below the second,
+  /// or lookup outside 0 to 64.
   explicit Scheduler(const Model& model, const SchedulerOptions& options = {});
-  /// Forgets what is not over yet; no callback is called any more.
+  /// Asks a serve() and any wait() under way in other threads to stop, and returns when they have.
+  /// Then forgets what is not over yet; no callback is called any more. Not from a callback, and
+  /// nothing else may be under way or begin.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -100,6 +103,13 @@ class Scheduler {
   /// false from the on_done of the last.
   bool cancel(Id id);
 
+  /// Waits until all of a request's texts are over, their on_done have returned and what the
+  /// request held is destroyed: at once where that is so, or there is no such id. Another thread
+  /// has to step. Returns whether it was that, and not the stop token or the scheduler's end, that
+  /// ended the wait. Throws Error(invalid_argument) in a thread that steps or serves, from a
+  /// callback: it would wait for itself.
+  bool wait(Id id, std::stop_token stop = {});
+
   /// One pass. Returns whether anything is left to do. Throws what an on_done threw, after the step
   /// is done: the first, if several did. Throws Error(invalid_argument), and does nothing, if a
   /// step is under way: from a callback, or another thread.
@@ -109,7 +119,8 @@ class Scheduler {
   /// before all is done.
   void run();
 
-  /// Steps, and waits where there is nothing to do, until it is asked to stop. What an on_done
+  /// Steps, and waits where there is nothing to do, until it is asked to stop or the scheduler is
+  /// destroyed, which waits for it. What an on_done
   /// throws goes to SchedulerOptions::on_error, and the texts go on. Texts that are not over are
   /// left as they are: the next step, run or serve goes on with them.
   void serve(std::stop_token stop);
@@ -121,7 +132,7 @@ class Scheduler {
   PrefixCacheStatistics prefix_cache() const;
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {
 
 /// An Aho-Corasick automaton over the bytes of some strings: a byte of text costs the same however
 /// many strings there are, as an amortised constant. Memory: 24 bytes a byte of the strings.

@@ -8,9 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "griffin/api.h"
 #include "griffin/generate/tokenizer.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Gives the ids that Tokenizer::encode has for the whole of a text, which comes in parts: a
 /// tokenizer takes some 200 bytes of memory a byte of text. One per text, used by one thread at a

@@ -16,7 +16,7 @@
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct TextGeneratorOptions {
   /// Tokens of a text, or of a conversation, where the model needs to be told and nothing is said.
@@ -69,19 +69,18 @@ class OnText {
 /// from their first call on.
 class TextGenerator {
  public:
-  /// Loads the model and its tokenizer, tokenizer.model. Throws what Model::load, Tokenizer::load
-  /// and Generator do, Error(io) where folder or tokenizer is missing, Error(mismatch) for a
-  /// tokenizer with more pieces than the model knows.
+  /// Loads the model and its tokenizer. Throws what Model::load, Tokenizer::load and Generator do,
+  /// Error(io) where folder or tokenizer is missing.
   explicit TextGenerator(const std::filesystem::path& folder,
                          const TextGeneratorOptions& options = {});
   TextGenerator(TextGenerator&&) noexcept;
   TextGenerator& operator=(TextGenerator&&) noexcept;
   ~TextGenerator();
 
-  /// What follows a text, which is given to the model as BOS and the tokens of `prompt`. Ends with
-  /// the model's stop ids, if options() have no others. Every call begins afresh. Throws what
-  /// Generator::generate does, what a callback throws, and Error(invalid_argument) for a prompt
-  /// that is not UTF-8.
+  /// What follows a text, which is given to the model as its BOS, if its texts have one
+  /// (Model::text_bos, Tokenizer::bos), and the tokens of `prompt`. Ends with the model's stop ids,
+  /// if options() have no others. Every call begins afresh. Throws what Generator::generate does,
+  /// what a callback throws, and Error(invalid_argument) for a prompt that is not UTF-8.
   Result generate(std::string_view prompt, const OnText& on_text = {});
 
   /// The model's answer to a user's turn, in the format of instruction-tuned models, and after all
@@ -103,7 +102,7 @@ class TextGenerator {
   const Tokenizer& tokenizer() const noexcept;
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

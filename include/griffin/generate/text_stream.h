@@ -10,7 +10,7 @@
 #include "griffin/generate/stop_strings.h"
 #include "griffin/generate/tokenizer.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Turns ids into text as they come. Held back is what may still become a whole code point or a
 /// stop string. One per text, used by one thread at a time. Cost of an id: the bytes of its text,
@@ -26,7 +26,8 @@ class TextStream {
   std::string push(std::int32_t id);
   void push(std::int32_t id, std::string& text);
 
-  /// What is still held back, with U+FFFD for every byte that belongs to no code point.
+  /// What is still held back, with U+FFFD for bytes that belong to no code point, as many as
+  /// Tokenizer::decode gives.
   std::string finish();
   void finish(std::string& text);
 

@@ -11,34 +11,40 @@
 #include "griffin/layers/context.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Rotary position embedding of the first 2 pairs elements of a head; the rest carries no position
 /// (recurrentgemma `apply_rope`).
 struct Rope {
-  const float* frequency = nullptr;  // [pairs], theta^(-j / pairs)
+  const float* frequency = nullptr;  // [pairs], theta^(-2 j / rotary_dim)
   std::int64_t pairs = 0;
 };
 
-/// Causal multi-query attention, one key/value head for all heads, over the token itself and up to
-/// `window` tokens before it: window + 1 keys, as in recurrentgemma's attention mask. With window =
-/// global_window it is the attention of the Transformer baseline.
+/// Causal grouped-query attention over the token itself and up to `window` tokens before it:
+/// window + 1 keys, as in recurrentgemma's attention mask. With window = global_window it is the
+/// attention of the Transformer baseline. Heads [m heads / kv_heads, (m + 1) heads / kv_heads) have
+/// key/value head m: one for all heads is multi-query attention (the authors' models), one a head
+/// is multi-head attention.
 ///
 /// The ring holds past tokens only; the rows of the pass itself are read where they were computed
 /// and enter the ring afterwards. So a chunk of any length needs no room in the state.
 struct LocalAttention {
   std::int64_t heads = 0;
+  std::int64_t kv_heads = 1;  // of keys and values; divides heads
   std::int64_t head_dim = 0;
   std::int64_t window = global_window;
   Rope rope;
   std::int64_t slot = 0;
+
+  /// Elements of a row of keys, and of values.
+  std::int64_t kv_width() const noexcept { return kv_heads * head_dim; }
 
   /// Keys and values of as many past tokens as a row can see. Throws Error(invalid_argument) for
   /// global attention without a capacity, and where that needs absurdly much memory.
   StateShape state(const SequenceOptions& options) const {
     const std::int64_t rows = std::min(window, options.positions());
     check_rows(rows);
-    return {.rings = 2, .ring_rows = rows, .row_width = head_dim, .row_type = options.kv};
+    return {.rings = 2, .ring_rows = rows, .row_width = kv_width(), .row_type = options.kv};
   }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {
@@ -47,9 +53,9 @@ struct LocalAttention {
     return {frame.used(), static_cast<std::size_t>(table.attention_scratch(head_dim))};
   }
 
-  /// q [rows, heads head_dim] and k [rows, head_dim] are rotated in place, v [rows, head_dim] is
-  /// read -> y [rows, heads head_dim]; k and v dense. Appends k and v to the ring of every slice's
-  /// sequence.
+  /// q [rows, heads head_dim] and k [rows, kv_heads head_dim] are rotated in place, v [rows,
+  /// kv_heads head_dim] is read -> y [rows, heads head_dim]; k and v dense. Appends k and v to the
+  /// ring of every slice's sequence.
   void operator()(Context& context, const Batch& batch, MatrixView q, MatrixView k,
                   ConstMatrixView v, MatrixView y) const {
     batch.check(*this);
@@ -73,8 +79,8 @@ struct LocalAttention {
   /// Keys or values of the rows of this pass in every type a ring may have: a row reads the same
   /// numbers here as after they went through the ring.
   struct KeyOrValueRows {
-    ConstMatrixView f32;  // [rows, head_dim]
-    std::byte* bf16;      // [rows, head_dim]; filled for slices with a bf16 ring
+    ConstMatrixView f32;  // [rows, kv_heads head_dim]
+    std::byte* bf16;      // [rows, kv_heads head_dim]; filled for slices with a bf16 ring
 
     std::byte* bf16_row(std::int64_t row) const noexcept { return bf16 + row * f32.cols * 2; }
     const std::byte* as(Dtype dtype, std::int64_t row) const noexcept {
@@ -89,7 +95,7 @@ struct LocalAttention {
           values(frame.bytes(bf16_bytes(layer, rows))) {}
 
     static std::size_t bf16_bytes(const LocalAttention& layer, std::int64_t rows) noexcept {
-      return static_cast<std::size_t>(rows * layer.head_dim) * size_of(Dtype::bf16);
+      return static_cast<std::size_t>(rows * layer.kv_width()) * size_of(Dtype::bf16);
     }
 
     MatrixView cos_sin;
@@ -105,7 +111,7 @@ struct LocalAttention {
           "make room for");
     }
     constexpr std::int64_t most_elements = std::int64_t{1} << 40;
-    if (rows > most_elements / std::max<std::int64_t>(1, head_dim)) {
+    if (rows > most_elements / std::max<std::int64_t>(1, kv_width())) {
       throw Error(ErrorCode::invalid_argument, "sequence: keys and values of " +
                                                    std::to_string(rows) +
                                                    " positions need too much memory; give a "
@@ -117,7 +123,7 @@ struct LocalAttention {
                          MatrixView cos_sin, const KeyOrValueRows& keys,
                          const KeyOrValueRows& values) const noexcept {
     parallel_for(
-        context.threads, batch.rows, context.grain((heads + 16) * head_dim),
+        context.threads, batch.rows, context.grain((heads + 16 * kv_heads) * head_dim),
         [&](std::int64_t begin, std::int64_t end) {
           for (const Slice& slice : batch.slices) {
             const std::int64_t row = std::max(begin, slice.first_row);
@@ -125,7 +131,7 @@ struct LocalAttention {
             if (rows <= 0) continue;
             rotate(context, q, k, cos_sin, row, rows, slice.position + row - slice.first_row);
             if (slice.state(slot).row_type == Dtype::bf16) {
-              const std::int64_t count = rows * head_dim;
+              const std::int64_t count = rows * kv_width();
               context.kernels->narrow_bf16(
                   {.from = keys.f32.row(row), .to = keys.bf16_row(row), .count = count});
               context.kernels->narrow_bf16(
@@ -155,13 +161,14 @@ struct LocalAttention {
                  .x_stride = k.stride,
                  .cos_sin = angles,
                  .rows = rows,
-                 .heads = 1,
+                 .heads = kv_heads,
                  .head_dim = head_dim,
                  .pairs = rope.pairs});
   }
 
   /// One unit of work is one row of one head, counted head by head within a slice, so that every
-  /// thread gets its share of early (short) and of late (long) rows.
+  /// thread gets its share of early (short) and of late (long) rows, and the heads of a group fall
+  /// to as few threads as may be.
   void attend(Context& context, const Batch& batch, ConstMatrixView q, const KeyOrValueRows& keys,
               const KeyOrValueRows& values, MatrixView y) const noexcept {
     std::int64_t furthest = 0;
@@ -200,6 +207,7 @@ struct LocalAttention {
            .chunk_values = values.as(ring.row_type, slice.first_row),
            .ring_keys = ring.ring(0),
            .ring_values = ring.ring(1),
+           .kv_stride = kv_width(),
            .ring_rows = ring.ring_rows,
            .position = slice.position,
            .window = window,
@@ -207,6 +215,7 @@ struct LocalAttention {
            .y = y.row(slice.first_row),
            .y_stride = y.stride,
            .head_dim = head_dim,
+           .group = heads / kv_heads,
            .row_begin = row,
            .row_end = row + row_count,
            .head_begin = head,

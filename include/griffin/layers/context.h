@@ -11,7 +11,7 @@
 #include "griffin/core/workspace.h"
 #include "griffin/kernels.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Memory that a layer works in: bytes of the workspace, and what a kernel writes to on each
 /// thread.

@@ -7,7 +7,7 @@
 #include "griffin/layers/context.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Depthwise causal convolution over time (paper, section 2.3; recurrentgemma `Conv1D`). It holds
 /// its last taps - 1 inputs, oldest first.

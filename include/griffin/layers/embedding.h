@@ -8,7 +8,7 @@
 #include "griffin/core/weight.h"
 #include "griffin/layers/context.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Token embedding, times a constant: sqrt(width) rounded to bfloat16 in RecurrentGemma, else 1.
 struct Embedding {

@@ -6,7 +6,7 @@
 
 #include "griffin/core/weight.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// y = W x + b on every row.
 struct Linear {

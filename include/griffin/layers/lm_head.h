@@ -5,7 +5,7 @@
 
 #include "griffin/layers/products.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Logits = cap tanh(W x / cap). W is the embedding table itself where the model ties them.
 struct LmHead {

@@ -9,7 +9,7 @@
 #include "griffin/layers/context.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// A layer that mixes the rows of one sequence over time, or, as the MLP does, the channels of a
 /// row. It adds f(z) to the residual stream, so that its last product carries the addition.
@@ -21,6 +21,13 @@ concept Mixer = requires(const M& mixer, Context& context, const Batch& batch, C
   mixer(context, batch, z, residual);
   { mixer.needs(table, rows) } -> std::convertible_to<Needs>;
 };
+
+/// Checks a mixer or block that is about to be put to rows [.., width], if it has a
+/// `check(width)`, which throws Error(invalid_argument). Model::assemble calls it for every block.
+template <class M>
+void check_parts(const M& self, std::int64_t width) {
+  if constexpr (requires { self.check(width); }) self.check(width);
+}
 
 /// A layer that keeps something of every sequence, in the slot that the model gave it. state() says
 /// what; commit() makes rows that were only tried part of it (Journal::entrust says how).

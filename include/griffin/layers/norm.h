@@ -6,7 +6,7 @@
 #include "griffin/core/view.h"
 #include "griffin/layers/context.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Root-mean-square norm with a weight stored as an offset from one (recurrentgemma `RMSNorm`).
 struct RmsNorm {

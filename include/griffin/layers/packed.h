@@ -13,7 +13,7 @@
 #include "griffin/layers/context.h"
 #include "griffin/layers/linear.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// How many operands a product takes, side by side, and how wide each is.
 inline std::int64_t operands_of(const Linear&) noexcept {

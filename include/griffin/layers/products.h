@@ -19,7 +19,7 @@
 #include "griffin/layers/linear.h"
 #include "griffin/layers/packed.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Columns [begin, end) of y = W x + b, or of y + W x + b, by one worker. x was packed for this
 /// layer.

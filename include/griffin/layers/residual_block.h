@@ -6,8 +6,9 @@
 #include "griffin/layers/mixer.h"
 #include "griffin/layers/mlp.h"
 #include "griffin/layers/norm.h"
+#include "griffin/layers/shapes.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// x += mixer(norm(x)); x += mlp(norm(x)) (paper, figure 2; recurrentgemma `ResidualBlock`).
 template <Mixer M>
@@ -20,15 +21,23 @@ struct ResidualBlock {
   /// `shape` is what the mixer's own describe() takes.
   template <class Weights, class Shape>
   void describe(Weights& weights, const Shape& shape, std::int64_t width, std::int64_t mlp_width,
-                float eps) {
+                float eps, Activation of_mlp = Activation::gelu_tanh) {
     weights.norm("temporal_pre_norm", temporal_pre_norm, width, eps);
     weights.part("temporal_block", temporal_block, shape);
     weights.norm("channel_pre_norm", channel_pre_norm, width, eps);
-    weights.part("mlp_block", mlp_block, width, mlp_width);
+    weights.part("mlp_block", mlp_block, width, mlp_width, of_mlp);
   }
 
   static void for_each_stateful_layer(auto& block, const auto& f) {
     griffin::for_each_stateful_layer(block.temporal_block, f);
+  }
+
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
+  void check(std::int64_t width) const {
+    require_norm("temporal_pre_norm", temporal_pre_norm, width);
+    require_norm("channel_pre_norm", channel_pre_norm, width);
+    check_parts(temporal_block, width);
+    mlp_block.check(width);
   }
 
   Needs needs(const kernels::Table& table, std::int64_t rows) const {

@@ -9,7 +9,7 @@
 #include "griffin/layers/shapes.h"
 #include "griffin/state/batch.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// The Real-Gated Linear Recurrent Unit (paper, eq. 1-4; recurrentgemma `RGLRU`). It holds h.
 struct RgLru {

@@ -11,7 +11,7 @@
 #include "griffin/layers/mixer.h"
 #include "griffin/layers/residual_block.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 class Block;
 
@@ -46,6 +46,8 @@ class Block {
   /// Whether it was moved from.
   bool is_empty() const noexcept { return block_ == nullptr; }
 
+  /// Throws Error(invalid_argument) where its parts do not fit each other, or rows [.., width].
+  void check(std::int64_t width) const { block_->check(width); }
   /// The same block with slots from `next` on, one for each of its stateful layers.
   Block with_slots(std::int64_t& next) const { return Block(block_->with_slots(next)); }
   /// Appends what its stateful layers keep. Throws what their state() throws.
@@ -71,6 +73,7 @@ class Block {
     virtual ~Any() = default;
     virtual void run(Context&, const Batch&, MatrixView) const = 0;
     virtual Needs needs(const kernels::Table&, std::int64_t) const = 0;
+    virtual void check(std::int64_t) const = 0;
     virtual std::shared_ptr<const Any> with_slots(std::int64_t&) const = 0;
     virtual void append_shapes(const SequenceOptions&, std::vector<StateShape>&) const = 0;
     virtual bool fits(const SequenceOptions&, const std::vector<StateShape>&) const = 0;
@@ -87,6 +90,7 @@ class Block {
     Needs needs(const kernels::Table& table, std::int64_t rows) const override {
       return block.needs(table, rows);
     }
+    void check(std::int64_t width) const override { check_parts(block, width); }
     std::shared_ptr<const Any> with_slots(std::int64_t& next) const override {
       auto copy = std::make_shared<Holder>(block);
       for_each_stateful_layer(copy->block, [&](auto& layer) { layer.slot = next++; });

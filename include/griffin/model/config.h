@@ -4,14 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "griffin/state/layout.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 enum class LayerKind : std::uint8_t { recurrent, attention };
 
@@ -42,15 +44,16 @@ class LayerPattern {
   }
 
   std::int64_t count(LayerKind kind, std::int64_t depth) const noexcept;
+  std::span<const LayerSpec> cycle() const noexcept { return cycle_; }
 
  private:
   std::vector<LayerSpec> cycle_;
 };
 
 /// R; R, R, A; A.
-LayerPattern hawk_pattern();
-LayerPattern griffin_pattern();
-LayerPattern transformer_pattern();
+GRIFFIN_API LayerPattern hawk_pattern();
+GRIFFIN_API LayerPattern griffin_pattern();
+GRIFFIN_API LayerPattern transformer_pattern();
 
 /// Everything that tells one model from another. Widths are numbers of elements.
 struct ModelConfig {
@@ -64,25 +67,37 @@ struct ModelConfig {
   std::int64_t taps = 4;         // of the temporal convolution
 
   std::int64_t heads = 0;
+  std::int64_t kv_heads = 1;  // of keys and values; divides heads
   std::int64_t head_dim = 0;
-  std::int64_t rotary_dim = 0;          // elements of a head that carry position: half of them
-  std::int64_t window = global_window;  // of attention layers that have none of their own
+  /// Elements of a head that carry position: half of them in the published models. If it is odd,
+  /// one more turns with the last, at the frequencies of rotary_dim, as in transformers.
+  std::int64_t rotary_dim = 0;
+  /// Of attention layers that have none of their own: a token sees itself and that many before it,
+  /// window + 1 keys, as in the authors' code. transformers counts the token itself, so from token
+  /// `window` on (0-based) the numbers differ; a model trained with transformers beyond its window
+  /// wants one less here (with_window, LoadOptions::window).
+  std::int64_t window = global_window;
   float rope_theta = 10000.0F;
+  bool qkv_bias = false;  // of queries, keys and values
 
-  std::int64_t mlp_width = 0;  // of one branch
+  std::int64_t mlp_width = 0;                     // of one branch
+  Activation activation = Activation::gelu_tanh;  // of the MLP's gate and the recurrent block's
   float rms_eps = 1e-6F;
   bool scale_embedding = true;  // by sqrt(width), rounded to bfloat16
   bool tied_head = true;        // logits through the embedding table
   float soft_cap = 30.0F;       // of the logits; 0: none
 
-  std::int32_t pad_id = 0;
   std::int32_t eos_id = 1;
-  std::int32_t bos_id = 2;
+  std::optional<std::int32_t> bos_id = 2;  // none: texts begin without
 
   /// How many earlier tokens the attention of a layer sees, or global_window.
   std::int64_t window_of(std::int64_t layer) const noexcept {
     return pattern[layer].window > 0 ? pattern[layer].window : window;
   }
+
+  /// The same model with another window in all layers of local attention. Throws
+  /// Error(invalid_argument) for a window below 1, and where no layer is local.
+  ModelConfig with_window(std::int64_t tokens) const;
 
   /// Whether the state of a sequence grows with its length.
   bool has_global_attention() const noexcept;
@@ -109,9 +124,13 @@ struct Preset {
 /// hawk-, griffin- and mqa- {100m, 200m, 400m, 1.3b, 3b, 7b, 14b} (paper, Table 2: 16 gate blocks,
 /// no embedding factor, no soft cap), the presets hawk-paper-7b and griffin-paper-7b of the
 /// reference code (as many gate blocks as heads), recurrentgemma-2b and recurrentgemma-9b.
-std::span<const Preset> presets() noexcept;
+GRIFFIN_API std::span<const Preset> presets() noexcept;
+
+/// What the config.json of a model folder describes; no weights are read. Throws what Model::load
+/// does for it.
+GRIFFIN_API ModelConfig load_config(const std::filesystem::path& folder);
 
 /// The preset of that name. Throws Error(invalid_argument) listing the names there are.
-const ModelConfig& preset(std::string_view name);
+GRIFFIN_API const ModelConfig& preset(std::string_view name);
 
 }  // namespace griffin

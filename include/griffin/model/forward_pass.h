@@ -10,7 +10,7 @@
 #include "griffin/core/view.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 class Journal;   // state/journal.h
 struct Context;  // layers/context.h
@@ -28,8 +28,9 @@ struct ForwardOptions {
 };
 
 /// Puts passes together and runs them. Everything a pass can do wrong is refused by add(); run()
-/// cannot fail and allocates nothing. One per calling thread. A sequence stays where it is, alive
-/// and unmoved, from add() to run(); it may go back to an earlier position meanwhile, but not on.
+/// cannot fail and allocates nothing. One per calling thread, which is not checked. A sequence
+/// stays where it is, alive and unmoved, from add() to run(); it may go back to an earlier position
+/// meanwhile, but not on.
 ///
 /// The bits of a token's logits depend on the tokens before it in its sequence and on nothing else:
 /// not on how they were cut into passes, nor on what shared them, nor on the number of threads.
@@ -71,7 +72,7 @@ class ForwardPass {
   const Context& context() const noexcept;
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
 
   void add(Sequence& sequence, std::span<const std::int32_t> tokens, Logits wanted,
            Journal* journal);

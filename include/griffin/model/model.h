@@ -17,7 +17,7 @@
 #include "griffin/model/config.h"
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 struct ModelParts;  // model/parts.h
 
@@ -36,9 +36,17 @@ struct LoadOptions {
   /// reference mode: float32 arithmetic throughout, bf16 and f16 weights widened exactly as they
   /// are read, quantised ones when loaded.
   std::optional<Operand> activations = {};
+  /// How many earlier tokens local attention sees, in place of what config.json says
+  /// (ModelConfig::with_window); unset: as it says.
+  std::optional<std::int64_t> window = {};
+  /// Mapped; read into memory if so asked, or where the file system maps no files.
   FileAccess access = FileAccess::map;
   /// Called after every tensor; Flow::stop ends the load with Error(cancelled).
   std::function<Flow(const LoadProgress&)> progress = {};
+  /// Called with a sentence for each oddity of the folder that is no error: which of two
+  /// checkpoints is read, a head of its own where config.json ties it, files that could not be
+  /// mapped.
+  std::function<void(std::string_view)> notice = {};
 };
 
 /// An immutable model. A Model is a handle: copies share the weights, which live as long as any of
@@ -58,7 +66,7 @@ class Model {
 
   /// A model of blocks of one's own, or of the library's in another order. Throws
   /// Error(invalid_argument) where embedding, norm or head are of another width or vocabulary than
-  /// the config says.
+  /// the config says, and what the check(width) of a block throws (layers/mixer.h).
   static Model assemble(ModelParts parts);
 
   const ModelConfig& config() const noexcept;
@@ -67,6 +75,11 @@ class Model {
 
   /// Tokens that end a text: the eos ids of config.json and generation_config.json.
   std::span<const std::int32_t> stop_ids() const noexcept;
+
+  /// What a text begins with: the BOS of the config; nothing where it has none, or where
+  /// tokenizer_config.json says "add_bos_token": false. (Conversations begin with the config's BOS
+  /// all the same: it is part of their format.)
+  std::optional<std::int32_t> text_bos() const noexcept;
 
   /// Bytes of weights in use, mapped or owned.
   std::uint64_t weight_bytes() const noexcept;
@@ -79,7 +92,8 @@ class Model {
 
   /// A number that tells models apart whose states cannot be exchanged: other weights, another
   /// type of weights, other arithmetic, other layers. It is made of the config, of what the layers
-  /// keep in their order, of the names of the tensors, all small ones and samples of the large ones.
+  /// keep in their order, of the names of the tensors, all small ones and samples of the large
+  /// ones.
   std::uint64_t fingerprint() const noexcept;
 
   /// The layout of this model's sequences; its bytes() are what one takes. Throws

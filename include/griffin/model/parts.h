@@ -14,7 +14,7 @@
 #include "griffin/model/block.h"
 #include "griffin/model/model.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// The memory that views of weights look into, and what is known of it.
 struct ModelWeights {
@@ -34,6 +34,7 @@ struct ModelParts {
   RmsNorm final_norm;
   LmHead lm_head;  // [vocab, width]
   std::vector<std::int32_t> stop_ids;
+  bool texts_begin_with_bos = true;  // where the config has a BOS
   ModelWeights weights;
   double load_seconds = 0.0;
 };

@@ -14,9 +14,9 @@
 #include "griffin/layers/norm.h"
 #include "griffin/model/parts.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
-class WeightSource;
+class GRIFFIN_LOCAL WeightSource;
 
 /// A layer names its weights once, in `describe(weights, shape...)`, which is called with this
 /// class to read them, with others to list or count them. All names are relative to the part at
@@ -64,8 +64,9 @@ class WeightReader {
   /// name [count] -> -8 softplus(name): what the recurrence gate multiplies to give log a (paper,
   /// eq. 3 and 4; the stored parameter is the negative of the paper's Lambda).
   void decay(std::string_view name, const float*& to, std::int64_t count);
-  /// theta^(-j / pairs), one table for all layers of a theta. No tensor.
-  void rope(Rope& to, std::int64_t pairs, float theta);
+  /// theta^(-2 j / rotary_dim) for half as many pairs, rounded up; one table for all layers that
+  /// are alike. No tensor.
+  void rope(Rope& to, std::int64_t rotary_dim, float theta);
 
   /// Counts for the fingerprint what no tensor says, e.g. the shape of the model.
   void note(const ModelConfig& config);
@@ -74,7 +75,7 @@ class WeightReader {
   ModelWeights finish();
 
  private:
-  struct Parts;
+  struct GRIFFIN_LOCAL Parts;
   std::string name_of(std::string_view name) const;
 
   std::string prefix_;

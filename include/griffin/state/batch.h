@@ -10,7 +10,7 @@
 #include "griffin/state/journal.h"
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// Consecutive tokens of one sequence: rows [first_row, first_row + count) of the activations, at
 /// positions position, position + 1, ... Layers get at their state through it: where the rows are

@@ -11,7 +11,7 @@
 #include "griffin/core/view.h"
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// A pass over a slice with a journal leaves the sequence as it is; commit(sequence, n) then makes
 /// the first n of its rows part of it, exactly as if only they had been run. That is how guessed

@@ -11,7 +11,7 @@
 #include "griffin/core/cache_line.h"
 #include "griffin/core/weight.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// `window` of attention that sees everything before a token.
 inline constexpr std::int64_t global_window = INT64_MAX;
@@ -83,6 +83,9 @@ struct StateLayout {
   std::uint64_t model = 0;  // whose state it is: Model::fingerprint(), or 0 for any model
 
   friend bool operator==(const StateLayout&, const StateLayout&) = default;
+
+  /// Positions that a sequence may reach: the capacity, and no more than furthest_position.
+  std::int64_t furthest() const noexcept { return std::min(capacity, furthest_position); }
 
   std::size_t bytes() const noexcept {
     std::size_t sum = 0;

@@ -9,7 +9,7 @@
 
 #include "griffin/state/sequence.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
 
 /// How many sequences a pool holds: a number of them, at most 2^20, or as many as fit a number of
 /// bytes, 2^20 of them at most. Where both are given, the smaller counts.
@@ -35,7 +35,7 @@ struct PoolStatistics {
 /// through its handle: one that comes back moved from, or with another layout, is made anew, or
 /// lost to the pool where there is not enough memory.
 class SequencePool {
-  struct Core;
+  struct GRIFFIN_LOCAL Core;
 
  public:
   /// Gives a sequence back.

@@ -14,7 +14,9 @@
 #include "griffin/core/buffer.h"
 #include "griffin/state/layout.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {
+
+class StateInput;
 
 /// What a layer finds and leaves in its slot. At position 0 it ignores what is there.
 struct LayerState {
@@ -45,7 +47,7 @@ class Snapshot {
 
 /// All state of one sequence. Movable (but not while it waits in a pass); copied only by fork() and
 /// copy_from(). One that was moved from can be assigned to; all else that reads or writes its state
-/// throws Error(invalid_argument). One thread at a time.
+/// throws Error(invalid_argument). One thread at a time, which nothing but Generator checks.
 class Sequence {
  public:
   /// At position 0. Throws Error(capacity) where there is not enough memory.
@@ -89,7 +91,8 @@ class Sequence {
   /// copy. Throws, and changes nothing: Error(format) for what is no state, damaged, of another
   /// version or further on than 2^48 tokens, Error(mismatch) for one of other weights (as far as
   /// Model::fingerprint() tells), another type of weights or of keys and values, Error(capacity)
-  /// for one that does not fit or where there is not enough memory, Error(io).
+  /// for one that does not fit or where there is not enough memory, Error(io), also for what is no
+  /// regular file.
   std::vector<std::int32_t> restore(const std::filesystem::path& file);
   std::vector<std::int32_t> restore(std::istream& in);
   /// The position that a file's state is at: what a capacity has to allow for. Reads the header
@@ -103,6 +106,8 @@ class Sequence {
   std::int64_t position() const noexcept { return position_; }
   /// For passes: whether it may be waiting in one. Not moved along.
   bool may_wait = false;
+  /// For Generator: whether one is at work on it. Not moved along.
+  bool generating = false;
 
   /// For whoever runs layers over this sequence, as ForwardPass does, and for Journal::commit: its
   /// state now holds `count` more tokens. Throws Error(invalid_argument), and changes nothing,
@@ -142,8 +147,7 @@ class Sequence {
   void check_fits(Dtype kv, bool is_alike, std::int64_t position, const std::string& what) const;
 
   Buffer to_bytes(std::span<const std::int32_t> unread) const;
-  enum class StreamEnd { required, optional };
-  std::vector<std::int32_t> from_stream(std::istream& in, const std::string& name, StreamEnd end);
+  std::vector<std::int32_t> from(StateInput& in);
 
   StateLayout layout_;
   std::vector<std::size_t> offsets_;  // of every slot in memory_

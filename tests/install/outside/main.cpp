@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   const auto model = griffin::Model::load(folder);
   const auto tokenizer = griffin::Tokenizer::load(folder / "tokenizer.model");
   std::vector<std::int32_t> prompt = tokenizer.encode(argv[2]);
-  prompt.insert(prompt.begin(), model.config().bos_id);
+  if (const auto bos = model.text_bos()) prompt.insert(prompt.begin(), *bos);
 
   griffin::Generator generator(model, {.threads = 1});
   griffin::Sequence sequence = model.new_sequence();

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model's tokenizer makes of a text, and of ids. No weights are read.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "griffin/generate/tokenizer.h"
+#include "griffin/model/config.h"
+#include "support/input.h"
+#include "support/program.h"
+
+namespace griffin::examples {
+namespace {
+
+struct Options {
+  explicit Options(CLI::App& app) {
+    app.set_version_flag("--version", app.get_name() + " " GRIFFIN_VERSION);
+    app.add_option("-m,--model", model, "Folder with a tokenizer; the embedded model if not given")
+        ->type_name("DIR");
+    auto* input = app.add_option_group("input");
+    input->add_option("-p,--prompt", prompt, "The text")->type_name("TEXT");
+    file = input->add_option("-f,--file", path, "Read the text from a file, - for stdin")
+               ->type_name("FILE");
+    decode = input->add_option("--decode", path, "Read ids and print their text, - for stdin")
+                 ->type_name("FILE");
+    input->require_option(1);
+    app.add_flag("--no-bos", no_bos, "Do not put the BOS token before the text");
+    app.add_flag("--ids", ids_only, "Print the ids alone, on one line");
+  }
+
+  std::string model = GRIFFIN_EMBEDDED_MODEL;
+  std::string prompt;
+  std::string path;
+  CLI::Option* file;
+  CLI::Option* decode;
+  bool no_bos = false;
+  bool ids_only = false;
+};
+
+/// The ids of a list: apart from each other by white space or commas, in brackets or not.
+std::vector<std::int32_t> read_ids(const std::string& path, const Tokenizer& tokenizer) {
+  std::string list = read_file(path);
+  std::replace_if(
+      list.begin(), list.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
+  return parse_ids(list, tokenizer.size(), path);
+}
+
+/// What a text begins with. A folder may have a tokenizer only.
+std::optional<std::int32_t> bos(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
+  if (std::filesystem::exists(folder / "config.json")) {
+    return tokenizer.bos(load_config(folder).bos_id);
+  }
+  return tokenizer.template_bos();
+}
+
+/// On one line, with escapes for what does not print.
+std::string shown(std::string_view piece) {
+  std::string text;
+  for (const char c : piece) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      text += "\\n";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\x%02X", byte);
+      text += escape;
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+std::string as_list(const std::vector<std::int32_t>& ids) {
+  std::string list = "[";
+  for (const std::int32_t id : ids) list += (list.size() > 1 ? ", " : "") + std::to_string(id);
+  return list + "]\n";
+}
+
+std::string as_lines(const std::vector<std::int32_t>& ids, const Tokenizer& tokenizer) {
+  std::string lines;
+  for (const std::int32_t id : ids) {
+    std::string piece = tokenizer.piece_bytes(id);
+    if (piece.empty()) piece = tokenizer.spelling(id);  // of a control symbol
+    char number[16];
+    std::snprintf(number, sizeof number, "%6d", id);
+    lines += number + (" -> '" + shown(piece)) + "'\n";
+  }
+  return lines;
+}
+
+ExitCode run_tokenize(const Options& options) {
+  if (!std::filesystem::is_directory(options.model)) {
+    throw Error(ErrorCode::io, options.model + ": no such model folder");
+  }
+  const Tokenizer tokenizer = Tokenizer::load(options.model);
+  Output out;
+  if (options.decode->count() > 0) {
+    out.write(tokenizer.decode(read_ids(options.path, tokenizer)));
+  } else {
+    const bool reads_file = options.file->count() > 0;
+    std::vector<std::int32_t> ids =
+        tokenizer.encode(reads_file ? read_file(options.path) : options.prompt);
+    const auto first = options.no_bos ? std::nullopt : bos(options.model, tokenizer);
+    if (first) ids.insert(ids.begin(), *first);
+    out.write(options.ids_only ? as_list(ids) : as_lines(ids, tokenizer));
+  }
+  out.require();
+  return success;
+}
+
+}  // namespace
+}  // namespace griffin::examples
+
+int main(int argc, char** argv) {
+  CLI::App app("The tokens of a text, and the text of tokens.", "tokenize");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  const griffin::examples::Options options(app);
+  return griffin::examples::run(app, argc, argv,
+                                [&] { return griffin::examples::run_tokenize(options); });
+}

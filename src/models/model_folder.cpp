@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/model_folder.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <system_error>
+
+#include "formats/shard_index.h"
+#include "griffin/core/error.h"
+
+namespace griffin {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* single_file = "model.safetensors";
+constexpr const char* index_file = "model.safetensors.index.json";
+
+[[noreturn]] void fail(const fs::path& path, const std::string& what) {
+  throw Error(ErrorCode::io, path.string() + ": " + what);
+}
+
+/// What a file of a folder without a model may be, and what to do about it.
+std::string explanation_of(const std::string& name) {
+  const auto ends_with = [&](const char* end) { return name.ends_with(end); };
+  if (name.starts_with("adapter_")) {
+    return name +
+           " belongs to an adapter (LoRA, PEFT), which is no model by itself: merge it into its "
+           "base model (merge_and_unload) and save that";
+  }
+  if (ends_with(".gguf")) {
+    return name + " is a GGUF file, which is not read: expected the Hugging Face checkpoint";
+  }
+  if (ends_with(".bin") || ends_with(".pt") || ends_with(".pth") || ends_with(".ckpt")) {
+    return name +
+           " is a PyTorch file, which is not read: load it with transformers and save it again "
+           "(save_pretrained), which writes safetensors";
+  }
+  if (ends_with(".h5") || ends_with(".msgpack") || ends_with(".npz")) {
+    return name + " holds weights of another library, which are not read: expected safetensors";
+  }
+  if (ends_with(".incomplete") || ends_with(".aria2") || ends_with(".part")) {
+    return name + " is an unfinished download";
+  }
+  if (ends_with(".safetensors")) {
+    return "weights in " + name + " are not looked for: rename it, if these are the model's";
+  }
+  return "";
+}
+
+/// The explanation that tells most; empty if there is none.
+std::string explanation_of(const std::vector<std::string>& names) {
+  const auto rank = [](const std::string& name) {
+    return name.starts_with("adapter_") ? 0 : name.ends_with(".gguf") ? 1 : 2;
+  };
+  const std::string* told = nullptr;
+  for (const std::string& name : names) {
+    if (explanation_of(name).empty()) continue;
+    if (told == nullptr || rank(name) < rank(*told)) told = &name;
+  }
+  return told == nullptr ? "" : "; " + explanation_of(*told);
+}
+
+struct ShardName {
+  std::size_t number = 0;
+  std::size_t count = 0;
+};
+
+/// "model-00002-of-00004.safetensors" -> 2 of 4.
+std::optional<ShardName> shard_name(std::string_view name) {
+  const auto skip = [&](std::string_view text) {
+    const bool there = name.starts_with(text);
+    if (there) name.remove_prefix(text.size());
+    return there;
+  };
+  const auto number = [&]() -> std::size_t {
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    if (digits == 0 || digits > 5) return 0;
+    const std::size_t value = std::stoul(std::string(name.substr(0, digits)));
+    name.remove_prefix(digits);
+    return value;
+  };
+  ShardName found;
+  if (!skip("model-") || (found.number = number()) == 0) return {};
+  if (!skip("-of-") || (found.count = number()) == 0) return {};
+  if (name != ".safetensors" || found.number > found.count) return {};
+  return found;
+}
+
+/// count -> number -> name.
+using ShardSets = std::map<std::size_t, std::map<std::size_t, std::string>>;
+
+ShardSets shard_sets(const std::vector<std::string>& names) {
+  ShardSets sets;
+  for (const std::string& name : names) {
+    if (const auto shard = shard_name(name)) sets[shard->count].emplace(shard->number, name);
+  }
+  return sets;
+}
+
+[[noreturn]] void fail_incomplete(const fs::path& folder, const ShardSets& sets) {
+  const auto& [count, shards] = *std::max_element(
+      sets.begin(), sets.end(),
+      [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  std::string missing;
+  std::size_t named = 0;
+  for (std::size_t number = 1; number <= count && named < 8; ++number) {
+    if (shards.count(number) > 0) continue;
+    missing += (named++ == 0 ? " " : ", ") + std::to_string(number);
+  }
+  fail(folder, "found " + std::to_string(shards.size()) + " shards of " + std::to_string(count) +
+                   " (" + shards.begin()->second + " ...) and no " + index_file +
+                   "; missing are the shards" + missing +
+                   (named < count - shards.size() ? ", ...: " : ": ") +
+                   "the download is not complete");
+}
+
+WeightFiles numbered_shards(const fs::path& folder, const ShardSets& sets) {
+  WeightFiles found{WeightFiles::Kind::numbered, folder, {}};
+  for (const auto& [count, shards] : sets) {
+    if (shards.size() < count) continue;
+    if (!found.files.empty()) {
+      fail(folder, "found several sets of shards, among them " + shards.begin()->second +
+                       ", and no " + index_file + " that says which is meant");
+    }
+    for (const auto& [number, name] : shards) found.files.push_back(folder / name);
+  }
+  if (found.files.empty()) fail_incomplete(folder, sets);
+  if (found.files.size() > max_shards) fail(folder, "found more than 1024 shards");
+  return found;
+}
+
+bool is_older(const fs::path& a, const fs::path& b) {
+  std::error_code none_a;
+  std::error_code none_b;
+  const auto time_a = fs::last_write_time(a, none_a);
+  const auto time_b = fs::last_write_time(b, none_b);
+  return !none_a && !none_b && time_a < time_b;
+}
+
+/// An older model.safetensors may be what a merge or a conversion has left behind.
+void tell_of_shards_beside(const fs::path& folder, const ShardSets& sets, bool index,
+                           const Notice& notice) {
+  if (!notice || (!index && sets.empty())) return;
+  const fs::path single = folder / single_file;
+  const fs::path other = folder / (index ? index_file : sets.begin()->second.begin()->second);
+  notice(folder.string() + ": two checkpoints: " + single_file +
+         " is read, as transformers does, " + other.filename().string() +
+         " and its shards are ignored" +
+         (is_older(single, other) ? " although they are newer" : "") +
+         "; delete the one that is not meant");
+}
+
+}  // namespace
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  if (error) fail(folder, "cannot be listed: " + error.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_name_taken(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::not_found) return false;
+  if (error) fail(path, error.message());
+  return true;
+}
+
+void require_model_folder(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::file_type type = fs::status(folder, ignored).type();
+  if (type == fs::file_type::not_found || type == fs::file_type::none) {
+    fail(folder, "no such model folder");
+  }
+  if (type != fs::file_type::directory) {
+    const bool gguf = folder.extension() == ".gguf";
+    fail(folder, std::string("a file; expected the folder of a Hugging Face checkpoint") +
+                     (gguf ? " (GGUF files are not read)" : ""));
+  }
+  if (is_name_taken(folder / "config.json")) return;
+  fail(folder, "expected a model folder, found no config.json" + explanation_of(names_in(folder)));
+}
+
+WeightFiles find_weight_files(const fs::path& folder, const Notice& notice) {
+  const std::vector<std::string> names = names_in(folder);
+  const auto is_there = [&](const char* name) {
+    return std::binary_search(names.begin(), names.end(), name);
+  };
+  const ShardSets sets = shard_sets(names);
+  if (is_there(single_file)) {
+    tell_of_shards_beside(folder, sets, is_there(index_file), notice);
+    return {WeightFiles::Kind::single, folder / single_file, {folder / single_file}};
+  }
+  if (is_there(index_file)) return {WeightFiles::Kind::listed, folder / index_file, {}};
+  if (!sets.empty()) return numbered_shards(folder, sets);
+  fail(folder, std::string("expected ") + single_file + " or " + index_file + ", found neither" +
+                   explanation_of(names));
+}
+
+}  // namespace griffin

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: check_language.sh source_dir compiler
+#
+# Whoever compiles a public header as C++17 is told what griffin needs, before anything else.
+set -euo pipefail
+source=$1 compiler=$2
+cd "$source/include"
+
+failures=0
+count=0
+for header in griffin/*.h griffin/*/*.h; do
+  [[ $header != griffin/core/eigen.h ]] || continue  # Eigen may be anywhere
+  count=$((count + 1))
+  first=$(echo "#include \"$header\"" |
+    LC_ALL=C "$compiler" -std=c++17 -fsyntax-only -Wfatal-errors -x c++ -I. - 2>&1 | grep -m 1 'error:' || true)
+  if [[ $first != *"griffin needs C++20"* ]]; then
+    echo "FAIL: $header as C++17: $first"
+    failures=$((failures + 1))
+  fi
+done
+echo "$count headers, $failures failures"
+((count > 40 && failures == 0))
