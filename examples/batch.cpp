@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <map>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -39,9 +41,10 @@ struct Options {
         ->type_name("N")
         ->check(between(1, 1 << 20))
         ->capture_default_str();
-    app.add_option("-n,--n-predict,--predict", predict, "New tokens where a request does not say")
+    app.add_option("-n,--n-predict,--predict", predict,
+                   "New tokens where a request does not say, -1 for no limit")
         ->type_name("N")
-        ->check(at_least(0))
+        ->check(at_least(-1))
         ->capture_default_str();
     app.add_option("--lookup", lookup, "Guess so many tokens of a text and try them at once")
         ->type_name("N")
@@ -63,6 +66,21 @@ struct Options {
   int cache_mib = 256;
 };
 
+void check(const Options& options) {
+  if (options.max_tokens >= options.max_batch) return;
+  throw UsageError("--max-tokens-per-pass: expected at least --max-batch, " +
+                   std::to_string(options.max_batch) + ", found " +
+                   std::to_string(options.max_tokens));
+}
+
+/// Bytes of a line: a token takes far less than 64, also where every letter of it is escaped.
+std::size_t line_limit(const Options& options) {
+  const std::int64_t tokens = options.model.capacity();
+  if (tokens == 0) return Lines::default_limit;
+  const std::int64_t bytes = (64 << 10) + 64 * tokens;
+  return std::min(static_cast<std::size_t>(bytes), Lines::default_limit);
+}
+
 SchedulerOptions scheduler_options(const Options& options, const Model& model) {
   SchedulerOptions scheduler;
   scheduler.threads = options.model.threads();
@@ -76,10 +94,12 @@ SchedulerOptions scheduler_options(const Options& options, const Model& model) {
 
 using Json = nlohmann::ordered_json;
 
-/// Of a text that failed.
+/// Of a text that failed, or a line that was refused.
 std::string what(const std::exception_ptr& thrown) {
   try {
     if (thrown) std::rethrow_exception(thrown);
+  } catch (const std::bad_alloc&) {
+    return "out of memory";
   } catch (const std::exception& error) {
     return on_one_line(error.what());
   } catch (...) {
@@ -104,6 +124,7 @@ class BatchRun {
     reader_.defaults.stop_strings = options.sampling.stop_strings();
     reader_.seed = options.sampling.seed();
     reader_.ignore_eos = options.sampling.ignores_eos();
+    reader_.has_capacity = options.model.capacity() > 0;
   }
 
   ExitCode run() {
@@ -111,9 +132,9 @@ class BatchRun {
     bool busy = false;
     do {
       // As many as keep the batch full; no more, or lines that are none would keep texts waiting.
-      for (auto left = 4 * options_.max_batch - in_flight_; left > 0 && take_next(); --left) {
+      for (auto left = 4 * options_.max_batch - in_flight(); left > 0 && take_next(); --left) {
       }
-      if (Interrupt::seen()) return interrupted;
+      if (Interrupt::seen()) return break_off();
       bar.update(bytes_done_, lines_.size());
       output_.require();
       busy = scheduler_.step();
@@ -124,42 +145,59 @@ class BatchRun {
 
  private:
   /// A line of the input, as far as the result needs it.
-  struct Line {
-    std::int64_t number;
+  struct Asked {
+    std::int64_t line;
     std::uint64_t bytes;
-    nlohmann::json id;
+    RequestNotes notes;
   };
+
+  std::int64_t in_flight() const { return std::ssize(running_); }
 
   /// Takes on the next line. Returns whether there was one by now: while texts are running, none is
   /// waited for; else for no longer than Ctrl-C may take.
   bool take_next() {
-    const auto text = lines_.next(std::chrono::milliseconds(in_flight_ > 0 ? 0 : 100));
-    if (!text) return false;
-    Line line = {++line_number_, text->size() + 1, nullptr};
-    if (text->find_first_not_of(" \t\r") == std::string::npos) {
-      bytes_done_ += line.bytes;
+    const auto line = lines_.next(std::chrono::milliseconds(in_flight() > 0 ? 0 : 100));
+    if (!line) return false;
+    Asked asked = {++line_number_, line->bytes, {}};
+    if (line->too_long) {
+      refuse(asked, "the line has more than " + std::to_string(lines_.limit()) + " bytes");
+    } else if (line->text.find_first_not_of(" \t\r") == std::string::npos) {
+      bytes_done_ += asked.bytes;
     } else {
-      submit(*text, line);
+      submit(line->text, asked);
     }
     return true;
   }
 
-  void submit(const std::string& text, Line& line) {
+  void submit(const std::string& text, Asked& asked) {
     try {
-      Request request = reader_.read(text, line.id);
-      request.on_done = [this, line](Result&& result, const Sequence*) {
-        --in_flight_;
-        answer(line, result);
+      Request request = reader_.read(text, asked.notes);
+      request.on_done = [this, asked](Result&& result, const Sequence*) {
+        running_.erase(asked.line);
+        answer(asked, result);
       };
-      scheduler_.submit(std::move(request));
-      ++in_flight_;
-    } catch (const Error& error) {
-      bad_ = true;
-      write(line, {{"error", on_one_line(error.what())}});
+      running_.emplace(asked.line, 0);
+      running_.at(asked.line) = scheduler_.submit(std::move(request));
+    } catch (const std::exception&) {
+      running_.erase(asked.line);
+      refuse(asked, what(std::current_exception()));
     }
   }
 
-  void answer(const Line& line, const Result& result) {
+  void refuse(const Asked& asked, const std::string& why) {
+    bad_ = true;
+    write(asked, {{"error", why}});
+  }
+
+  /// Answers what is under way with what there is of it.
+  ExitCode break_off() {
+    for (const auto& [line, id] : running_) scheduler_.cancel(id);
+    scheduler_.run();
+    output_.require();
+    return interrupted;
+  }
+
+  void answer(const Asked& asked, const Result& result) {
     Json members = {{"tokens", result.tokens}};
     if (tokenizer_) members["text"] = result.text;
     std::string reason = name_of(result.reason);
@@ -173,12 +211,13 @@ class BatchRun {
     }
     members["prompt_tokens"] = result.prompt_tokens + result.reused_tokens;
     members["reused"] = result.reused_tokens;
-    write(line, members);
+    if (!asked.notes.warning.empty()) members["warning"] = asked.notes.warning;
+    write(asked, members);
   }
 
-  void write(const Line& line, const Json& members) {
-    bytes_done_ += line.bytes;
-    Json object = {{"id", line.id}, {"line", line.number}};
+  void write(const Asked& asked, const Json& members) {
+    bytes_done_ += asked.bytes;
+    Json object = {{"id", asked.notes.id}, {"line", asked.line}};
     object.update(members);
     output_.write(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   }
@@ -191,13 +230,14 @@ class BatchRun {
   Scheduler scheduler_;
   Output output_;
   std::int64_t line_number_ = 0;
-  std::int64_t in_flight_ = 0;
-  std::uint64_t bytes_done_ = 0;  // of lines that are answered
+  std::map<std::int64_t, Scheduler::Id> running_;  // by line
+  std::uint64_t bytes_done_ = 0;                   // of lines that are answered
   bool bad_ = false;
 };
 
 ExitCode batch(const Options& options) {
-  Lines lines(options.requests);
+  check(options);
+  Lines lines(options.requests, line_limit(options));
   Interrupt::listen();
   return BatchRun(options, lines).run();
 }

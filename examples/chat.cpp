@@ -3,16 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
-#include <iostream>
+#include <exception>
 #include <map>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "griffin/generate/chat_template.h"
 #include "griffin/generate/conversation.h"
 #include "griffin/griffin.h"
+#include "support/lines.h"
 #include "support/model_options.h"
 #include "support/output_path.h"
 #include "support/program.h"
@@ -26,7 +29,10 @@ constexpr const char* help =
     "/save FILE    keep the conversation in a file      /load FILE    go on from one\n"
     "/fork NAME    keep it as it is under a name        /switch NAME  go on from there\n"
     "/reset        start afresh                         /quit         end (as Ctrl-D does)\n"
-    "Ctrl-C ends an answer.\n";
+    "//...         a turn that begins with a slash      Ctrl-C        ends an answer\n";
+
+/// A terminal hands over a line of up to so many bytes, and drops the rest (Linux, N_TTY).
+constexpr std::size_t longest_of_terminal = 4095;
 
 struct Options {
   explicit Options(CLI::App& app) : model(app), sampling(app) {
@@ -39,12 +45,33 @@ struct Options {
         ->check(at_least(-1))
         ->capture_default_str();
     model.add_capacity("Tokens of a conversation at most");
+    app.add_flag("--force", force, "Talk in Gemma's turns, whatever the folder's chat template is");
   }
 
   ModelOptions model;
   SamplingFlags sampling;
   int predict = 1024;
+  bool force = false;
 };
+
+/// Throws Error(unsupported) for a model that was tuned for turns of another kind; says so of one
+/// that was not tuned at all.
+void check_template(const Options& options) {
+  if (options.force) return;
+  const ChatTemplate found = find_chat_template(options.model.folder());
+  if (found.format == ChatFormat::other) {
+    throw Error(ErrorCode::unsupported,
+                found.file +
+                    ": the chat template is of another kind than Gemma's, the only one "
+                    "that chat knows; --force uses that all the same");
+  }
+  if (found.format == ChatFormat::none) {
+    warn(options.model.app(), found.file +
+                                  ": no chat template: this seems to be a base model, "
+                                  "which continues texts (greedy_decode) and was not "
+                                  "tuned for conversations");
+  }
+}
 
 /// What was said so far.
 struct Talk {
@@ -66,19 +93,24 @@ class Chat {
         talk_{model_.new_sequence(options.model.sequence_options(model_)), {}} {}
 
   /// One line of the user's. Returns whether to go on. Throws Error(io) for a broken stdout.
-  bool take(const std::string& line) {
+  bool take(std::string line) {
+    if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) return true;
     const std::size_t space = line.find(' ');
     const std::string command = line.substr(0, space);
     const std::string argument = space == std::string::npos ? "" : line.substr(space + 1);
     if (command == "/quit") return false;
     try {
-      if (line[0] == '/') {
+      if (line.starts_with("//")) {
+        answer(line.substr(1));
+      } else if (line.starts_with('/')) {
         obey(command, argument);
       } else {
         answer(line);
       }
-    } catch (const Error& error) {
+    } catch (const std::bad_alloc&) {
+      std::fputs("out of memory\n", stderr);
+    } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", on_one_line(error.what()).c_str());
     }
     output_.require();
@@ -114,33 +146,47 @@ class Chat {
       return;
     }
     std::fprintf(stderr, "nothing is kept under that name; there is:");
-    for (const auto& [known, talk] : kept_) std::fprintf(stderr, " %s", known.c_str());
+    for (const auto& [known, talk] : kept_) std::fprintf(stderr, " %s", on_one_line(known).c_str());
     std::fputs("\n", stderr);
   }
 
+  /// What fails leaves the conversation as it was.
   void answer(const std::string& line) {
+    const Snapshot before = talk_.sequence.snapshot();
+    try {
+      generate_answer(line);
+    } catch (...) {
+      talk_.sequence.rollback(before);
+      throw;
+    }
+  }
+
+  void generate_answer(const std::string& line) {
     const auto prompt = talk_.sequence.position() == 0 ? conversation_.first(line)
                                                        : conversation_.next(line, talk_.unread);
     const Interrupt::Listening listening;
     ProgressBar bar("reading");
-    GenerateOptions options = answer_options();
+    GenerateOptions options = answer_options(line);
     options.on_prefill = [&](std::int64_t done, std::int64_t total) {
       bar.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
       return Flow::proceed;  // a turn is read whole
     };
     const Result result = generator_.generate(talk_.sequence, prompt, options);
+    std::vector<std::int32_t> unread(result.unread().begin(), result.unread().end());
+    talk_.unread = std::move(unread);
     output_.write("\n");
-    talk_.unread.assign(result.unread().begin(), result.unread().end());
     if (result.reason == StopReason::capacity) {
       std::fputs("the conversation is as long as -c allows\n", stderr);
     }
   }
 
   /// The draws of a turn are those of no other: they come from the seed and where it begins.
-  GenerateOptions answer_options() {
+  GenerateOptions answer_options(const std::string& line) {
     GenerateOptions options;
     options.max_new_tokens = options_.predict;
     options.sampling = sampling_;
+    options.sampling.prompt_counts_as_seen = false;  // its markers are not to be penalised
+    options.sampling.seen = conversation_.text_ids(line);
     options.sampling.seed =
         draw_seed(options_.sampling.seed()) + static_cast<std::uint64_t>(talk_.sequence.position());
     options.stop_ids = conversation_.stop_ids(model_.stop_ids());
@@ -162,14 +208,33 @@ class Chat {
   Output output_;
 };
 
+/// Whether a line can be taken as it is.
+bool is_whole(const Line& line, bool typed) {
+  if (line.too_long) {
+    std::fputs("the line is too long\n", stderr);
+  } else if (typed && line.text.size() >= longest_of_terminal) {
+    std::fprintf(stderr,
+                 "the line is too long: terminals cut lines at %zu bytes, so it was not taken; say "
+                 "it in parts, or through a pipe\n",
+                 longest_of_terminal);
+  } else {
+    return true;
+  }
+  return false;
+}
+
 ExitCode talk(const Options& options) {
+  check_template(options);
   Chat chat(options);
+  Lines lines("-");
   const bool asks = isatty(STDIN_FILENO) != 0;
   if (asks) std::fputs(help, stderr);
-  std::string line;
-  do {
+  for (bool goes_on = true; goes_on && !lines.over();) {
     if (asks) std::fputs("> ", stderr);
-  } while (std::getline(std::cin, line) && chat.take(line));
+    std::optional<Line> line;
+    while (!line && !lines.over()) line = lines.next(Lines::for_ever);
+    if (line && is_whole(*line, asks)) goes_on = chat.take(std::move(line->text));
+  }
   return success;
 }
 

@@ -80,7 +80,8 @@ int main() try {
   for (int i = 0; i < 4; ++i) scheduler.submit(request);
   scheduler.run();
   std::cout << "four texts in a batch, saved half-way and continued, and one alone: "
-            << (same ? "the same tokens\n" : "they differ!\n");
+            << (same ? "the same tokens" : "they differ!") << std::endl;
+  if (!std::cout) throw Error(ErrorCode::io, "cannot write to stdout");
   return same ? 0 : 1;
 } catch (const Error& error) {
   std::cerr << error.what() << '\n';

@@ -10,7 +10,8 @@ int main(int argc, char** argv) try {
   }
   griffin::TextGenerator model(argv[1]);
   model.generate(argv[2], [](std::string_view text) { std::cout << text << std::flush; });
-  std::cout << '\n';
+  std::cout << std::endl;
+  if (!std::cout) throw griffin::Error(griffin::ErrorCode::io, "cannot write to stdout");
 } catch (const griffin::Error& error) {
   std::cerr << error.what() << '\n';
   return 1;

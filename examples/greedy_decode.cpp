@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,20 +63,39 @@ struct Options {
   bool stats = false;
 };
 
-/// The prompt: text, or with --tokens ids. Editors end a file with a line feed that is no part of
-/// its text: one is left out, as llama.cpp does.
-std::string read_prompt(const Options& options) {
-  const bool is_text = options.prompt_given->count() > 0 || options.common.reads_text();
-  if (is_text) options.common.refuse_text_for_random_weights();
-  if (options.prompt_given->count() > 0) return options.prompt;
-  if (options.common.reads_input()) {
-    std::string input = options.common.read_input();
-    if (is_text && input.ends_with('\n')) input.pop_back();
-    return input;
+/// Refuses a command line without a prompt, unless a state goes on by itself.
+void check_prompt(const Options& options) {
+  const bool given = options.prompt_given->count() > 0;
+  if (given || options.common.reads_text()) options.common.refuse_text_for_random_weights();
+  if (given || options.common.reads_input() || !options.load_state.empty()) return;
+  if (!options.common.embedded()) {
+    throw UsageError("no prompt: give one of --prompt, --file and --tokens");
   }
-  if (!options.load_state.empty()) return "";
-  if (options.common.embedded()) return embedded_prompt;
-  throw UsageError("no prompt: give one of --prompt, --file and --tokens");
+}
+
+/// The file that the prompt is in, if it is in one.
+std::optional<InputFile> open_input(const Options& options) {
+  if (options.prompt_given->count() > 0 || !options.common.reads_input()) return std::nullopt;
+  return options.common.open_input();
+}
+
+/// The ids of the prompt: BOS first, unless it goes on from a saved state or is a list of ids. Of a
+/// file the line feed at its end is left out, as llama.cpp does.
+std::unique_ptr<IdSource> prompt_ids(const Options& options, const Model& model,
+                                     const Tokenizer* tokenizer, std::optional<InputFile> input) {
+  TextRules rules{.first = std::nullopt, .leaves_out_last_line_feed = true};
+  if (options.load_state.empty()) rules.first = options.common.bos(model, tokenizer);
+  if (input) return options.common.ids_of(std::move(*input), model, tokenizer, rules);
+  std::string text = options.prompt;
+  if (options.prompt_given->count() == 0 && options.load_state.empty()) text = embedded_prompt;
+  std::vector<std::int32_t> ids;
+  if (rules.first) ids.push_back(*rules.first);
+  if (!text.empty()) {
+    options.common.warn_of_bos(text, model, *tokenizer);
+    const std::vector<std::int32_t> encoded = tokenizer->encode(text);
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+  }
+  return std::make_unique<GivenIds>(std::move(ids));
 }
 
 /// What a saved state stands for, and what comes with it unread.
@@ -87,8 +106,10 @@ std::int64_t saved_tokens(const Options& options, const Model& model) {
 }
 
 /// Room for what -c says; else, where the model needs to be told, for what was read before, the
-/// prompt and the continuation.
-Sequence new_sequence(const Options& options, const Model& model, std::int64_t tokens) {
+/// prompt and the continuation: then the prompt is read whole.
+Sequence new_sequence(const Options& options, const Model& model, IdSource& prompt) {
+  if (options.lookup > 0) prompt.gather();  // guesses come from all of it
+  if (options.common.capacity() > 0) prompt.gather(options.common.capacity());
   if (options.common.capacity() > 0 || !model.config().has_global_attention()) {
     return options.common.sequence(model, options.common.capacity());
   }
@@ -97,6 +118,7 @@ Sequence new_sequence(const Options& options, const Model& model, std::int64_t t
                 "-n -1 needs a model of constant state; this one has global attention, whose state "
                 "grows with every token: limit it with -n or -c");
   }
+  std::int64_t tokens = prompt.gather() + 1;
   if (!options.load_state.empty()) tokens += saved_tokens(options, model);
   return options.common.sequence(model, tokens + options.predict);
 }
@@ -163,10 +185,12 @@ void print_stats(const Options& options, const Model& model, const Sequence& seq
   const auto line = [](const char* name, const std::string& value) {
     std::fprintf(stderr, "%-12s %s\n", name, value.c_str());
   };
-  line("model", options.common.model_name());
+  line("model", on_one_line(options.common.model_name()));
   line("weights", megabytes(model.weight_bytes()) + ", " + options.common.dtype(model));
-  line("kernels", std::string(kernels::default_table().name) + ", " +
-                      std::to_string(options.common.threads()) + " threads");
+  const int threads = options.common.threads();
+  line("kernels",
+       std::string(kernels::default_table().name) +
+           (threads == 1 ? ", 1 thread" : ", up to " + std::to_string(threads) + " threads"));
   line("sequence", megabytes(sequence.bytes()));
   line("load", milliseconds(model.load_seconds()));
   if (options.lookup > 0) line("lookup", lookup_rate(result));
@@ -189,49 +213,103 @@ GenerateOptions generate_options(const Options& options, const Model& model,
   return generate;
 }
 
-Result generate(const Options& options, const Model& model, Sequence& sequence,
-                const std::vector<std::int32_t>& prompt, GenerateOptions generate) {
-  Generator generator(model, GeneratorOptions{.threads = options.common.threads(),
-                                              .chunk = options.common.chunk(prompt.size()),
-                                              .lookup = options.lookup});
-  ProgressBar bar("reading the prompt");
-  Printer printer;
-  generate.on_prefill = [&](std::int64_t done, std::int64_t total) {
-    bar.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
-    return done < total ? Interrupt::flow() : Flow::proceed;  // to the token that goes on from it
-  };
-  if (!options.print_tokens()) {
-    generate.on_text = [&](std::string_view text) { return printer.print(text); };
-  }
-  generate.on_token = [&](std::int32_t id) {
-    if (options.print_tokens() && printer.print(id) == Flow::stop) return Flow::stop;
-    return Interrupt::flow();
-  };
-  Result result = generator.generate(sequence, prompt, generate);
-  printer.finish();
-  return result;
-}
+/// A prompt, piece by piece, and its continuation.
+class Decoding {
+ public:
+  /// `first`: what is read before the prompt.
+  Decoding(const Options& options, const Model& model, Sequence& sequence, IdSource& prompt,
+           std::vector<std::int32_t> first)
+      : options_(options),
+        prompt_(prompt),
+        sequence_(sequence),
+        generator_(model, {.threads = options.common.threads(),
+                           .chunk = options.common.chunk(prompt.gather(IdSource::piece) +
+                                                         std::ssize(first)),
+                           .lookup = options.lookup}),
+        piece_(std::move(first)) {}
 
-/// What was saved as chosen but not read yet, and the prompt.
-std::vector<std::int32_t> go_on(const Options& options, Sequence& sequence,
-                                const std::vector<std::int32_t>& prompt) {
-  std::vector<std::int32_t> ids = sequence.restore(options.load_state);
-  ids.insert(ids.end(), prompt.begin(), prompt.end());
-  if (ids.empty()) {
-    throw UsageError("the saved text is over: give a prompt to go on from it");
+  Result run(GenerateOptions settings) {
+    settings.on_prefill = [&](std::int64_t done, std::int64_t total) {
+      bar_.update(static_cast<std::uint64_t>(tokens_ + done), prompt_.total());
+      const bool all = done == total && prompt_.over();  // a token goes on from it
+      return all ? Flow::proceed : Interrupt::flow();
+    };
+    for (bool more = true; more;) {
+      const std::vector<std::int32_t> next = prompt_.next();
+      piece_.insert(piece_.end(), next.begin(), next.end());
+      more = !prompt_.over();
+      take(more ? read(settings) : go_on(settings));
+      if (!more || Interrupt::seen()) break;
+      remember(settings.sampling);
+    }
+    return result_;
   }
-  return ids;
-}
 
-/// With what was not read: the end of the prompt if that was broken off, and of the text.
-void save_state(const Options& options, const Sequence& sequence,
-                std::span<const std::int32_t> prompt, const Result& result) {
-  if (options.save_state.empty()) return;
-  const auto rest = prompt.subspan(static_cast<std::size_t>(result.prompt_tokens));
-  std::vector<std::int32_t> unread(rest.begin(), rest.end());
-  unread.insert(unread.end(), result.unread().begin(), result.unread().end());
-  sequence.save(options.save_state, unread);
-}
+  /// All that was not read: of the prompt if that was broken off, and of the text.
+  std::vector<std::int32_t> unread() {
+    std::vector<std::int32_t> ids = piece_;
+    while (!prompt_.over()) {
+      const std::vector<std::int32_t> next = prompt_.next();
+      ids.insert(ids.end(), next.begin(), next.end());
+    }
+    ids.insert(ids.end(), result_.unread().begin(), result_.unread().end());
+    return ids;
+  }
+
+ private:
+  /// A piece that is not the last.
+  Result read(const GenerateOptions& settings) {
+    GenerateOptions only;
+    only.max_new_tokens = 0;
+    only.on_prefill = settings.on_prefill;
+    return generator_.generate(sequence_, piece_, only);
+  }
+
+  Result go_on(GenerateOptions settings) {
+    Printer printer;
+    if (!options_.print_tokens()) {
+      settings.on_text = [&](std::string_view text) { return printer.print(text); };
+    }
+    settings.on_token = [&](std::int32_t id) {
+      if (options_.print_tokens() && printer.print(id) == Flow::stop) return Flow::stop;
+      return Interrupt::flow();
+    };
+    Result result = generator_.generate(sequence_, piece_, settings);
+    printer.finish();
+    return result;
+  }
+
+  /// Of the pieces together.
+  void take(Result&& result) {
+    read_.insert(read_.end(), piece_.begin(), piece_.begin() + result.prompt_tokens);
+    piece_.erase(piece_.begin(), piece_.begin() + result.prompt_tokens);
+    tokens_ += result.prompt_tokens;
+    result.prompt_tokens = tokens_;
+    result.timings.first_token += result_.timings.prefill;
+    result.timings.prefill += result_.timings.prefill;
+    result_ = std::move(result);
+  }
+
+  /// For the penalties of the text.
+  void remember(SamplingOptions& sampling) {
+    const auto most = static_cast<std::size_t>(sampling.penalty_last_n);
+    std::vector<std::int32_t>& seen = sampling.seen;
+    seen.insert(seen.end(), read_.begin(), read_.end());
+    if (seen.size() > most)
+      seen.erase(seen.begin(), seen.end() - static_cast<std::ptrdiff_t>(most));
+    read_.clear();
+  }
+
+  const Options& options_;
+  IdSource& prompt_;
+  Sequence& sequence_;
+  Generator generator_;
+  ProgressBar bar_{"reading the prompt"};
+  std::vector<std::int32_t> piece_;  // what is to be read next
+  std::vector<std::int32_t> read_;   // what was read last
+  std::int64_t tokens_ = 0;          // that were read
+  Result result_;
+};
 
 std::optional<Tokenizer> load_tokenizer(const Options& options, const Model& model) {
   const bool needed =
@@ -240,22 +318,31 @@ std::optional<Tokenizer> load_tokenizer(const Options& options, const Model& mod
   return options.common.load_tokenizer(model);  // also for its stop ids
 }
 
+/// What was saved as chosen but not read yet.
+std::vector<std::int32_t> restore(const Options& options, Sequence& sequence, IdSource& prompt) {
+  if (options.load_state.empty()) return {};
+  std::vector<std::int32_t> ids = sequence.restore(options.load_state);
+  if (ids.empty() && prompt.over()) {
+    throw UsageError("the saved text is over: give a prompt to go on from it");
+  }
+  return ids;
+}
+
 ExitCode decode(const Options& options) {
-  const std::string input = read_prompt(options);
+  check_prompt(options);
+  std::optional<InputFile> input = open_input(options);
   if (!options.save_state.empty()) check_output_path(options.save_state);
   Interrupt::listen();
   const Model model = options.common.load_model();
-  const std::optional<Tokenizer> tokenizer = load_tokenizer(options, model);
-  const GenerateOptions settings =
-      generate_options(options, model, tokenizer ? &*tokenizer : nullptr);
-  const bool goes_on = !options.load_state.empty();
-  std::vector<std::int32_t> prompt = goes_on
-                                         ? options.common.ids_without_bos(input, model, tokenizer)
-                                         : options.common.ids(input, model, tokenizer);
-  Sequence sequence = new_sequence(options, model, static_cast<std::int64_t>(prompt.size()) + 1);
-  if (goes_on) prompt = go_on(options, sequence, prompt);
-  const Result result = generate(options, model, sequence, prompt, settings);
-  save_state(options, sequence, prompt, result);
+  const std::optional<Tokenizer> loaded = load_tokenizer(options, model);
+  const Tokenizer* tokenizer = loaded ? &*loaded : nullptr;
+  const GenerateOptions settings = generate_options(options, model, tokenizer);
+  const auto prompt = prompt_ids(options, model, tokenizer, std::move(input));
+  Sequence sequence = new_sequence(options, model, *prompt);
+  std::vector<std::int32_t> first = restore(options, sequence, *prompt);
+  Decoding decoding(options, model, sequence, *prompt, std::move(first));
+  const Result result = decoding.run(settings);
+  if (!options.save_state.empty()) sequence.save(options.save_state, decoding.unread());
   if (options.stats) print_stats(options, model, sequence, result);
   return Interrupt::seen() ? interrupted : success;
 }

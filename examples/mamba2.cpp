@@ -59,7 +59,10 @@ bool check(const std::string& stack) {
 
 int main() try {
   const bool pure = check("mmmm");
-  return check("mrma") && pure ? 0 : 1;
+  const bool mixed = check("mrma");
+  std::cout << std::flush;
+  if (!std::cout) throw Error(ErrorCode::io, "cannot write to stdout");
+  return pure && mixed ? 0 : 1;
 } catch (const Error& error) {
   std::cerr << error.what() << '\n';
   return 1;

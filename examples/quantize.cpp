@@ -56,8 +56,9 @@ ExitCode run_quantize(const CLI::App& app, const Options& options) {
   }
   const auto seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::fprintf(stderr, "%s: %s, %.2f MB of tensors from %.2f MB, %.1f s\n", options.to.c_str(),
-               options.dtype.c_str(), static_cast<double>(result.bytes_written) / 1e6,
+  std::fprintf(stderr, "%s: %s, %.2f MB of tensors from %.2f MB, %.1f s\n",
+               on_one_line(options.to).c_str(), options.dtype.c_str(),
+               static_cast<double>(result.bytes_written) / 1e6,
                static_cast<double>(result.bytes_read) / 1e6, seconds);
   return success;
 }

@@ -53,8 +53,9 @@ int main(int argc, char** argv) try {
   std::cout << tokenizer.decode(tokens) << '\n'
             << "state: " << before.bytes()
             << " bytes, file: " << std::filesystem::file_size(argv[3]) << " bytes\n"
-            << (same ? "fork, rollback and restore go on with the same tokens\n"
-                     : "they differ!\n");
+            << (same ? "fork, rollback and restore go on with the same tokens\n" : "they differ!\n")
+            << std::flush;
+  if (!std::cout) throw griffin::Error(griffin::ErrorCode::io, "cannot write to stdout");
   return same ? 0 : 1;
 } catch (const griffin::Error& error) {
   std::cerr << error.what() << '\n';

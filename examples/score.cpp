@@ -102,13 +102,15 @@ std::optional<Reference> load_reference(const Options& options, const Model& mod
 /// The files that --logits, --embed and --logprobs ask for.
 class Files {
  public:
-  Files(const Options& options, std::int64_t tokens, const ModelConfig& model) {
+  Files(const Options& options, const ModelConfig& model) {
     refuse_same("--logits", options.logits, "--logprobs", options.logprobs);
     refuse_same("--logits", options.logits, "--embed", options.embed);
     refuse_same("--embed", options.embed, "--logprobs", options.logprobs);
-    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{tokens, model.vocab});
-    if (!options.embed.empty()) hidden_.emplace(options.embed, std::vector{tokens, model.width});
-    if (!options.logprobs.empty()) logprobs_.emplace(options.logprobs, std::vector{tokens - 1});
+    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{model.vocab});
+    if (!options.embed.empty()) hidden_.emplace(options.embed, std::vector{model.width});
+    if (!options.logprobs.empty()) {
+      logprobs_.emplace(options.logprobs, std::vector<std::int64_t>{});
+    }
   }
 
   void write(ConstMatrixView logits, ConstMatrixView hidden, std::span<const double> logprobs) {
@@ -149,42 +151,95 @@ std::vector<double> log_probabilities(ConstMatrixView logits, std::span<const st
   return result;
 }
 
-/// Runs the ids through the model, a chunk a pass. The first is given, every later one is scored.
-Score score(const Options& options, const Model& model, std::span<const std::int32_t> ids) {
-  const int threads = options.common.threads();
-  const std::int64_t chunk = options.common.chunk(ids.size());
-  const auto tokens = static_cast<std::int64_t>(ids.size());
-  const bool embeds = !options.embed.empty();
-  ForwardPass pass(model, {.threads = threads,
-                           .max_rows = chunk,
-                           .max_logits = chunk,
-                           .max_hidden = embeds ? chunk : 0});
-  Sequence sequence = options.common.sequence(model, tokens);
-  std::optional<Reference> reference = load_reference(options, model, chunk, tokens);
-  Files files(options, tokens, model.config());
-  ProgressBar bar("scoring");
-
-  Score score;
-  score.tokens = tokens;
-  score.scored = tokens - 1;
-  if (reference) score.divergence.emplace();
-  const auto start = std::chrono::steady_clock::now();
-  const auto step = static_cast<std::size_t>(chunk);
-  for (std::size_t done = 0; done < ids.size(); done += step) {
-    if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
-    const auto inputs = ids.subspan(done, std::min(step, ids.size() - done));
-    pass.add(sequence, inputs, Logits::all, embeds ? Hidden::all : Hidden::none);
-    const ConstMatrixView logits = pass.run();
-    const auto targets = ids.subspan(done + 1, std::min(inputs.size(), ids.size() - done - 1));
-    const std::vector<double> logprobs = log_probabilities(logits, targets, threads);
-    for (const double logprob : logprobs) score.nll -= logprob;
-    if (reference) score.divergence->add(reference->run(inputs), logits, threads);
-    files.write(logits, pass.hidden(), logprobs);
-    bar.update(done + inputs.size(), ids.size());
+/// A text on its way through the model, a chunk a pass.
+class Scoring {
+ public:
+  /// `tokens`: of a sequence; 0: any number.
+  Scoring(const Options& options, const Model& model, std::int64_t chunk, std::int64_t tokens)
+      : threads_(options.common.threads()),
+        hidden_(options.embed.empty() ? Hidden::none : Hidden::all),
+        pass_(model, {.threads = threads_,
+                      .max_rows = chunk,
+                      .max_logits = chunk,
+                      .max_hidden = hidden_ == Hidden::all ? chunk : 0}),
+        sequence_(options.common.sequence(model, tokens)),
+        reference_(load_reference(options, model, chunk, tokens)),
+        files_(options, model.config()) {
+    if (reference_) score_.divergence.emplace();
   }
-  files.commit();
-  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return score;
+
+  /// Scores targets[r], which follows inputs[r]. The very last input has none.
+  void add(std::span<const std::int32_t> inputs, std::span<const std::int32_t> targets) {
+    pass_.add(sequence_, inputs, Logits::all, hidden_);
+    const ConstMatrixView logits = pass_.run();
+    const std::vector<double> logprobs = log_probabilities(logits, targets, threads_);
+    for (const double logprob : logprobs) {
+      ++score_.scored;
+      require_number(logprob, "the log-probability");
+      score_.nll -= logprob;
+    }
+    if (reference_) {
+      score_.divergence->add(reference_->run(inputs), logits, threads_);
+      require_number(score_.divergence->mean_kl(), "the divergence");
+    }
+    files_.write(logits, pass_.hidden(), logprobs);
+    score_.tokens += std::ssize(inputs);
+  }
+
+  Score finish() {
+    files_.commit();
+    score_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    return score_;
+  }
+
+ private:
+  /// Broken weights make NaN of all that follows.
+  void require_number(double value, const std::string& what) const {
+    if (std::isfinite(value)) return;
+    throw Error(ErrorCode::mismatch, what + " of token " + std::to_string(score_.scored + 1) +
+                                         " is not a number: the logits are NaN or infinite, the "
+                                         "weights are damaged");
+  }
+
+  int threads_;
+  Hidden hidden_;
+  ForwardPass pass_;
+  Sequence sequence_;
+  std::optional<Reference> reference_;
+  Files files_;
+  Score score_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// The first id is given, every later one is scored.
+Score score(const Options& options, const Model& model, IdSource& source) {
+  const bool bounded = model.config().has_global_attention();  // then the state has to be as long
+  const std::int64_t known = source.gather(bounded ? INT64_MAX : IdSource::piece);
+  if (known < 2) {
+    throw Error(ErrorCode::invalid_argument,
+                "nothing to score: expected at least 2 tokens, found " + std::to_string(known));
+  }
+  const std::int64_t chunk = options.common.chunk(known);
+  Scoring scoring(options, model, chunk, bounded ? known : 0);
+  ProgressBar bar("scoring");
+  std::vector<std::int32_t> ids = source.next();
+  std::uint64_t done = 0;
+  for (std::size_t at = 0; at < ids.size();) {
+    if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
+    const std::size_t left = ids.size() - at;
+    const std::size_t count = std::min(static_cast<std::size_t>(chunk), left);
+    const auto rest = std::span<const std::int32_t>(ids).subspan(at);
+    scoring.add(rest.first(count), rest.subspan(1, std::min(count, left - 1)));
+    at += count;
+    bar.update(done += count, source.total());
+    if (ids.size() - at > static_cast<std::size_t>(chunk) || source.over()) continue;
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(at));
+    at = 0;
+    const std::vector<std::int32_t> next = source.next();
+    ids.insert(ids.end(), next.begin(), next.end());
+  }
+  return scoring.finish();
 }
 
 std::string as_json(const Options& options, const Model& model, const Score& score) {
@@ -234,18 +289,15 @@ std::string as_table(const Options& options, const Model& model, const Score& sc
 ExitCode run_score(const Options& options) {
   if (!options.common.reads_input()) throw UsageError("no text: give --file or --tokens");
   options.common.refuse_text_for_random_weights();
-  const std::string input = options.common.read_input();
+  InputFile input = options.common.open_input();
   Interrupt::listen();
   const Model model = options.common.load_model();
   std::optional<Tokenizer> tokenizer;
   if (!options.common.reads_ids()) tokenizer = options.common.load_tokenizer(model);
-  const std::vector<std::int32_t> ids = options.common.ids(input, model, tokenizer);
-  if (ids.size() < 2) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        "nothing to score: expected at least 2 tokens, found " + std::to_string(ids.size()));
-  }
-  const Score result = score(options, model, ids);
+  const Tokenizer* of_text = tokenizer ? &*tokenizer : nullptr;
+  const auto ids = options.common.ids_of(std::move(input), model, of_text,
+                                         {.first = options.common.bos(model, of_text)});
+  const Score result = score(options, model, *ids);
   Output output;
   output.write(options.json ? as_json(options, model, result) : as_table(options, model, result));
   output.require();

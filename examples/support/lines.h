@@ -18,11 +18,22 @@
 
 namespace griffin::examples {
 
-/// Reads no further ahead than one block and the end of a line.
+struct Line {
+  std::string text;         // without its line feed; empty if it is too long
+  std::uint64_t bytes = 0;  // that it took, line feed included
+  bool too_long = false;
+};
+
+/// Reads no further ahead than one block and the end of a line, and holds no more than that of a
+/// line that is too long.
 class Lines {
  public:
-  /// "-": stdin. Throws Error(io).
-  explicit Lines(const std::string& path) : path_(path), is_stdin_(path == "-") {
+  static constexpr std::size_t default_limit = std::size_t{64} << 20U;
+  static constexpr std::chrono::milliseconds for_ever = std::chrono::milliseconds(-1);
+
+  /// "-": stdin; lines of up to `limit` bytes. Throws Error(io).
+  explicit Lines(const std::string& path, std::size_t limit = default_limit)
+      : path_(path), is_stdin_(path == "-"), limit_(limit) {
     file_ = is_stdin_ ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file_ < 0) fail();
   }
@@ -32,20 +43,22 @@ class Lines {
   Lines(const Lines&) = delete;
   Lines& operator=(const Lines&) = delete;
 
-  /// The next line without its line feed; none if it does not come in time, a signal does, or there
-  /// are no more. Throws Error(io).
-  std::optional<std::string> next(std::chrono::milliseconds patience) {
+  /// The next line; none if it does not come in time, a signal does, or there are no more. Throws
+  /// Error(io).
+  std::optional<Line> next(std::chrono::milliseconds patience) {
     do {
       const std::size_t end = block_.find('\n', searched_);
       if (end != std::string::npos) return cut(end, end + 1);
       searched_ = block_.size();
+      skip_what_is_too_long();
     } while (!ended_ && read_on(patience));
     if (!ended_ || over()) return std::nullopt;
     return cut(block_.size(), block_.size());
   }
 
+  std::size_t limit() const { return limit_; }
   /// Whether there are no more.
-  bool over() const { return ended_ && at_ == block_.size(); }
+  bool over() const { return ended_ && at_ == block_.size() && skipped_ == 0; }
 
   /// Bytes, where it is a file on disk; else 0.
   std::uint64_t size() const {
@@ -71,9 +84,19 @@ class Lines {
     return true;
   }
 
-  std::string cut(std::size_t end, std::size_t next) {
-    std::string line = block_.substr(at_, end - at_);
+  void skip_what_is_too_long() {
+    if (skipped_ == 0 && block_.size() - at_ <= limit_) return;
+    skipped_ += block_.size() - at_;
+    at_ = block_.size();
+  }
+
+  Line cut(std::size_t end, std::size_t next) {
+    Line line;
+    line.bytes = skipped_ + (next - at_);
+    line.too_long = skipped_ > 0 || end - at_ > limit_;
+    if (!line.too_long) line.text = block_.substr(at_, end - at_);
     at_ = searched_ = next;
+    skipped_ = 0;
     return line;
   }
 
@@ -83,10 +106,12 @@ class Lines {
 
   std::string path_;
   bool is_stdin_;
+  std::size_t limit_;
   int file_ = -1;
-  std::string block_;         // what was read
-  std::size_t at_ = 0;        // in it, where the next line begins,
-  std::size_t searched_ = 0;  // and where its end may be
+  std::string block_;          // what was read
+  std::size_t at_ = 0;         // in it, where the next line begins or goes on,
+  std::size_t searched_ = 0;   // and where its end may be
+  std::uint64_t skipped_ = 0;  // bytes before that, of a line that is too long
   bool ended_ = false;
 };
 

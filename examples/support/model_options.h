@@ -94,7 +94,8 @@ class ModelOptions {
                        "Random weights of a named shape instead of a folder: " + preset_names())
             ->type_name("PRESET")
             ->excludes(model_);
-    app.add_option("-t,--threads", threads_, "Threads, 0 for all cores")
+    app.add_option("-t,--threads", threads_,
+                   "Threads at most, 0 for all cores; OMP_NUM_THREADS is not looked at")
         ->type_name("N")
         ->check(between(0, most_threads))
         ->capture_default_str();
@@ -126,6 +127,10 @@ class ModelOptions {
   /// Where the model comes from, for people.
   std::string model_name() const {
     return random() ? preset_ + ", random weights" : folder().string();
+  }
+  /// Where it is, unless its weights are random.
+  std::filesystem::path folder() const {
+    return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
   }
   int threads() const { return threads_ > 0 ? threads_ : available_cores(); }
 
@@ -193,10 +198,6 @@ class ModelOptions {
     if (window_->count() > 0) options.window = window_tokens_;
     options.notice = [this](std::string_view what) { warn(*app_, on_one_line(std::string(what))); };
     return options;
-  }
-
-  std::filesystem::path folder() const {
-    return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
   }
 
   CLI::App* app_;

@@ -19,17 +19,19 @@
 
 namespace griffin::examples {
 
-/// Writes an array of known shape piece by piece, in C order, under a temporary name; commit()
-/// gives it its own. Without a commit nothing is left behind. Throws Error(io).
+/// Writes an array row by row, in C order, under a temporary name; commit() gives it its own, and
+/// its number of rows. Without a commit nothing is left behind. Throws Error(io).
 class NpyWriter {
  public:
-  NpyWriter(std::filesystem::path path, const std::vector<std::int64_t>& shape)
-      : path_(std::move(path)), temporary_(path_.string() + ".part" + std::to_string(getpid())) {
+  /// `row_shape`: that of a row; empty for an array of one dimension.
+  NpyWriter(std::filesystem::path path, std::vector<std::int64_t> row_shape)
+      : path_(std::move(path)),
+        temporary_(path_.string() + ".part" + std::to_string(getpid())),
+        row_shape_(std::move(row_shape)) {
     check_output_path(path_);
     file_ = std::fopen(temporary_.c_str(), "wbx");
     if (file_ == nullptr) fail();
-    const std::string start = header(shape);
-    write_bytes(start.data(), start.size());
+    write_header();
   }
   ~NpyWriter() {
     if (file_ == nullptr) return;
@@ -39,9 +41,14 @@ class NpyWriter {
   NpyWriter(const NpyWriter&) = delete;
   NpyWriter& operator=(const NpyWriter&) = delete;
 
-  void write(std::span<const float> values) { write_bytes(values.data(), values.size_bytes()); }
+  void write(std::span<const float> values) {
+    write_bytes(values.data(), values.size_bytes());
+    values_ += std::ssize(values);
+  }
 
   void commit() {
+    if (std::fseek(file_, 0, SEEK_SET) != 0) fail();
+    write_header();
     if (std::fflush(file_) != 0) fail();
     if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
         std::rename(temporary_.c_str(), path_.c_str()) != 0) {
@@ -53,22 +60,24 @@ class NpyWriter {
   }
 
  private:
-  /// Magic, version 1.0, length and a Python dictionary, padded so that the data is aligned to 64.
-  static std::string header(const std::vector<std::int64_t>& shape) {
+  /// Magic, version 1.0, length and a Python dictionary, padded to the same size whatever the
+  /// number of rows, so that the data is aligned to 64.
+  void write_header() {
+    std::int64_t row = 1;
+    for (const std::int64_t n : row_shape_) row *= n;
     std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      dict += (i == 0 ? "" : " ") + std::to_string(shape[i]);
-      if (i + 1 < shape.size() || i == 0) dict += ',';  // a tuple of one keeps its comma
+    dict += std::to_string(values_ / row) + ',';  // a tuple of one keeps its comma
+    for (std::size_t i = 0; i < row_shape_.size(); ++i) {
+      dict += (i == 0 ? " " : ", ") + std::to_string(row_shape_[i]);
     }
     dict += "), }";
     constexpr std::size_t fixed = 10;
-    dict.append(63 - (fixed + dict.size()) % 64, ' ');
-    dict += '\n';
-    const auto length = static_cast<unsigned>(dict.size());
-    std::string bytes = std::string("\x93NUMPY\x01") + '\0';
-    bytes += static_cast<char>(length & 0xFF);
-    bytes += static_cast<char>(length >> 8);
-    return bytes + dict;
+    constexpr std::size_t length = 128 - fixed;
+    dict.resize(length - 1, ' ');
+    const std::string magic =
+        std::string("\x93NUMPY\x01") + '\0' + static_cast<char>(length) + '\0';
+    const std::string header = magic + dict + '\n';
+    write_bytes(header.data(), header.size());
   }
 
   void write_bytes(const void* data, std::size_t count) {
@@ -82,6 +91,8 @@ class NpyWriter {
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
+  std::vector<std::int64_t> row_shape_;
+  std::int64_t values_ = 0;
   std::FILE* file_ = nullptr;
 };
 

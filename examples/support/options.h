@@ -5,11 +5,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
+#include "support/bos_text.h"
+#include "support/id_source.h"
 #include "support/input.h"
 #include "support/model_options.h"
 
@@ -33,8 +36,8 @@ class CommonOptions : public ModelOptions {
   }
 
   /// Tokens of one pass: never more than there are.
-  std::int64_t chunk(std::size_t tokens) const {
-    return std::clamp<std::int64_t>(static_cast<std::int64_t>(tokens), 1, chunk_);
+  std::int64_t chunk(std::int64_t tokens) const {
+    return std::clamp<std::int64_t>(tokens, 1, chunk_);
   }
 
   bool reads_ids() const { return tokens_->count() > 0; }
@@ -46,43 +49,38 @@ class CommonOptions : public ModelOptions {
     if (random() && !reads_ids()) throw UsageError(no_tokenizer);
   }
 
-  /// What --file or --tokens names, as it is.
-  std::string read_input() const { return read_file(input_); }
+  /// What --file or --tokens names. Throws Error(io).
+  InputFile open_input() const { return InputFile(input_); }
 
-  /// The ids of an input: those it lists if it is a --tokens file, else BOS (without --no-bos) and
-  /// those of the text, for which a tokenizer is needed.
-  std::vector<std::int32_t> ids(std::string_view input, const Model& model,
-                                const std::optional<Tokenizer>& tokenizer) const {
-    std::vector<std::int32_t> ids = ids_without_bos(input, model, tokenizer);
-    if (reads_ids() || no_bos_) return ids;
-    if (const auto bos = tokenizer->bos(model.text_bos())) ids.insert(ids.begin(), *bos);
-    return ids;
+  /// The ids of that: those it lists if it is a --tokens file, else those of the text, for which a
+  /// tokenizer is needed.
+  std::unique_ptr<IdSource> ids_of(InputFile input, const Model& model, const Tokenizer* tokenizer,
+                                   const TextRules& rules) const {
+    if (reads_ids()) return std::make_unique<ListedIds>(std::move(input), model.config().vocab);
+    auto text = std::make_unique<EncodedText>(std::move(input), *tokenizer, rules);
+    text->gather(IdSource::piece);  // so that it is known how it begins
+    warn_of_bos(text->beginning(), model, *tokenizer);
+    if (text->beginning().starts_with("\xEF\xBB\xBF")) {
+      warn(app(), input_ + ": begins with a byte order mark, which is read as part of the text");
+    }
+    if (text->has_crlf()) {
+      warn(app(), input_ + ": lines end with CR and line feed, and are read so");
+    }
+    return text;
   }
 
-  /// The same for a text that goes on from another.
-  std::vector<std::int32_t> ids_without_bos(std::string_view input, const Model& model,
-                                            const std::optional<Tokenizer>& tokenizer) const {
-    if (reads_ids()) return parse_ids(input, model.config().vocab, input_);
-    if (input.empty()) return {};
-    warn_of_bos(input, *tokenizer, !no_bos_ && tokenizer->bos(model.text_bos()));
-    return tokenizer->encode(input);
+  /// What comes before a text: BOS, without --no-bos.
+  std::optional<std::int32_t> bos(const Model& model, const Tokenizer* tokenizer) const {
+    if (no_bos_) return std::nullopt;
+    return tokenizer == nullptr ? std::nullopt : tokenizer->bos(model.text_bos());
+  }
+
+  void warn_of_bos(std::string_view text, const Model& model, const Tokenizer& tokenizer) const {
+    const std::string warning = bos_warning(text, bos(model, &tokenizer), tokenizer);
+    if (!warning.empty()) warn(app(), warning);
   }
 
  private:
-  void warn_of_bos(std::string_view text, const Tokenizer& tokenizer, bool is_added) const {
-    constexpr std::string_view written = "<bos>";
-    if (!text.starts_with(written)) return;
-    if (tokenizer.encode(written).size() > 1) {
-      warn(app(), is_added ? "\"<bos>\" at the start of the text is read as plain text; the BOS "
-                             "token is added without it"
-                           : "\"<bos>\" at the start of the text is read as plain text");
-    } else if (is_added) {
-      warn(app(),
-           "\"<bos>\" at the start of the text is read as a token of its own, beside the "
-           "BOS token that is added without it");
-    }
-  }
-
   CLI::Option* file_;
   CLI::Option* tokens_;
   std::string input_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame of a command-line program: exit codes, one line for every error, Ctrl-C, a stdout that
-// may break.
+// may break or be a terminal.
 #pragma once
 
 #include <fcntl.h>
@@ -15,12 +15,16 @@
 #include <functional>
 #include <initializer_list>
 #include <new>
+#include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "griffin/core/error.h"
 #include "griffin/model/model.h"
+#include "support/foreign_flags.h"
+#include "support/visible.h"
 
 namespace griffin::examples {
 
@@ -31,24 +35,37 @@ struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Nobody reads stdout any more. The program ends as filters do: by SIGPIPE, without a word.
+struct ClosedPipe {};
+
 /// Ctrl-C as a flag that callbacks look at. The second one ends the program at once.
 class Interrupt {
  public:
-  /// Sets the flag back.
+  /// Sets the flag back. What is ignored stays so: nohup and shells say that.
   static void listen(std::initializer_list<int> signals = {SIGINT, SIGTERM, SIGHUP}) {
     seen_ = false;
     struct sigaction action = {};
     action.sa_handler = [](int) { seen_ = true; };
     action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-    for (const int signal : signals) sigaction(signal, &action, nullptr);
+    for (const int signal : signals) {
+      struct sigaction before = {};
+      sigaction(signal, nullptr, &before);
+      if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+    }
   }
 
   /// For as long as it lives, Ctrl-C sets the flag; SIGTERM and SIGHUP still end the program.
   struct Listening {
-    Listening() { listen({SIGINT}); }
-    ~Listening() { std::signal(SIGINT, SIG_DFL); }
+    Listening() {
+      sigaction(SIGINT, nullptr, &before_);
+      listen({SIGINT});
+    }
+    ~Listening() { sigaction(SIGINT, &before_, nullptr); }
     Listening(const Listening&) = delete;
     Listening& operator=(const Listening&) = delete;
+
+   private:
+    struct sigaction before_ = {};
   };
 
   static bool seen() noexcept { return seen_; }
@@ -59,39 +76,36 @@ class Interrupt {
   static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
 };
 
-/// Text on stdout that is there as soon as it is written. A failure is remembered and never ends
-/// the program by itself, so that it can be answered from a callback.
+/// Text on stdout that is there as soon as it is written, on a terminal with its control characters
+/// written out. A failure is remembered and never ends the program by itself, so that it can be
+/// answered from a callback.
 class Output {
  public:
   Flow write(std::string_view text) {
-    if (error_ == 0 && (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-                        std::fflush(stdout) != 0)) {
-      error_ = errno;
-    }
+    if (error_ == 0) put(terminal_ ? visible(text) : text);
     return error_ == 0 ? Flow::proceed : Flow::stop;
   }
 
-  /// Throws Error(io) if anything did not get through.
+  /// Throws Error(io) if anything did not get through, ClosedPipe if nobody wanted it.
   void require() const {
+    if (error_ == EPIPE) throw ClosedPipe();
     if (error_ != 0) {
       throw Error(ErrorCode::io, std::string("cannot write to stdout: ") + std::strerror(error_));
     }
   }
 
  private:
+  void put(std::string_view text) {
+    const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    if (!written || std::fflush(stdout) != 0) error_ = errno;
+  }
+
+  bool terminal_ = isatty(STDOUT_FILENO) != 0;
   int error_ = 0;
 };
 
 inline void warn(const CLI::App& app, const std::string& message) {
-  std::fprintf(stderr, "%s: warning: %s\n", app.get_name().c_str(), message.c_str());
-}
-
-/// Names of files and the like may hold anything; a message is one line of plain text.
-inline std::string on_one_line(std::string message) {
-  for (char& c : message) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return message;
+  std::fprintf(stderr, "%s: warning: %s\n", app.get_name().c_str(), on_one_line(message).c_str());
 }
 
 inline int fail(const CLI::App& app, ExitCode code, const std::string& message) {
@@ -99,17 +113,37 @@ inline int fail(const CLI::App& app, ExitCode code, const std::string& message) 
   return code;
 }
 
-/// Parses the command line and runs the program, which answers an ExitCode or throws.
-inline int run(CLI::App& app, int argc, char** argv, const std::function<ExitCode()>& program) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, not the end of the process
+/// What --help and --version ask for.
+inline int answer(const CLI::App& app, const CLI::Success& request) {
+  std::ostringstream text;
+  app.exit(request, text);
+  Output output;
+  output.write(text.str());
+  output.require();
+  return success;
+}
+
+/// The end that others see when a program writes into a pipe that nobody reads.
+inline int end_by_closed_pipe() {
+  std::signal(SIGPIPE, SIG_DFL);
+  std::raise(SIGPIPE);
+  return 128 + SIGPIPE;  // where it is blocked
+}
+
+/// Parses the command line.
+inline void parse(CLI::App& app, int argc, char** argv) {
+  const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
+  const std::string complaint = complaint_about_foreign(app, arguments.subspan(argc > 0 ? 1 : 0));
+  if (!complaint.empty()) throw UsageError(complaint);
+  app.parse(argc, argv);
+}
+
+/// Answers an error in the one line that it gets.
+inline int run_guarded(const CLI::App& app, const std::function<int()>& program) {
   try {
-    // Else the next file opened would become stdout or stderr.
-    if (fcntl(STDERR_FILENO, F_GETFD) < 0) dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) return fail(app, failure, "stdout is closed");
-    app.parse(argc, argv);
     return program();
-  } catch (const CLI::Success& request) {  // --help, --version
-    return app.exit(request);
+  } catch (const ClosedPipe&) {
+    return end_by_closed_pipe();
   } catch (const CLI::ParseError& error) {
     return fail(app, usage, std::string(error.what()) + " (see --help)");
   } catch (const UsageError& error) {
@@ -122,6 +156,24 @@ inline int run(CLI::App& app, int argc, char** argv, const std::function<ExitCod
   } catch (const std::exception& error) {
     return fail(app, failure, error.what());
   }
+}
+
+/// Parses the command line and runs the program, which answers an ExitCode or throws.
+inline int run(CLI::App& app, int argc, char** argv, const std::function<ExitCode()>& program) {
+  // A closed pipe and a file that is larger than allowed are failed writes, not the end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  return run_guarded(app, [&]() -> int {
+    // Else the next file opened would become stdout or stderr.
+    if (fcntl(STDERR_FILENO, F_GETFD) < 0) dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) return fail(app, failure, "stdout is closed");
+    try {
+      parse(app, argc, argv);
+    } catch (const CLI::Success& request) {
+      return answer(app, request);
+    }
+    return program();
+  });
 }
 
 }  // namespace griffin::examples

@@ -84,11 +84,23 @@ class SamplingFlags {
   const std::vector<std::string>& stop_strings() const { return stops_; }
   bool ignores_eos() const { return ignore_eos_; }
 
-  /// The ids that end a text: the model's own and, for instruction-tuned ones, <end_of_turn>.
+  /// llama.cpp turns things off with numbers that the library has no meaning for.
+  static SamplingOptions as_the_library_has_them(SamplingOptions flags) {
+    flags.temperature = std::max(flags.temperature, 0.0F);
+    flags.top_k = std::max(flags.top_k, 0);
+    flags.top_p = std::min(flags.top_p, 1.0F);
+    if (flags.penalty_last_n < 0) flags.penalty_last_n = SamplingOptions::longest_look_back;
+    return flags;
+  }
+
+  /// The ids that end a text: the model's own and, for instruction-tuned ones, those that end their
+  /// turn or begin another's.
   static std::vector<std::int32_t> stop_ids(const Model& model, const Tokenizer* tokenizer) {
     std::vector<std::int32_t> ids(model.stop_ids().begin(), model.stop_ids().end());
     if (tokenizer == nullptr) return ids;
-    if (const auto end_of_turn = tokenizer->find("<end_of_turn>")) ids.push_back(*end_of_turn);
+    for (const char* marker : {"<end_of_turn>", "<start_of_turn>"}) {
+      if (const auto id = tokenizer->find(marker)) ids.push_back(*id);
+    }
     return ids;
   }
 
@@ -129,15 +141,6 @@ class SamplingFlags {
         ->check(real(any, "a finite number"));
     add_real(app, "--frequency-penalty", sampling_.frequency_penalty, "The same, for every time")
         ->check(real(any, "a finite number"));
-  }
-
-  /// llama.cpp turns things off with numbers that the library has no meaning for.
-  static SamplingOptions as_the_library_has_them(SamplingOptions flags) {
-    flags.temperature = std::max(flags.temperature, 0.0F);
-    flags.top_k = std::max(flags.top_k, 0);
-    flags.top_p = std::min(flags.top_p, 1.0F);
-    if (flags.penalty_last_n < 0) flags.penalty_last_n = SamplingOptions::longest_look_back;
-    return flags;
   }
 
   static std::optional<LogitBias> parse_bias(const std::string& text) {

@@ -5,6 +5,7 @@
 
 #include "generate/utf8.h"
 #include "griffin/core/error.h"
+#include "griffin/generate/text_encoder.h"
 
 namespace griffin {
 namespace {
@@ -87,7 +88,16 @@ std::vector<std::int32_t> Conversation::next(std::string_view text,
 
 std::vector<std::int32_t> Conversation::stop_ids(std::span<const std::int32_t> of_model) const {
   std::vector<std::int32_t> ids(of_model.begin(), of_model.end());
-  if (std::find(ids.begin(), ids.end(), end_of_turn_) == ids.end()) ids.push_back(end_of_turn_);
+  for (const std::int32_t marker : {end_of_turn_, start_of_turn_}) {
+    if (std::find(ids.begin(), ids.end(), marker) == ids.end()) ids.push_back(marker);
+  }
+  return ids;
+}
+
+std::vector<std::int32_t> Conversation::text_ids(std::string_view text) const {
+  require_utf8(text, "conversation: the text");
+  std::vector<std::int32_t> ids;
+  append_text(trimmed(text), ids);
   return ids;
 }
 
@@ -113,7 +123,7 @@ void Conversation::append_text(std::string_view text, std::vector<std::int32_t>&
 }
 
 void Conversation::append_piece(std::string_view text, std::vector<std::int32_t>& ids) const {
-  const auto piece = tokenizer_->encode(text);
+  const auto piece = encode_in_parts(*tokenizer_, text);
   const auto is_marker = [&](std::int32_t id) {
     return id == start_of_turn_ || id == end_of_turn_;
   };

@@ -2,6 +2,7 @@
 #include "generate/generation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,15 @@ void check_prompt(const Model& model, std::int64_t room, std::span<const std::in
   }
 }
 
+/// Of a model that is broken: one NaN in its weights is soon everywhere.
+void require_numbers(std::span<const float> logits) {
+  std::int32_t found = 0;
+  for (const float x : logits) found += std::isnan(x) ? 1 : 0;
+  if (found == 0) return;
+  refuse(ErrorCode::mismatch, std::to_string(found) + " of " + std::to_string(logits.size()) +
+                                  " logits are not numbers (NaN): the weights are damaged");
+}
+
 }  // namespace
 
 Generation::Generation(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt,
@@ -75,7 +85,7 @@ void Generation::begin(std::span<const std::int32_t> prompt) {
   const std::int64_t wanted = std::min({room(), room_after_prompt_ + 1, most});
   const auto tokens = static_cast<std::size_t>(wanted);
   sampler_.emplace(options_.sampling, static_cast<std::int64_t>(vocab_));
-  sampler_->observe(prompt);
+  if (options_.sampling.prompt_counts_as_seen) sampler_->observe(prompt);
   result_.tokens.reserve(tokens);
   if (text_) result_.text.reserve(std::min(tokens * bytes_per_token, most_bytes));
   if (!options_.top_logprobs) return;
@@ -110,6 +120,7 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
     end(StopReason::length);
     return false;
   }
+  require_numbers(logits);
   if (options_.top_logprobs) std::copy(logits.begin(), logits.end(), raw_logits_.begin());
   const std::int32_t token = sampler_->sample(logits, scratch);
   const bool accepted = accept(token);

@@ -35,7 +35,7 @@ class Generation {
   std::int64_t prompt_left() const noexcept { return prompt_size_ - prompt_done(); }
 
   /// Chooses a token from its logits, which are changed. Returns whether the text goes on: whether
-  /// next() is to be fed. Allocates nothing.
+  /// next() is to be fed. Allocates nothing. Throws Error(mismatch) for logits that are NaN.
   bool choose(std::span<float> logits, SamplerScratch& scratch);
   std::int32_t next() const noexcept { return result_.tokens.back(); }
   /// Tokens that may still be chosen.

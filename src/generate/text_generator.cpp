@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "griffin/core/error.h"
+#include "griffin/generate/chat_template.h"
 #include "griffin/generate/conversation.h"
+#include "griffin/generate/text_encoder.h"
 #include "models/model_folder.h"
 
 namespace griffin {
@@ -34,6 +36,16 @@ StateLayout layout_of(const Model& model, SequenceOptions options) {
   return model.state_layout(options);
 }
 
+/// Throws Error(unsupported) for a folder whose template is not Conversation's.
+void require_gemma_turns(const std::filesystem::path& folder) {
+  const ChatTemplate found = find_chat_template(folder);
+  if (found.format != ChatFormat::other) return;
+  throw Error(ErrorCode::unsupported,
+              found.file +
+                  ": the chat template is of another kind than Gemma's, the only one that "
+                  "there is here");
+}
+
 }  // namespace
 
 struct TextGenerator::Parts {
@@ -42,7 +54,8 @@ struct TextGenerator::Parts {
         tokenizer(Tokenizer::load(folder, model.config().vocab)),
         generator(model, options.generator),
         layout(layout_of(model, options.sequence)),
-        text(options.text) {}
+        text(options.text),
+        folder_of_template(options.ignore_chat_template ? "" : folder) {}
 
   GenerateOptions options_with(const OnText& on_text) const;
   std::vector<std::int32_t> prompt_of_turn(std::string_view user_turn) const;
@@ -52,6 +65,7 @@ struct TextGenerator::Parts {
   Generator generator;
   StateLayout layout;
   GenerateOptions text;
+  std::filesystem::path folder_of_template;  // that reply() has to look at; else empty
   std::optional<Sequence> sequence;          // of generate()
   std::optional<Conversation> conversation;  // from the first reply() on, and what was said:
   std::optional<Sequence> talk;
@@ -74,7 +88,7 @@ GenerateOptions TextGenerator::Parts::options_with(const OnText& on_text) const 
 
 Result TextGenerator::generate(std::string_view prompt, const OnText& on_text) {
   Parts& p = *parts_;
-  std::vector<std::int32_t> ids = p.tokenizer.encode(prompt);
+  std::vector<std::int32_t> ids = encode_in_parts(p.tokenizer, prompt);
   if (const auto bos = p.tokenizer.bos(p.model.text_bos())) ids.insert(ids.begin(), *bos);
   if (!p.sequence) p.sequence.emplace(p.layout);
   p.sequence->reset();
@@ -88,13 +102,19 @@ std::vector<std::int32_t> TextGenerator::Parts::prompt_of_turn(std::string_view 
 
 Result TextGenerator::reply(std::string_view user_turn, const OnText& on_text) {
   Parts& p = *parts_;
-  if (!p.conversation) p.conversation.emplace(p.tokenizer, p.model.config().bos_id);
+  if (!p.conversation) {
+    if (!p.folder_of_template.empty()) require_gemma_turns(p.folder_of_template);
+    p.conversation.emplace(p.tokenizer, p.model.config().bos_id);
+  }
   if (!p.talk) p.talk.emplace(p.layout);
   const std::vector<std::int32_t> prompt = p.prompt_of_turn(user_turn);
   GenerateOptions options = p.options_with(on_text);
   const std::span<const std::int32_t> of_model = p.model.stop_ids();
   options.stop_ids = p.conversation->stop_ids(options.stop_ids ? *options.stop_ids : of_model);
   options.sampling.seed += static_cast<std::uint64_t>(p.talk->position());
+  options.sampling.prompt_counts_as_seen = false;  // most of it is format; but the turn is:
+  const std::vector<std::int32_t> said = p.conversation->text_ids(user_turn);
+  options.sampling.seen.insert(options.sampling.seen.end(), said.begin(), said.end());
   const Snapshot before = p.talk->snapshot();
   try {
     Result result = p.generator.generate(*p.talk, prompt, options);

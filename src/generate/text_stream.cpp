@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "griffin/generate/text_stream.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "generate/utf8.h"
-#include "griffin/core/error.h"
 
 namespace griffin {
 namespace {
@@ -16,16 +14,8 @@ constexpr std::size_t longest_piece = 256;  // longer ones make the buffers grow
 
 TextStream::TextStream(const Tokenizer& tokenizer, std::vector<std::string> stop_strings)
     : tokenizer_(&tokenizer), stop_strings_(std::move(stop_strings)) {
-  std::size_t longest = 0;
-  for (const std::string& stop : stop_strings_) {
-    if (stop.empty()) throw Error(ErrorCode::invalid_argument, "a stop string is empty");
-    require_utf8(stop, "stop string");
-    longest = std::max(longest, stop.size());
-  }
-  std::stable_sort(stop_strings_.begin(), stop_strings_.end(),
-                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
   bytes_.reserve(longest_piece);
-  held_.reserve(longest + replacement_character.size() * longest_piece);
+  held_.reserve(stop_strings_.longest() + replacement_character.size() * longest_piece);
 }
 
 std::string TextStream::push(std::int32_t id) {
@@ -69,31 +59,17 @@ void TextStream::finish(std::string& text) {
 }
 
 /// One code point more. If it completes a stop string, that goes, and what is before it is all the
-/// text there will be.
+/// text there will be. (No stop string ends within a code point: all are UTF-8.)
 void TextStream::take(std::string_view code_point) {
   held_ += code_point;
-  const auto stop = std::find_if(stop_strings_.begin(), stop_strings_.end(),
-                                 [&](const auto& s) { return held_.ends_with(s); });
-  if (stop == stop_strings_.end()) return;
-  held_.resize(held_.size() - stop->size());
-  stop_ = stop - stop_strings_.begin();
+  for (const char byte : code_point) stop_strings_.take(byte);
+  if (stopped()) held_.resize(held_.size() - stop_string().size());
 }
 
 void TextStream::release(std::string& text) {
-  const std::size_t free = held_.size() - (stopped() ? 0 : may_become_a_stop());
+  const std::size_t free = held_.size() - (stopped() ? 0 : stop_strings_.begun());
   text.append(held_, 0, free);
   held_.erase(0, free);
-}
-
-/// The bytes at the end of held_ that a stop string begins with.
-std::size_t TextStream::may_become_a_stop() const noexcept {
-  std::size_t most = 0;
-  for (const std::string& stop : stop_strings_) {
-    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > most; --n) {
-      if (std::string_view(held_).ends_with(std::string_view(stop).substr(0, n))) most = n;
-    }
-  }
-  return most;
 }
 
 }  // namespace griffin

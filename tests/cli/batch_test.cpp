@@ -117,10 +117,10 @@ TEST(Batch, ABadLineHarmsNoOther) {
       {{"prompt", "a"}, {"n", 1.5}},
       {{"prompt", "a"}, {"n", 18446744073709551615U}},
       {{"prompt", "a"}, {"temperature", "hot"}},
-      {{"prompt", "a"}, {"temperature", -1}},
       {{"prompt", "a"}, {"top_p", 0}},
       {{"prompt", "a"}, {"seed", -2}},
       {{"prompt", "a"}, {"n", -1}, {"ignore_eos", true}},
+      {{"prompt", "a"}, {"n", -2}},
       {{"prompt", nullptr}},
       "{\"prompt\": \"a\", \"n\": 2, \"n\": 3}",
       "{\"prompt\": \"a\", \"temperature\": 1e999}",
@@ -129,7 +129,7 @@ TEST(Batch, ABadLineHarmsNoOther) {
       {{"prompt", "a"}, {"stop", {1}}},
       {{"prompt", "a"}, {"ignore_eos", 1}},
       {{"prompt", "a"}, {"id", json::array()}},
-      {{"prompt", "a"}, {"max_tokens", 3}},
+      {{"prompt", "a"}, {"max_tokens", 3}, {"n", 3}},
       "\"\xFF\"",
       "{\"prompt\": \"a\", \"stop\": " + std::string(200000, '[') + std::string(200000, ']') + "}",
       std::string(5000, '[')};
@@ -160,7 +160,7 @@ TEST(Batch, SaysWhatIsWrong) {
   EXPECT_EQ(error("{\"id\": 1, "), "not JSON, at byte 11");
   EXPECT_EQ(error(std::string("{\"prompt\": \"a\"}\0", 16)), "not JSON, at byte 16");
   EXPECT_EQ(error("{\"n\": 2, \"prompt\": \"a\", \"n\": 3}"), "key \"n\" occurs twice");
-  EXPECT_EQ(error({{"prompt", "a"}, {"n", -1}}), "n: expected >= 0, found -1");
+  EXPECT_EQ(error({{"prompt", "a"}, {"n", -2}}), "n: expected >= -1, found -2");
   EXPECT_EQ(error({{"prompt", "a"}, {"seed", -2}}), "seed: expected >= -1, found -2");
 }
 
@@ -266,7 +266,94 @@ TEST(Batch, CtrlCEndsIt) {
                                   .input = "{\"prompt\": \"a\", \"n\": 1}\n" + endless,
                                   .signal_after_output = SIGINT});
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
-  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
+  EXPECT_EQ(answers_by_line(outcome).at(1).at("reason"), "length");
+  EXPECT_EQ(answers_by_line(outcome).at(2).at("reason"), "cancelled");
+}
+
+/// What is under way is answered with what there is of it, what waits with nothing.
+TEST(Batch, SigtermAnswersWhatIsUnderWay) {
+  std::string input = "{\"prompt\": \"a\", \"n\": 1}\n";
+  for (int i = 0; i < 4; ++i)
+    input += "{\"prompt\": \"a\", \"n\": 100000000, \"ignore_eos\": true}\n";
+  const Outcome outcome =
+      run_program(GRIFFIN_BATCH, {.arguments = {"--requests", "-", "--max-batch", "2"},
+                                  .input = input,
+                                  .signal_after_output = SIGTERM});
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  const auto found = answers_by_line(outcome);
+  ASSERT_EQ(found.size(), 5U);
+  for (int line = 2; line <= 5; ++line) EXPECT_EQ(found.at(line).at("reason"), "cancelled");
+  EXPECT_GT(found.at(2).at("tokens").size(), 0U);
+  EXPECT_EQ(found.at(5).at("tokens").size(), 0U);
+}
+
+/// They mean what they mean as flags.
+TEST(Batch, TakesWhatTurnsThingsOff) {
+  const json plain = {{"id", 0}, {"prompt", "And God said"}, {"n", 9}};
+  std::vector<json> requests = {plain};
+  for (const json& off : {json{{"top_k", -1}},
+                          {{"top_k", 0}},
+                          {{"temperature", -1}},
+                          {{"temperature", 0}},
+                          {{"top_p", 2}},
+                          {{"repeat_last_n", -1}}}) {
+    requests.push_back(plain);
+    requests.back().update(off);
+    requests.back()["id"] = requests.size();
+  }
+  for (const char* name : {"max_tokens", "n_predict"}) {
+    requests.push_back({{"id", name}, {"prompt", "And God said"}, {name, 9}});
+  }
+  const Outcome outcome = batch(requests);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
+  const auto found = answers(outcome);
+  ASSERT_EQ(found.size(), requests.size());
+  for (const auto& [id, answer] : found) {
+    EXPECT_EQ(answer.at("tokens"), found.at("0").at("tokens")) << id;
+  }
+  const json endless = {{"prompt", "a"}, {"n", -1}, {"stop", " of"}};
+  EXPECT_EQ(answers_by_line(batch({endless})).at(1).at("reason"), "stop_string");
+}
+
+TEST(Batch, WarnsOfBosInAText) {
+  const auto found = answers_by_line(
+      batch({{{"prompt", "<bos>Hi"}, {"n", 1}}, {{"prompt", "Hi <bos>"}, {"n", 1}}}));
+  EXPECT_NE(found.at(1).at("warning").get<std::string>().find("<bos>"), std::string::npos);
+  EXPECT_FALSE(found.at(2).contains("warning"));
+}
+
+/// A line that is too long is read to its end and refused, in little memory.
+TEST(Batch, RefusesALineThatIsTooLong) {
+  const std::string good = "{\"id\": 1, \"tokens\": [2, 5], \"n\": 1}\n";
+  const std::string line(std::size_t{200} << 10U, ' ');
+  const Outcome outcome = run_program(GRIFFIN_BATCH, {.arguments = {"--requests", "-", "-c", "100"},
+                                                      .input = line + "\n" + good + line});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  const auto found = answers_by_line(outcome);
+  EXPECT_EQ(found.at(1).at("error"), "the line has more than 71936 bytes");
+  EXPECT_EQ(found.at(2).at("tokens").size(), 1U);
+  EXPECT_EQ(found.at(3).at("error"), "the line has more than 71936 bytes");
+}
+
+/// Millions of ids, and no room for a tree of them: that line fails, the others do not.
+TEST(Batch, OutlivesALineThatMemoryHasNoRoomFor) {
+  std::string ids = "1";
+  for (int i = 0; i < 25; ++i) ids += "," + ids;
+  ids.resize(59999999);
+  const std::string input =
+      "{\"tokens\": [1" + ids.substr(1) + ",1], \"n\": 0}\n" + "{\"tokens\": [2, 5], \"n\": 1}\n";
+  const TempFolder folder;
+  const std::string file = folder.write("requests", input).string();
+  const Outcome outcome = run_program(
+      "/bin/sh", {.arguments = {"-c",
+                                "ulimit -v 700000; exec \"$0\" --requests \"$1\" -t 1 -c 2000000 "
+                                "--prefix-cache 0",
+                                GRIFFIN_BATCH, file}});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  const auto found = answers_by_line(outcome);
+  ASSERT_EQ(found.size(), 2U) << outcome.err;
+  EXPECT_TRUE(found.at(1).contains("error"));
+  EXPECT_EQ(found.at(2).at("tokens").size(), 1U);
 }
 
 TEST(Batch, StopsAndReuse) {
@@ -294,7 +381,9 @@ TEST(Batch, RefusesWhatItCannotRun) {
   refuses({"--requests", "/no/such/file"}, 1, "/no/such/file: No such file");
   refuses({"--requests", "/"}, 1, "/: Is a directory");
   refuses({"--requests", "-", "--max-batch", "0"}, 2, "--max-batch");
-  refuses({"--requests", "-", "--max-batch", "9", "--max-tokens-per-pass", "8"}, 1, "max_tokens");
+  refuses({"--requests", "-", "--max-batch", "9", "--max-tokens-per-pass", "8"}, 2,
+          "--max-tokens-per-pass: expected at least --max-batch, 9, found 8");
+  refuses({"--requests", "-", "-np", "4"}, 2, "-np: a flag of llama.cpp");
   refuses({"--requests", "-", "--lookup", "65"}, 2, "--lookup");
   refuses({"--requests", "-", "-l", "99999+1"}, 2, "--logit-bias");
   refuses({"--requests", "-", "--top-p", "0"}, 2, "--top-p");

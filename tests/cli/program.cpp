@@ -41,6 +41,10 @@ std::string contents(std::FILE* file) {
   dup2(fileno(in), STDIN_FILENO);
   dup2(out_fd, STDOUT_FILENO);
   dup2(fileno(err), STDERR_FILENO);
+  // As from a terminal, whoever runs the tests.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) {
+    std::signal(signal, signal == command.ignored_signal ? SIG_IGN : SIG_DFL);
+  }
   std::vector<char*> arguments{const_cast<char*>(program.c_str())};
   for (const std::string& a : command.arguments) arguments.push_back(const_cast<char*>(a.c_str()));
   arguments.push_back(nullptr);

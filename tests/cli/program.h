@@ -12,6 +12,7 @@ struct Command {
   std::string input{};                   // on stdin
   std::string stdout_file{};             // where stdout goes; empty: kept in Outcome::out
   int signal_after_output = 0;           // sent as soon as something came on stdout
+  int ignored_signal = 0;                // that the program finds ignored, as under nohup
 };
 
 struct Outcome {

@@ -120,8 +120,15 @@ TEST_F(ConversationTest, RefusesWhatIsNoConversation) {
 }
 
 TEST_F(ConversationTest, EitherStopEndsTheTurn) {
-  EXPECT_EQ(conversation_.stop_ids(Ids{1}), (Ids{1, end_}));
-  EXPECT_EQ(conversation_.stop_ids(Ids{1, end_}), (Ids{1, end_}));
+  const std::int32_t start = tokenizer_.find("<start_of_turn>").value();
+  EXPECT_EQ(conversation_.stop_ids(Ids{1}), (Ids{1, end_, start}));
+  EXPECT_EQ(conversation_.stop_ids(Ids{1, end_}), (Ids{1, end_, start}));
+}
+
+/// What penalties may know of a turn: no marker, no name of a role.
+TEST_F(ConversationTest, TheTextOfATurnAlone) {
+  EXPECT_EQ(conversation_.text_ids(" Who was it? "), tokenizer_.encode("Who was it?"));
+  EXPECT_TRUE(conversation_.text_ids(" ").empty());
 }
 
 TEST(Unread, IsWhatTheSequenceHasNotConsumed) {

@@ -191,5 +191,50 @@ TEST(TextStream, TakesNothingFromTheHeap) {
   EXPECT_EQ(text, "And it came to pass in those days, that there was no king.");
 }
 
+/// Against a look at every string after every byte.
+TEST(StopStrings, FindWhatALookAtEachFinds) {
+  std::mt19937 random(7);
+  const auto word = [&](std::size_t most) {
+    std::string text(1 + random() % most, 'a');
+    for (char& c : text) c = static_cast<char>('a' + random() % 3);
+    return text;
+  };
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::string> strings(1 + random() % 8);
+    for (std::string& s : strings) s = word(6);
+    StopStrings stops(strings);
+    std::string taken;
+    for (int i = 0; i < 60; ++i) {
+      taken += word(1);
+      stops.take(taken.back());
+      std::string longest;
+      std::size_t begun = 0;
+      for (const std::string& s : strings) {
+        if (taken.ends_with(s) && s.size() > longest.size()) longest = s;
+        for (std::size_t n = 1; n <= s.size(); ++n) {
+          if (taken.ends_with(s.substr(0, n))) begun = std::max(begun, n);
+        }
+      }
+      ASSERT_EQ(stops.found() == nullptr ? "" : *stops.found(), longest) << taken;
+      ASSERT_EQ(stops.begun(), begun) << taken;
+    }
+  }
+}
+
+/// 100,000 strings, 20,000 tokens: looks at each would take minutes.
+TEST(StopStrings, AnyNumberCostsNoMore) {
+  std::vector<std::string> many;
+  for (int i = 0; i < 100000; ++i) many.push_back("q" + std::to_string(i));
+  TextStream stream(tokenizer(), many);
+  std::string text;
+  for (int i = 0; i < 20000; ++i) stream.push(bytes_of("q").front(), text);
+  EXPECT_FALSE(stream.stopped());
+  EXPECT_EQ(text.size(), 19999U);
+  for (const std::int32_t id : bytes_of("77")) stream.push(id, text);
+  EXPECT_EQ(stream.stop_string(), "q7");
+  many.assign(20, std::string(StopStrings::most_bytes / 10, 'a'));
+  EXPECT_THROW(TextStream(tokenizer(), many), Error);
+}
+
 }  // namespace
 }  // namespace griffin::test

@@ -40,8 +40,12 @@ class Conversation {
   /// back (Result::unread).
   std::vector<std::int32_t> next(std::string_view text, std::span<const std::int32_t> unread) const;
 
-  /// The ids that end the model's turn: "<end_of_turn>", and the model's own, for it may say
-  /// either.
+  /// What a turn's text alone becomes: for penalties, which the format is none of the business of
+  /// (SamplingOptions::prompt_counts_as_seen). Throws Error(invalid_argument) as encode() does.
+  std::vector<std::int32_t> text_ids(std::string_view text) const;
+
+  /// The ids that end the model's turn: the model's own, "<end_of_turn>", and "<start_of_turn>",
+  /// with which it would go on to the user's.
   std::vector<std::int32_t> stop_ids(std::span<const std::int32_t> of_model) const;
 
  private:

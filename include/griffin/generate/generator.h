@@ -44,7 +44,8 @@ class Generator {
   /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary, options
   /// without meaning, and where this generator, or another one on this sequence, is at work, and
   /// Error(capacity) for a prompt that the sequence has no room for, before anything is run. What a
-  /// callback throws comes through; the sequence has then consumed some of the tokens.
+  /// callback throws comes through, and Error(mismatch) is thrown where the model's logits are NaN;
+  /// the sequence has then consumed some of the tokens.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
 

@@ -51,7 +51,7 @@ enum class StopReason {
   capacity,     // the sequence has no room for another token
   callback,     // a callback answered Flow::stop
   cancelled,    // Scheduler::cancel
-  failed,       // a callback threw, or no pass would take it; Result::error has what
+  failed,       // a callback threw, no pass would take it, or logits were NaN: Result::error
 };
 
 GRIFFIN_API const char* name_of(StopReason reason) noexcept;

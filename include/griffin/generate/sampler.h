@@ -36,6 +36,9 @@ struct SamplingOptions {
   /// enough.
   std::uint64_t first_draw = 0;
   std::vector<std::int32_t> seen = {};
+  /// False: the penalties know `seen` and the text alone. For prompts that hold the format of a
+  /// conversation beside what was said in it.
+  bool prompt_counts_as_seen = true;
   /// May change the logits, [vocab], before a token is chosen: after bias and penalties.
   std::function<void(std::span<float>)> on_logits;
 };

@@ -30,6 +30,8 @@ struct TextGeneratorOptions {
   /// Of every text: max_new_tokens, sampling, stop_strings, callbacks. `tokenizer` and `on_text`
   /// are set by the TextGenerator.
   GenerateOptions text = {};
+  /// reply() uses Gemma's turns also where the folder's chat template is of another kind.
+  bool ignore_chat_template = false;
 };
 
 /// What is called with every new piece of a text: a function that returns nothing, or a Flow, which
@@ -84,8 +86,10 @@ class TextGenerator {
   /// The model's answer to a user's turn, in the format of instruction-tuned models, and after all
   /// turns since the last reset(). Also stops at the end of the model's turn; an answer that was
   /// cut short stays in the conversation as it is. The draws of a turn come from the seed plus the
-  /// number of tokens before it. Throws what generate() does, and Error(unsupported) for a model
-  /// that was not tuned for conversations; the conversation is then what it was before the call.
+  /// number of tokens before it; penalties know the turn's text and the answer, not the format.
+  /// Throws what generate() does, and Error(unsupported) for a model that was not tuned for
+  /// conversations, or in turns of another kind (find_chat_template, whose errors come through);
+  /// the conversation is then what it was before the call.
   /// Cost beside the tokens: a copy of what the conversation remembers.
   Result reply(std::string_view user_turn, const OnText& on_text = {});
 

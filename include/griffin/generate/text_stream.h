@@ -2,23 +2,23 @@
 // From tokens to text, as they come.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "griffin/generate/stop_strings.h"
 #include "griffin/generate/tokenizer.h"
 
 namespace GRIFFIN_API griffin {
 
 /// Turns ids into text as they come. Held back is what may still become a whole code point or a
 /// stop string. One per text, used by one thread at a time. Cost of an id: the bytes of its text,
-/// for each a look at every stop string, and once the lengths of the stop strings.
+/// however many stop strings there are.
 class TextStream {
  public:
   /// The tokenizer must outlive the stream. Throws Error(invalid_argument) for a stop
-  /// string that is empty or not UTF-8.
+  /// string that is empty or not UTF-8, and for more than StopStrings::most_bytes of them.
   explicit TextStream(const Tokenizer& tokenizer, std::vector<std::string> stop_strings = {});
 
   /// The text that `id` completes. The second form appends it, and allocates nothing where `text`
@@ -34,22 +34,21 @@ class TextStream {
   /// Whether a stop string came up: the text ends before it, and nothing is handed out any more.
   /// Of several, it is the one that was complete first, whatever the tokens were; of those complete
   /// with the same code point, the longest.
-  bool stopped() const noexcept { return stop_ >= 0; }
+  bool stopped() const noexcept { return stop_strings_.found() != nullptr; }
   /// That string; empty before.
   std::string_view stop_string() const noexcept {
-    return stopped() ? stop_strings_[static_cast<std::size_t>(stop_)] : std::string_view{};
+    const std::string* stop = stop_strings_.found();
+    return stop == nullptr ? std::string_view{} : *stop;
   }
 
  private:
   void take(std::string_view code_point);
   void release(std::string& text);
-  std::size_t may_become_a_stop() const noexcept;
 
   const Tokenizer* tokenizer_;
-  std::vector<std::string> stop_strings_;  // longest first
-  std::ptrdiff_t stop_ = -1;               // the one that came up
-  std::string bytes_;                      // of an incomplete code point
-  std::string held_;                       // whole code points, not handed out yet
+  StopStrings stop_strings_;  // what came up stays: nothing is taken after it
+  std::string bytes_;         // of an incomplete code point
+  std::string held_;          // whole code points, not handed out yet
 };
 
 }  // namespace griffin
