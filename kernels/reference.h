@@ -34,9 +34,36 @@ inline double sigmoid(double x) {
 }
 
 /// x/2 (1 + tanh z) = x sigmoid(2 z), which keeps its digits where tanh z is near -1.
-inline double gelu(double x) {
+inline double gelu_tanh(double x) {
   const double z = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
   return x * sigmoid(2 * z);
+}
+
+/// x/2 (1 + erf(x / sqrt 2)), likewise.
+inline double gelu_erf(double x) {
+  return x / 2 * std::erfc(-x / std::sqrt(2.0));
+}
+
+inline double silu(double x) {
+  return x * sigmoid(x);
+}
+
+inline double relu(double x) {
+  return x > 0 ? x : 0;
+}
+
+inline double activate(Activation activation, double x) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return gelu_tanh(x);
+    case Activation::gelu_erf:
+      return gelu_erf(x);
+    case Activation::silu:
+      return silu(x);
+    case Activation::relu:
+      return relu(x);
+  }
+  return std::nan("");
 }
 
 inline double soft_cap(double x, double cap) {
@@ -172,10 +199,11 @@ inline void rms_norm(In x, const double* weight, double eps, Out y) {
   }
 }
 
-/// y = gelu(gate) value
-inline void gelu_gate(In gate, In value, Out y) {
+/// y = activation(gate) value
+inline void activation_gate(Activation activation, In gate, In value, Out y) {
   for (std::int64_t r = 0; r < y.rows; ++r) {
-    for (std::int64_t c = 0; c < y.cols; ++c) y(r, c) = gelu(gate(r, c)) * value(r, c);
+    for (std::int64_t c = 0; c < y.cols; ++c)
+      y(r, c) = activate(activation, gate(r, c)) * value(r, c);
   }
 }
 

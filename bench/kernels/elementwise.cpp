@@ -63,19 +63,21 @@ void run_rms_norm(Lab& lab, benchmark::State& state, const Table& table) {
   });
 }
 
-void run_gelu_gate(Lab& lab, benchmark::State& state, const Table& table) {
+template <Activation activation>
+void run_gate(Lab& lab, benchmark::State& state, const Table& table) {
   const std::int64_t count = chunk * mlp_width;
   Streams arrays(lab, count, 3);
   lab.measure(state, work_of(table, count, {12, 8, 2}), [&] {
     parallel_for(lab.threads(), count, 16, [&](std::int64_t begin, std::int64_t end) {
-      table.gelu_gate({.gate = arrays[0] + begin,
-                       .gate_stride = 0,
-                       .value = arrays[1] + begin,
-                       .value_stride = 0,
-                       .y = arrays[2] + begin,
-                       .y_stride = 0,
-                       .rows = 1,
-                       .width = end - begin});
+      table.activation_gate({.activation = activation,
+                             .gate = arrays[0] + begin,
+                             .gate_stride = 0,
+                             .value = arrays[1] + begin,
+                             .value_stride = 0,
+                             .y = arrays[2] + begin,
+                             .y_stride = 0,
+                             .rows = 1,
+                             .width = end - begin});
     });
     arrays.next();
   });
@@ -176,7 +178,11 @@ void add_elementwise(Lab& lab) {
     };
     add(lab, "conv1d/rows:512/width:2560", run_conv1d, table, same(&Table::conv1d));
     add(lab, "rms_norm/rows:512/width:2560", run_rms_norm, table, same(&Table::rms_norm));
-    add(lab, "gelu_gate/rows:512/width:7680", run_gelu_gate, table, same(&Table::gelu_gate));
+    const bool gates_alike = same(&Table::activation_gate);
+    add(lab, "gelu_gate/rows:512/width:7680", run_gate<Activation::gelu_tanh>, table, gates_alike);
+    add(lab, "gelu_erf_gate/rows:512/width:7680", run_gate<Activation::gelu_erf>, table,
+        gates_alike);
+    add(lab, "silu_gate/rows:512/width:7680", run_gate<Activation::silu>, table, gates_alike);
     add(lab, "rope/rows:512/heads:10", run_rope, table, same(&Table::rope));
     add(lab, "soft_cap/count:256000", run_soft_cap, table, same(&Table::soft_cap));
     add(lab, "narrow_bf16/rows:512/width:2560", run_narrow_bf16, table, same(&Table::narrow_bf16));

@@ -30,6 +30,13 @@ enum class Dtype : std::uint8_t { f32, bf16, f16, int8, int4 };
 ///         A group is summed exactly: on every instruction set the same bits come out
 enum class Operand : std::uint8_t { f32, bf16, int8 };
 
+/// The function that a gate takes before it is multiplied.
+///   gelu_tanh  x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+///   gelu_erf   x/2 (1 + erf(x / sqrt(2)))
+///   silu       x / (1 + exp(-x))
+///   relu       max(x, 0)
+enum class Activation : std::uint8_t { gelu_tanh, gelu_erf, silu, relu };
+
 }  // namespace griffin
 
 namespace griffin::kernels {
@@ -199,8 +206,9 @@ struct RmsNormArgs {
   float eps;
 };
 
-/// y = gelu(gate) value, with the tanh form of gelu. y may be gate or value. Split anywhere.
-struct GeluGateArgs {
+/// y = activation(gate) value. y may be gate or value. Split anywhere.
+struct ActivationGateArgs {
+  Activation activation;
   const float* gate;  // [rows, width]
   std::int64_t gate_stride;
   const float* value;  // [rows, width]
@@ -320,7 +328,7 @@ struct Table {
   void (*rg_lru)(const RgLruArgs&) noexcept;
   void (*conv1d)(const Conv1dArgs&) noexcept;
   void (*rms_norm)(const RmsNormArgs&) noexcept;
-  void (*gelu_gate)(const GeluGateArgs&) noexcept;
+  void (*activation_gate)(const ActivationGateArgs&) noexcept;
   void (*rope_angles)(const RopeAnglesArgs&) noexcept;
   void (*rope)(const RopeArgs&) noexcept;
   void (*attention[float_dtypes])(const AttentionArgs&) noexcept;

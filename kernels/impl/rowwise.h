@@ -33,14 +33,28 @@ void rms_norm(const RmsNormArgs& p) noexcept {
   }
 }
 
-void gelu_gate(const GeluGateArgs& p) noexcept {
+template <Vec (*activation)(Vec)>
+inline void gate_with(const ActivationGateArgs& p) {
   for (std::int64_t r = 0; r < p.rows; ++r) {
     const float* gate = p.gate + r * p.gate_stride;
     const float* value = p.value + r * p.value_stride;
     float* y = p.y + r * p.y_stride;
     for_each_vec(0, p.width, [&](std::int64_t c, auto count) {
-      store(y + c, gelu(load(gate + c, count)) * load(value + c, count), count);
+      store(y + c, activation(load(gate + c, count)) * load(value + c, count), count);
     });
+  }
+}
+
+void activation_gate(const ActivationGateArgs& p) noexcept {
+  switch (p.activation) {
+    case Activation::gelu_tanh:
+      return gate_with<gelu_tanh>(p);
+    case Activation::gelu_erf:
+      return gate_with<gelu_erf>(p);
+    case Activation::silu:
+      return gate_with<silu>(p);
+    case Activation::relu:
+      return gate_with<relu>(p);
   }
 }
 

@@ -42,7 +42,7 @@ inline void fill_all(Table& table) {
   table.rg_lru = rg_lru;
   table.conv1d = conv1d;
   table.rms_norm = rms_norm;
-  table.gelu_gate = gelu_gate;
+  table.activation_gate = activation_gate;
   table.rope_angles = rope_angles;
   table.rope = rope;
   table.soft_cap = soft_cap;

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <string>
 
-namespace griffin {
+#include "griffin/api.h"
+
+namespace GRIFFIN_API griffin {  // for our other libraries
 
 /// A regular file, open for reading. Waits for nobody: a pipe or a device is refused. Throws
 /// Error(io) naming the file and what the system said, or where a symbolic link leads that leads to

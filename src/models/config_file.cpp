@@ -8,6 +8,7 @@
 #include "formats/json_fields.h"
 #include "formats/printable.h"
 #include "formats/stand_in.h"
+#include "models/activation_name.h"
 #include "models/layer_list.h"
 #include "models/limits.h"
 #include "models/rotation.h"
@@ -27,7 +28,6 @@ void expect_text(const JsonField& field, std::string_view expected) {
 
 void check_family(const JsonFields& fields) {
   expect_text(fields["model_type"], "recurrent_gemma");
-  expect_text(fields["hidden_activation"], "gelu_pytorch_tanh");
 }
 
 /// Null, or no word of it, stands for as many key/value heads as there are query heads.
@@ -115,6 +115,7 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   read_widths(fields, config);
   check_family(fields);
   read_attention(fields, config);
+  config.activation = read_activation(fields["hidden_activation"]);
   check_quantization(fields);
   read_layers(fields, config);
   read_head_dim(fields, config);

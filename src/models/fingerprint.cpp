@@ -38,6 +38,8 @@ void Fingerprint::add(const ModelConfig& config) {
     add(static_cast<std::int64_t>(config.pattern[layer].kind));
     add(config.window_of(layer));
   }
+  // The states of models that are older than the choice have a fingerprint without it.
+  if (config.activation != Activation::gelu_tanh) add(static_cast<std::int64_t>(config.activation));
 }
 
 void Fingerprint::add(std::span<const std::byte> bytes) {

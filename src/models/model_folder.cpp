@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/model_folder.h"
 
+#include <dirent.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -157,13 +161,20 @@ void tell_of_shards_beside(const fs::path& folder, const ShardSets& sets, bool i
 
 }  // namespace
 
+// Not through std::filesystem::directory_iterator, which ends the process where there is no memory.
 std::vector<std::string> names_in(const fs::path& folder) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
   std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    names.push_back(it->path().filename().string());
+  if (open != nullptr) {
+    errno = 0;
+    while (const dirent* entry = ::readdir(open.get())) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+      errno = 0;
+    }
   }
-  if (error) fail(folder, "cannot be listed: " + error.message());
+  const int error = errno;
+  if (error != 0) fail(folder, "cannot be listed: " + std::generic_category().message(error));
   std::sort(names.begin(), names.end());
   return names;
 }

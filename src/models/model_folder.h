@@ -18,7 +18,7 @@ using Notice = std::function<void(std::string_view)>;
 
 /// Throws Error(io) saying what is there instead and what to do about it, unless `folder` is a
 /// folder with a config.json.
-GRIFFIN_API void require_model_folder(const std::filesystem::path& folder);
+GRIFFIN_API void require_model_folder(const std::filesystem::path& folder);  // for generate/, too
 
 /// The files with the weights of a folder.
 struct WeightFiles {

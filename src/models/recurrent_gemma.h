@@ -15,7 +15,7 @@ Block described_block(Weights& weights, std::int64_t layer, const ModelConfig& c
                       const Shape& shape) {
   ResidualBlock<M> block{{}, mixer, {}, {}};
   weights.part("model.layers." + std::to_string(layer), block, shape, config.width,
-               config.mlp_width, config.rms_eps);
+               config.mlp_width, config.rms_eps, config.activation);
   return block;
 }
 
@@ -26,7 +26,8 @@ Block described_block(Weights& weights, std::int64_t layer, const ModelConfig& c
                            RecurrentBlock::Shape{.width = config.width,
                                                  .lru_width = config.lru_width,
                                                  .taps = config.taps,
-                                                 .gate_blocks = config.gate_blocks});
+                                                 .gate_blocks = config.gate_blocks,
+                                                 .activation = config.activation});
   }
   return described_block(weights, layer, config, AttentionBlock{},
                          AttentionBlock::Shape{.width = config.width,

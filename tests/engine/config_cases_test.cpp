@@ -130,6 +130,19 @@ TEST_P(ConfigCases, KeyValueHeadsAreRead) {
   }
 }
 
+/// In the gate of the MLP and in that of the recurrent block. The erf form of gelu is too near to
+/// the usual one for this: it has goldens.
+TEST_P(ConfigCases, ActivationIsRead) {
+  for (const Activation activation : {Activation::silu, Activation::relu}) {
+    SCOPED_TRACE(static_cast<int>(activation));
+    for (ModelConfig config : {tiny_griffin(8), tiny_hawk()}) {
+      const ModelConfig usual = config;
+      config.activation = activation;
+      expect_followed(config, usual);
+    }
+  }
+}
+
 /// A state in bfloat16 would lose small inputs to slow channels.
 TEST_P(ConfigCases, T17_RecurrentStateIsFloat32) {
   const CheckedModel checked(tiny_hawk(), Dtype::bf16);

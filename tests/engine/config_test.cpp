@@ -261,7 +261,7 @@ TEST(Config, EveryFieldIsValidated) {
       [](ModelConfig& c) { c.kv_heads = 8; },
       [](ModelConfig& c) { c.head_dim = 0; },
       [](ModelConfig& c) { c.rotary_dim = c.head_dim + 2; },
-      [](ModelConfig& c) { c.rotary_dim = 3; },
+      [](ModelConfig& c) { c.head_dim = c.rotary_dim = 15; },
       [](ModelConfig& c) { c.window = 0; },
       [](ModelConfig& c) { c.mlp_width = 0; },
       [](ModelConfig& c) { c.rms_eps = -1.0F; },

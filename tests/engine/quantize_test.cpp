@@ -129,12 +129,12 @@ TEST(Quantize, CopiesTensorsThatTheModelDoesNotUse) {
   checkpoint.tensors["doubles.weight"] = copied("F64", {4, 4}, 128);
   checkpoint.tensors["oblong_gate_weight"] = copied("BF16", {1, 16, 256}, 8192);
   checkpoint.tensors["endless.weight"] = copied("BF16", {std::uint64_t{1} << 61, 0}, 0);
-  checkpoint.tensors["lm_head.weight"] = copied("F32", {7, 5}, 140);  // of a tied model
+  checkpoint.tensors["value_head.weight"] = copied("F32", {7, 5}, 140);
   for (const Target& target : targets) {
     const Quantized quantized(checkpoint, target.dtype);
     const SafetensorsFile file(quantized.to() / "model.safetensors", FileAccess::read);
     for (const char* name : {"bytes.weight", "doubles.weight", "oblong_gate_weight",
-                             "endless.weight", "lm_head.weight"}) {
+                             "endless.weight", "value_head.weight"}) {
       const TensorToWrite& expected = checkpoint.tensors.at(name);
       const StoredTensor& found = file.tensors().at(name);
       EXPECT_EQ(found.dtype, expected.dtype) << name;

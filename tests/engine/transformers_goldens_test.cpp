@@ -27,13 +27,16 @@ constexpr std::size_t prompt_length = 12;
 
 /// The folders of tests/goldens/transformers: one line for each.
 const char* const folders[] = {
-    "attention-bias",         // of queries, keys and values
+    "attention-bias",  // of queries, keys and values
+    "gelu-exact",
+    "gelu-new",
     "half-sharded",           // float16, in six shards
     "kv-heads-2",             // two key/value heads for four heads
     "kv-heads-all",           // one a head
     "layers-attention-only",  // with two key/value heads
     "rotary-all",             // partial_rotary_factor 1
-    "untied",                 // an lm_head of its own
+    "silu",
+    "untied",  // an lm_head of its own
 };
 
 std::filesystem::path root() {

@@ -224,34 +224,36 @@ TEST(Config, TheSoftCap) {
   }
 }
 
-TEST(Config, KeyValueHeads) {
-  const auto heads = [](const char* count) {
-    return parse(with("num_key_value_heads", count)).model.kv_heads;
-  };
-  for (const std::int64_t count : {1, 2, 5, 10})
-    EXPECT_EQ(heads(std::to_string(count).c_str()), count);
-  EXPECT_EQ(heads("null"), 10);
-  EXPECT_EQ(parse(without({"num_key_value_heads"})).model.kv_heads, 10);
-  for (const char* count : {"0", "3", "4", "11", "20", "-1", "1.0", "\"1\"", "true", "[1]",
-                            "9223372036854775807", "18446744073709551616"}) {
-    expect_bad(with("num_key_value_heads", count), "num_key_value_heads");
-  }
-  expect_refused(ErrorCode::format, {"num_key_value_heads", "num_attention_heads 10", "found the number 4"},
-                 [] { parse(with("num_key_value_heads", "4")); });
-}
-
-TEST(Config, AttentionBias) {
-  EXPECT_TRUE(parse(with("attention_bias", "true")).model.qkv_bias);
-  EXPECT_FALSE(parse(with("attention_bias", "false")).model.qkv_bias);
-  EXPECT_FALSE(parse(without({"attention_bias"})).model.qkv_bias);
-}
-
 TEST(Config, OtherFamiliesAreUnsupported) {
   expect_refused(ErrorCode::unsupported, {"model_type", "recurrent_gemma", "\"llama\""},
                  [] { parse(with("model_type", "\"llama\"")); });
-  expect_bad(with("hidden_activation", "\"silu\""), "hidden_activation", ErrorCode::unsupported);
-  expect_bad(with("hidden_activation", "\"gelu\""), "hidden_activation", ErrorCode::unsupported);
   EXPECT_NO_THROW(parse(without({"model_type", "hidden_activation"})));
+}
+
+TEST(Config, Activations) {
+  const auto read = [](const char* name) {
+    return parse(with("hidden_activation", name)).model.activation;
+  };
+  EXPECT_EQ(parse(without({"hidden_activation"})).model.activation, Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu_pytorch_tanh")"), Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu_new")"), Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu_fast")"), Activation::gelu_tanh);
+  EXPECT_EQ(read(R"("gelu")"), Activation::gelu_erf);
+  EXPECT_EQ(read(R"("silu")"), Activation::silu);
+  EXPECT_EQ(read(R"("swish")"), Activation::silu);
+  EXPECT_EQ(read(R"("relu")"), Activation::relu);
+  const auto expect_known = [](ErrorCode code, const char* value) {
+    expect_refused(code,
+                   {"the-config.json: hidden_activation", "\"gelu_pytorch_tanh\"", "\"gelu_new\"",
+                    "\"gelu_fast\"", "\"gelu\"", "\"silu\"", "\"swish\"", "\"relu\"",
+                    "found " + std::string(value)},
+                   [&] { parse(with("hidden_activation", value)); });
+  };
+  expect_known(ErrorCode::unsupported, "\"quick_gelu\"");
+  expect_known(ErrorCode::unsupported, "\"SiLU\"");
+  expect_known(ErrorCode::unsupported, "\"\"");
+  expect_known(ErrorCode::format, "null");
+  expect_known(ErrorCode::format, "true");
 }
 
 TEST(Config, StopIds) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// gelu_gate and soft_cap: their shape, and their functions over the whole range of float.
+// activation_gate and soft_cap: their shape, and their functions over the whole range of float.
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
+#include <tuple>
 
 #include "kernels/guarded_matrix.h"
 #include "support/isa.h"
@@ -13,17 +15,32 @@ namespace {
 
 constexpr double u = reference::unit_roundoff;
 
-/// The argument of gelu's sigmoid.
+/// The argument of the sigmoid in gelu's tanh form.
 double gelu_exponent(double x) {
   return 2 * std::sqrt(2 / M_PI) * (std::abs(x) + 0.044715 * std::pow(std::abs(x), 3));
 }
 
-/// Relative, in roundings: 3 for the sigmoid and 2 for the products; below zero the sigmoid is
-/// nearly exp(-z), which moves by the absolute error of z: 4 roundings of it.
-double gelu_budget(double x, double value) {
-  const double units = 5 + (x < 0 ? 4 * gelu_exponent(x) : 0);
-  const double y = reference::gelu(x) * value;
-  return units * u * std::abs(y) + reference::smallest_normal * (1 + std::abs(x * value));
+/// Relative, in roundings, of an activation: those of math_test.cpp. Below zero the sigmoid of the
+/// tanh form is nearly exp(-z), which moves by the absolute error of z: 4 roundings of it.
+double roundings(Activation activation, double x) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return 4 + (x < 0 ? 4 * gelu_exponent(x) : 0);
+    case Activation::gelu_erf:
+      return x < 0 ? 10 : 6;
+    case Activation::silu:
+      return 5;
+    case Activation::relu:
+      return 0;
+  }
+  return 0;
+}
+
+/// One more for the product.
+double gate_budget(Activation activation, double x, double value) {
+  const double y = reference::activate(activation, x) * value;
+  return (roundings(activation, x) + 1) * u * std::abs(y) +
+         reference::smallest_normal * (1 + std::abs(x * value));
 }
 
 /// Relative: 3 for tanh, one each for the quotient and the product.
@@ -45,17 +62,36 @@ std::vector<float> sweep(double largest) {
   return points;
 }
 
-class GeluGate : public IsaTest {
+using GateParameters = std::tuple<Activation, const kernels::Table*>;
+
+class ActivationGate : public ::testing::TestWithParam<GateParameters> {
+ public:
+  static std::string name(const ::testing::TestParamInfo<GateParameters>& info) {
+    const char* const names[] = {"gelu_tanh", "gelu_erf", "silu", "relu"};
+    return std::string(names[static_cast<int>(std::get<0>(info.param))]) + "_" +
+           std::get<1>(info.param)->name;
+  }
+
  protected:
+  static Activation activation() { return std::get<0>(GetParam()); }
+
   static void run(const GuardedMatrix& gate, const GuardedMatrix& value, GuardedMatrix& y) {
-    table().gelu_gate({.gate = gate.row(0),
-                       .gate_stride = gate.stride(),
-                       .value = value.row(0),
-                       .value_stride = value.stride(),
-                       .y = y.row(0),
-                       .y_stride = y.stride(),
-                       .rows = y.rows(),
-                       .width = y.cols()});
+    run(gate, value, y, 0, y.cols());
+  }
+
+  /// Columns [begin, end).
+  static void run(const GuardedMatrix& gate, const GuardedMatrix& value, GuardedMatrix& y,
+                  std::int64_t begin, std::int64_t end) {
+    std::get<1>(GetParam())
+        ->activation_gate({.activation = activation(),
+                           .gate = gate.row(0) + begin,
+                           .gate_stride = gate.stride(),
+                           .value = value.row(0) + begin,
+                           .value_stride = value.stride(),
+                           .y = y.row(0) + begin,
+                           .y_stride = y.stride(),
+                           .rows = y.rows(),
+                           .width = end - begin});
   }
 };
 class SoftCap : public IsaTest {
@@ -67,10 +103,15 @@ class SoftCap : public IsaTest {
     return y;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, GeluGate, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, ActivationGate,
+                         ::testing::Combine(::testing::Values(Activation::gelu_tanh,
+                                                              Activation::gelu_erf,
+                                                              Activation::silu, Activation::relu),
+                                            ::testing::ValuesIn(all_tables())),
+                         ActivationGate::name);
 INSTANTIATE_TEST_SUITE_P(Isa, SoftCap, ::testing::ValuesIn(all_tables()), table_name);
 
-TEST_P(GeluGate, AgreesWithDoublePrecision) {
+TEST_P(ActivationGate, AgreesWithDoublePrecision) {
   for (const std::int64_t width : widths()) {
     for (const std::int64_t rows : {1, 2, 3, 9}) {
       Random random(static_cast<std::uint32_t>(width * 10 + rows));
@@ -82,8 +123,8 @@ TEST_P(GeluGate, AgreesWithDoublePrecision) {
       reference::Matrix budget(rows, width);
       for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t c = 0; c < width; ++c) {
-          expected(r, c) = reference::gelu(gate(r, c)) * value(r, c);
-          budget(r, c) = gelu_budget(gate(r, c), value(r, c));
+          expected(r, c) = reference::activate(activation(), gate(r, c)) * value(r, c);
+          budget(r, c) = gate_budget(activation(), gate(r, c), value(r, c));
         }
       }
       ASSERT_TRUE(close(y, expected, budget)) << rows << " rows of " << width;
@@ -92,7 +133,7 @@ TEST_P(GeluGate, AgreesWithDoublePrecision) {
   }
 }
 
-TEST_P(GeluGate, IsAccurateEverywhere) {
+TEST_P(ActivationGate, IsAccurateEverywhere) {
   const std::vector<float> points = sweep(1e38);
   const auto count = static_cast<std::int64_t>(points.size());
   const GuardedMatrix gate(1, count, points);
@@ -101,11 +142,13 @@ TEST_P(GeluGate, IsAccurateEverywhere) {
   run(gate, ones, y);
   for (std::int64_t c = 0; c < count; ++c) {
     const double x = gate(0, c);
-    ASSERT_LE(std::abs(y(0, c) - reference::gelu(x)), gelu_budget(x, 1)) << "at " << gate(0, c);
+    ASSERT_LE(std::abs(y(0, c) - reference::activate(activation(), x)),
+              gate_budget(activation(), x, 1))
+        << "at " << gate(0, c);
   }
 }
 
-TEST_P(GeluGate, SplitsAnywhereAndWorksInPlace) {
+TEST_P(ActivationGate, SplitsAnywhereAndWorksInPlace) {
   constexpr std::int64_t width = 77;
   Random random(9);
   const GuardedMatrix gate(1, width, random.normals(width));
@@ -115,14 +158,7 @@ TEST_P(GeluGate, SplitsAnywhereAndWorksInPlace) {
   GuardedMatrix parts(1, width);
   std::int64_t begin = 0;
   for (const std::int64_t count : random.partition(width, 20)) {
-    table().gelu_gate({.gate = gate.row(0) + begin,
-                       .gate_stride = 0,
-                       .value = value.row(0) + begin,
-                       .value_stride = 0,
-                       .y = parts.row(0) + begin,
-                       .y_stride = 0,
-                       .rows = 1,
-                       .width = count});
+    run(gate, value, parts, begin, begin + count);
     begin += count;
     ASSERT_TRUE(parts.only_written(0, begin));
   }
@@ -133,6 +169,20 @@ TEST_P(GeluGate, SplitsAnywhereAndWorksInPlace) {
   run(gate, over_value, over_value);
   EXPECT_TRUE(same(over_gate, whole));
   EXPECT_TRUE(same(over_value, whole));
+}
+
+TEST_P(ActivationGate, HidesNoNaN) {
+  constexpr std::int64_t width = 19;
+  const GuardedMatrix nan(1, width, std::vector<float>(width, NAN));
+  const GuardedMatrix ones(1, width, std::vector<float>(width, 1.0F));
+  GuardedMatrix of_gate(1, width);
+  GuardedMatrix of_value(1, width);
+  run(nan, ones, of_gate);
+  run(ones, nan, of_value);
+  for (std::int64_t c = 0; c < width; ++c) {
+    EXPECT_TRUE(std::isnan(of_gate(0, c)));
+    EXPECT_TRUE(std::isnan(of_value(0, c)));
+  }
 }
 
 TEST_P(SoftCap, IsAccurateEverywhere) {

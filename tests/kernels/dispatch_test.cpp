@@ -137,7 +137,7 @@ TEST_P(Tables, AreComplete) {
   EXPECT_NE(table().rg_lru, nullptr);
   EXPECT_NE(table().conv1d, nullptr);
   EXPECT_NE(table().rms_norm, nullptr);
-  EXPECT_NE(table().gelu_gate, nullptr);
+  EXPECT_NE(table().activation_gate, nullptr);
   EXPECT_NE(table().rope_angles, nullptr);
   EXPECT_NE(table().rope, nullptr);
   EXPECT_NE(table().soft_cap, nullptr);

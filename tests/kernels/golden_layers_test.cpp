@@ -48,14 +48,15 @@ TEST_P(GoldenLayers, Gelu) {
   const Floats x = goldens().floats("gelu.x").values;
   const Floats ones(x.size(), 1.0F);
   Floats y(x.size());
-  table().gelu_gate({.gate = x.data(),
-                     .gate_stride = 0,
-                     .value = ones.data(),
-                     .value_stride = 0,
-                     .y = y.data(),
-                     .y_stride = 0,
-                     .rows = 1,
-                     .width = static_cast<std::int64_t>(x.size())});
+  table().activation_gate({.activation = Activation::gelu_tanh,
+                           .gate = x.data(),
+                           .gate_stride = 0,
+                           .value = ones.data(),
+                           .value_stride = 0,
+                           .y = y.data(),
+                           .y_stride = 0,
+                           .rows = 1,
+                           .width = static_cast<std::int64_t>(x.size())});
   EXPECT_LE(max_abs_difference(y, goldens().floats("gelu.y").values), rowwise_limit);
 }
 

@@ -134,11 +134,25 @@ std::vector<Range> gelu_sweep(double low, double high) {
   return ranges;
 }
 
+/// From low to high, and around the floats at which the n of gelu_erf's exp and the grid change.
+std::vector<Range> erf_sweep(double low, double high) {
+  std::vector<Range> ranges = sweep(low, high);
+  const double sign = low < 0 ? -1 : 1;
+  for (int n = 1; n <= 2 * 163; ++n) {
+    ranges.push_back(around(sign * std::sqrt(n * std::log(2.0)), 256));
+  }
+  for (int step = 1; step < 15 * 512; step += 2) {
+    ranges.push_back(around(sign * step / 512, 16));
+  }
+  return ranges;
+}
+
 class Elementary : public ::testing::TestWithParam<const MathFunctions*> {
  protected:
   static const MathFunctions& f() { return *GetParam(); }
   static std::vector<Elementwise> all() {
-    return {f().exp, f().decay, f().one_minus_a, f().sigmoid, f().tanh, f().gelu};
+    return {f().exp,       f().decay,    f().one_minus_a, f().sigmoid, f().tanh,
+            f().gelu_tanh, f().gelu_erf, f().silu,        f().relu};
   }
   static float at(Elementwise function, float x) {
     float y = -99;
@@ -193,18 +207,31 @@ TEST_P(Elementary, Tanh) {
   EXPECT_TRUE(accurate(f().tanh, sweep(-HUGE_VAL, HUGE_VAL), std::tanh, always(5)));
 }
 
-TEST_P(Elementary, GeluOfPositive) {
-  EXPECT_TRUE(accurate(f().gelu, gelu_sweep(0, HUGE_VAL), reference::gelu, always(5)));
+TEST_P(Elementary, TanhFormOfGeluAboveZero) {
+  EXPECT_TRUE(accurate(f().gelu_tanh, gelu_sweep(0, HUGE_VAL), reference::gelu_tanh, always(5)));
 }
 
 /// Below zero gelu is nearly x exp(z), which moves by the absolute error of z: 4 roundings of it.
 /// Where exp(-z) overflows, it is 0 instead of |x| 2^-128 or less.
-TEST_P(Elementary, GeluOfNegative) {
+TEST_P(Elementary, TanhFormOfGeluBelowZero) {
   const auto units = [](double x) {
     const double z = gelu_exponent(x);
     return z < -88.72 ? 0x1p24 : 5 - 4 * z;
   };
-  EXPECT_TRUE(accurate(f().gelu, gelu_sweep(-largest, 0), reference::gelu, units));
+  EXPECT_TRUE(accurate(f().gelu_tanh, gelu_sweep(-largest, 0), reference::gelu_tanh, units));
+}
+
+TEST_P(Elementary, ErfFormOfGelu) {
+  EXPECT_TRUE(accurate(f().gelu_erf, erf_sweep(0, HUGE_VAL), reference::gelu_erf, always(6)));
+  EXPECT_TRUE(accurate(f().gelu_erf, erf_sweep(-largest, 0), reference::gelu_erf, always(10)));
+}
+
+TEST_P(Elementary, Silu) {
+  EXPECT_TRUE(accurate(f().silu, sweep(-largest, HUGE_VAL), reference::silu, always(5)));
+}
+
+TEST_P(Elementary, Relu) {
+  EXPECT_TRUE(accurate(f().relu, sweep(-HUGE_VAL, HUGE_VAL), reference::relu, always(1)));
 }
 
 TEST_P(Elementary, RiseWithinTheirRange) {
@@ -222,7 +249,7 @@ TEST_P(Elementary, AreExactWhereTheyCanBe) {
     EXPECT_EQ(at(f().one_minus_a, zero), 0.0F);
     EXPECT_FALSE(std::signbit(at(f().one_minus_a, zero)));
     EXPECT_EQ(at(f().sigmoid, zero), 0.5F);
-    for (const Elementwise function : {f().tanh, f().gelu}) {
+    for (const Elementwise function : {f().tanh, f().gelu_tanh, f().gelu_erf, f().silu, f().relu}) {
       EXPECT_EQ(at(function, zero), 0.0F);
       EXPECT_EQ(std::signbit(at(function, zero)), std::signbit(zero));
     }
@@ -239,8 +266,14 @@ TEST_P(Elementary, HaveTheirLimitsAtInfinity) {
   EXPECT_EQ(at(f().sigmoid, -infinity), 0.0F);
   EXPECT_EQ(at(f().tanh, infinity), 1.0F);
   EXPECT_EQ(at(f().tanh, -infinity), -1.0F);
-  EXPECT_EQ(at(f().gelu, infinity), infinity);
-  EXPECT_TRUE(std::isnan(at(f().gelu, -infinity)))
+  for (const Elementwise function : {f().gelu_tanh, f().gelu_erf, f().silu, f().relu}) {
+    EXPECT_EQ(at(function, infinity), infinity);
+  }
+  for (const Elementwise function : {f().gelu_erf, f().silu, f().relu}) {
+    EXPECT_EQ(at(function, -infinity), 0.0F);
+    EXPECT_EQ(at(function, static_cast<float>(-largest)), 0.0F);
+  }
+  EXPECT_TRUE(std::isnan(at(f().gelu_tanh, -infinity)))
       << "infinity times 0, as x/2 (1 + tanh u) has it";
 }
 

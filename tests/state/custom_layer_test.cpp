@@ -183,6 +183,7 @@ TEST_F(BlocksByHand, AttentionThatDoesNotFitIsRefused) {
   refused("v_proj: inputs", [](auto& b) { --b.v_proj.weight.cols; });
   refused("o_proj: outputs", [](auto& b) { ++b.o_proj.weight.rows; });
   refused("attention: no heads, or no window", [](auto& b) { b.attention.window = 0; });
+  refused("attention: expected a number", [](auto& b) { b.attention.kv_heads = 0; });
 }
 
 TEST_F(BlocksByHand, NormsAndMlpsThatDoNotFitAreRefused) {

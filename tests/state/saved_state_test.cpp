@@ -296,6 +296,9 @@ TEST(Fingerprint, TellsModelsApart) {
   EXPECT_NE(one, of(tiny_griffin(8), Dtype::f32, 3));
   EXPECT_NE(one, of(tiny_griffin(10), Dtype::bf16, 3));
   EXPECT_NE(one, of(tiny_hawk(), Dtype::bf16, 3));
+  EXPECT_NE(one, of(tiny_griffin_with(Activation::silu), Dtype::bf16, 3));
+  EXPECT_NE(of(tiny_griffin_with(Activation::silu), Dtype::bf16, 3),
+            of(tiny_griffin_with(Activation::relu), Dtype::bf16, 3));
 }
 
 }  // namespace

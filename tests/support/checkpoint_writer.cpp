@@ -85,6 +85,20 @@ void add_attention_block(RandomTensors& random, const std::string& prefix, const
   random.linear(prefix + "o_proj", s.width, s.heads * s.head_dim);
 }
 
+const char* name_of(Activation activation) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return "gelu_pytorch_tanh";
+    case Activation::gelu_erf:
+      return "gelu";
+    case Activation::silu:
+      return "silu";
+    case Activation::relu:
+      return "relu";
+  }
+  throw std::invalid_argument("no such activation");
+}
+
 nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
   nlohmann::json pattern = nlohmann::json::array();
   for (std::int64_t layer = 0; layer < c.depth; ++layer) {
@@ -97,7 +111,7 @@ nlohmann::json config_json(const ModelConfig& c, Dtype dtype) {
       {"model_type", "recurrent_gemma"},
       {"block_types", pattern},
       {"attention_bias", c.qkv_bias},
-      {"hidden_activation", "gelu_pytorch_tanh"},
+      {"hidden_activation", name_of(c.activation)},
       {"torch_dtype", dtype == Dtype::f32    ? "float32"
                       : dtype == Dtype::bf16 ? "bfloat16"
                                              : "float16"},

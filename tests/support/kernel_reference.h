@@ -11,8 +11,12 @@
 
 namespace griffin::reference {
 
-using kernels::reference::gelu;
+using kernels::reference::activate;
+using kernels::reference::gelu_erf;
+using kernels::reference::gelu_tanh;
+using kernels::reference::relu;
 using kernels::reference::sigmoid;
+using kernels::reference::silu;
 using kernels::reference::soft_cap;
 using kernels::reference::widen_bf16;
 using kernels::reference::widen_f16;

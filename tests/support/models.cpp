@@ -59,6 +59,12 @@ ModelConfig tiny_mixed() {
   return config;
 }
 
+ModelConfig tiny_griffin_with(Activation activation) {
+  ModelConfig config = tiny_griffin(8);
+  config.activation = activation;
+  return config;
+}
+
 ModelConfig wide_griffin() {
   ModelConfig config = tiny(griffin_pattern(), 3, 4);
   config.vocab = 1009;

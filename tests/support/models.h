@@ -25,6 +25,9 @@ ModelConfig tiny_transformer();
 /// Four layers: recurrent, local attention (window 8), global attention, recurrent.
 ModelConfig tiny_mixed();
 
+/// The griffin with another activation.
+ModelConfig tiny_griffin_with(Activation activation);
+
 /// Large enough that a single row is worth several threads.
 ModelConfig wide_griffin();
 

@@ -43,9 +43,21 @@ double softplus(double x) {
   return x > 0.0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
 }
 
-double gelu(double x) {
+double gelu_tanh(double x) {
   return 0.5 * x *
          (1.0 + std::tanh(std::sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+}
+
+double gelu_erf(double x) {
+  return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+}
+
+double silu(double x) {
+  return x * sigmoid(x);
+}
+
+double relu(double x) {
+  return x > 0.0 ? x : 0.0;
 }
 
 }  // namespace
@@ -127,13 +139,27 @@ Rows Oracle::linear(const Rows& x, const std::string& name) const {
   return y;
 }
 
+Rows Oracle::activated(const Rows& x) const {
+  switch (config_.activation) {
+    case Activation::gelu_tanh:
+      return x.unaryExpr(&gelu_tanh);
+    case Activation::gelu_erf:
+      return x.unaryExpr(&gelu_erf);
+    case Activation::silu:
+      return x.unaryExpr(&silu);
+    case Activation::relu:
+      return x.unaryExpr(&relu);
+  }
+  throw Error(ErrorCode::unsupported, "the oracle does not know the activation");
+}
+
 Rows Oracle::mlp(const Rows& z, const std::string& prefix) const {
-  const Rows gated = linear(z, prefix + "gate_proj").unaryExpr(&gelu);
+  const Rows gated = activated(linear(z, prefix + "gate_proj"));
   return linear(gated.cwiseProduct(linear(z, prefix + "up_proj")), prefix + "down_proj");
 }
 
 Rows Oracle::recurrent_block(const Rows& z, const std::string& prefix) const {
-  const Rows y = linear(z, prefix + "linear_y").unaryExpr(&gelu);
+  const Rows y = activated(linear(z, prefix + "linear_y"));
   const Rows v = convolve(linear(z, prefix + "linear_x"), prefix + "conv_1d.");
   return linear(rg_lru(v, prefix + "rg_lru.").cwiseProduct(y), prefix + "linear_out");
 }

@@ -48,6 +48,7 @@ class Oracle {
   Rows embed(std::span<const std::int32_t> tokens) const;
   Rows rms_norm(const Rows& x, const std::string& name) const;
   Rows linear(const Rows& x, const std::string& name) const;  // with a bias where there is one
+  Rows activated(const Rows& x) const;
   Rows mlp(const Rows& z, const std::string& prefix) const;
   Rows recurrent_block(const Rows& z, const std::string& prefix) const;
   Rows convolve(const Rows& u, const std::string& prefix) const;

@@ -61,10 +61,13 @@ struct AttentionBlock {
   /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
   void check(std::int64_t width) const {
     const std::int64_t query_width = attention.heads * attention.head_dim;
+    const std::int64_t kv_width = attention.kv_width();
     require_shape(query_width > 0 && attention.window > 0, "attention: no heads, or no window");
+    require_shape(kv_width > 0 && attention.heads % attention.kv_heads == 0,
+                  "attention: expected a number of key/value heads that divides that of heads");
     require_linear("q_proj", q_proj, query_width, width);
-    require_linear("k_proj", k_proj, attention.head_dim, width);
-    require_linear("v_proj", v_proj, attention.head_dim, width);
+    require_linear("k_proj", k_proj, kv_width, width);
+    require_linear("v_proj", v_proj, kv_width, width);
     require_linear("o_proj", o_proj, width, query_width);
   }
 

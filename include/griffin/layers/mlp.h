@@ -8,17 +8,21 @@
 
 namespace GRIFFIN_API griffin {
 
-/// The gated MLP (paper, section 2.2; recurrentgemma `MLPBlock`): down(gelu(gate(z)) * up(z)).
+/// The gated MLP (paper, section 2.2; recurrentgemma `MLPBlock`): down(f(gate(z)) * up(z)),
+/// f the activation.
 struct GatedMlp {
   Linear gate_proj;  // [mlp_width, width]
   Linear up_proj;    // [mlp_width, width]
   Linear down_proj;  // [width, mlp_width]
+  Activation activation = Activation::gelu_tanh;
 
   template <class Weights>
-  void describe(Weights& weights, std::int64_t width, std::int64_t mlp_width) {
+  void describe(Weights& weights, std::int64_t width, std::int64_t mlp_width,
+                Activation of_gate = Activation::gelu_tanh) {
     weights.linear("gate_proj", gate_proj, mlp_width, width);
     weights.linear("up_proj", up_proj, mlp_width, width);
     weights.linear("down_proj", down_proj, width, mlp_width);
+    activation = of_gate;
   }
 
   /// Throws Error(invalid_argument) where its parts do not fit each other, or such rows.
@@ -39,7 +43,7 @@ struct GatedMlp {
     Workspace::Frame frame(context.workspace);
     const Packed hidden(context, frame, z.rows, down_proj);
     const auto gated = [&](const Strip& gate, const Strip& up) {
-      gelu_gate(context, gate, up, gate);
+      activation_gate(context, activation, gate, up, gate);
       hidden.take(context, gate);
     };
     multiply_in_strips(context, z, gated, in_strips(gate_proj), in_strips(up_proj));

@@ -10,13 +10,15 @@
 
 namespace GRIFFIN_API griffin {
 
-/// out(rg_lru(conv(x(z))) * gelu(y(z))) (paper, figure 2; recurrentgemma `RecurrentBlock`).
+/// out(rg_lru(conv(x(z))) * f(y(z))), f the activation (paper, figure 2; recurrentgemma
+/// `RecurrentBlock`).
 struct RecurrentBlock {
   struct Shape {
     std::int64_t width;
     std::int64_t lru_width;
     std::int64_t taps;
     std::int64_t gate_blocks;
+    Activation activation = Activation::gelu_tanh;
   };
 
   Linear linear_y;  // [lru_width, width]
@@ -24,6 +26,7 @@ struct RecurrentBlock {
   CausalConv1d conv_1d;
   RgLru rg_lru;
   Linear linear_out;  // [width, lru_width]
+  Activation activation = Activation::gelu_tanh;
 
   template <class Weights>
   void describe(Weights& weights, const Shape& shape) {
@@ -32,6 +35,7 @@ struct RecurrentBlock {
     weights.conv1d("conv_1d", conv_1d, shape.taps, shape.lru_width);
     weights.part("rg_lru", rg_lru, shape.gate_blocks, shape.lru_width);
     weights.linear("linear_out", linear_out, shape.width, shape.lru_width);
+    activation = shape.activation;
   }
 
   static void for_each_stateful_layer(auto& block, const auto& f) {
@@ -72,7 +76,7 @@ struct RecurrentBlock {
     conv_1d(context, batch, s.x, s.convolved);
     const Packed gated(context, frame, z.rows, linear_out);
     rg_lru(context, batch, s.convolved, s.x, [&](const Strip& h) {
-      gelu_gate(context, {s.y, h.begin, h.end}, h, h);
+      activation_gate(context, activation, {s.y, h.begin, h.end}, h, h);
       gated.take(context, h);
     });
     add_product(context, gated, linear_out, residual);

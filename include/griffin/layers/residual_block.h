@@ -21,11 +21,11 @@ struct ResidualBlock {
   /// `shape` is what the mixer's own describe() takes.
   template <class Weights, class Shape>
   void describe(Weights& weights, const Shape& shape, std::int64_t width, std::int64_t mlp_width,
-                float eps) {
+                float eps, Activation of_mlp = Activation::gelu_tanh) {
     weights.norm("temporal_pre_norm", temporal_pre_norm, width, eps);
     weights.part("temporal_block", temporal_block, shape);
     weights.norm("channel_pre_norm", channel_pre_norm, width, eps);
-    weights.part("mlp_block", mlp_block, width, mlp_width);
+    weights.part("mlp_block", mlp_block, width, mlp_width, of_mlp);
   }
 
   static void for_each_stateful_layer(auto& block, const auto& f) {

@@ -80,7 +80,8 @@ struct ModelConfig {
   float rope_theta = 10000.0F;
   bool qkv_bias = false;  // of queries, keys and values
 
-  std::int64_t mlp_width = 0;  // of one branch
+  std::int64_t mlp_width = 0;                     // of one branch
+  Activation activation = Activation::gelu_tanh;  // of the MLP's gate and the recurrent block's
   float rms_eps = 1e-6F;
   bool scale_embedding = true;  // by sqrt(width), rounded to bfloat16
   bool tied_head = true;        // logits through the embedding table

@@ -18,7 +18,10 @@ struct MathFunctions {
   Elementwise one_minus_a;  // ... 1 - exp x, for x <= 0, from one polynomial
   Elementwise sigmoid;
   Elementwise tanh;
-  Elementwise gelu;
+  Elementwise gelu_tanh;
+  Elementwise gelu_erf;
+  Elementwise silu;
+  Elementwise relu;
 };
 
 extern const MathFunctions scalar_functions;

@@ -25,8 +25,9 @@ void each(const float* x, float* y, std::int64_t n) {
 }
 
 constexpr test::MathFunctions functions_of(const char* isa) {
-  return {isa,           lanes,      each<exp>, each<decay_of>, each<one_minus_a_of>,
-          each<sigmoid>, each<tanh>, each<gelu>};
+  return {isa,           lanes,      each<exp>,       each<decay_of>, each<one_minus_a_of>,
+          each<sigmoid>, each<tanh>, each<gelu_tanh>, each<gelu_erf>, each<silu>,
+          each<relu>};
 }
 
 }  // namespace
