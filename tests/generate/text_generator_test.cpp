@@ -160,6 +160,10 @@ TEST(TextGenerator, SaysWhatIsMissing) {
   const Error no_folder = error_of([&] { TextGenerator{nowhere}; });
   EXPECT_EQ(no_folder.code(), ErrorCode::io);
   EXPECT_EQ(no_folder.what(), nowhere.string() + ": no such model folder");
+  const Error empty = error_of([&] { TextGenerator{folder.path()}; });
+  EXPECT_EQ(empty.code(), ErrorCode::io);
+  EXPECT_NE(std::string(empty.what()).find("no config.json"), std::string::npos) << empty.what();
+  folder.write("config.json", "{}");
   const Error no_tokenizer = error_of([&] { TextGenerator{folder.path()}; });
   EXPECT_EQ(no_tokenizer.code(), ErrorCode::io);
   EXPECT_EQ(std::string(no_tokenizer.what()).find(folder.path().string() + ": no tokenizer.model"),
