@@ -335,27 +335,6 @@ TEST(Batch, RefusesALineThatIsTooLong) {
   EXPECT_EQ(found.at(3).at("error"), "the line has more than 71936 bytes");
 }
 
-/// Millions of ids, and no room for a tree of them: that line fails, the others do not.
-TEST(Batch, OutlivesALineThatMemoryHasNoRoomFor) {
-  std::string ids = "1";
-  for (int i = 0; i < 25; ++i) ids += "," + ids;
-  ids.resize(59999999);
-  const std::string input =
-      "{\"tokens\": [1" + ids.substr(1) + ",1], \"n\": 0}\n" + "{\"tokens\": [2, 5], \"n\": 1}\n";
-  const TempFolder folder;
-  const std::string file = folder.write("requests", input).string();
-  const Outcome outcome = run_program(
-      "/bin/sh", {.arguments = {"-c",
-                                "ulimit -v 700000; exec \"$0\" --requests \"$1\" -t 1 -c 2000000 "
-                                "--prefix-cache 0",
-                                GRIFFIN_BATCH, file}});
-  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
-  const auto found = answers_by_line(outcome);
-  ASSERT_EQ(found.size(), 2U) << outcome.err;
-  EXPECT_TRUE(found.at(1).contains("error"));
-  EXPECT_EQ(found.at(2).at("tokens").size(), 1U);
-}
-
 TEST(Batch, StopsAndReuse) {
   const json request = {{"id", 1}, {"prompt", "And God said"}, {"n", 60}, {"stop", {"zzz", " of"}}};
   json again = request;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,15 @@
 
 namespace griffin::test {
 namespace {
+
+// They need more address space than a test leaves.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool with_sanitizer = true;
+#elif defined(__has_feature)
+constexpr bool with_sanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool with_sanitizer = false;
+#endif
 
 std::string quoted(const std::string& text) {
   return "'" + text + "'";
@@ -122,6 +132,29 @@ TEST(Habits, LongPromptsAreReadInPieces) {
   std::vector<std::string> at_once = flags;
   at_once.insert(at_once.end(), {"--lookup", "1"});  // reads all before
   EXPECT_EQ(greedy_decode(flags, text).out, greedy_decode(at_once, text).out);
+}
+
+/// Millions of ids, and no room for a tree of them: that line fails, the others do not.
+TEST(Habits, BatchOutlivesALineThatMemoryHasNoRoomFor) {
+  if (with_sanitizer) GTEST_SKIP() << "sanitizers take more address space than there is";
+  std::string ids = "1";
+  for (int i = 0; i < 25; ++i) ids += "," + ids;
+  ids.resize(59999999);
+  const std::string input =
+      "{\"tokens\": [1" + ids.substr(1) + ",1], \"n\": 0}\n" + "{\"tokens\": [2, 5], \"n\": 1}\n";
+  const TempFolder folder;
+  const std::string file = folder.write("requests", input).string();
+  const Outcome outcome = run_program(
+      "/bin/sh", {.arguments = {"-c",
+                                "ulimit -v 700000; exec \"$0\" --requests \"$1\" -t 1 -c 2000000 "
+                                "--prefix-cache 0",
+                                GRIFFIN_BATCH, file}});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  std::istringstream lines(outcome.out);
+  std::string first, second;
+  ASSERT_TRUE(std::getline(lines, first) && std::getline(lines, second)) << outcome.err;
+  EXPECT_TRUE(nlohmann::json::parse(first).contains("error")) << first;
+  EXPECT_EQ(nlohmann::json::parse(second).at("tokens").size(), 1U) << second;
 }
 
 /// A folder like the embedded one, whose last norm has a NaN.
