@@ -31,7 +31,7 @@ TEST(Tokenize, PrintsIdsAndPieces) {
 }
 
 TEST(Tokenize, PrintsIdsAlone) {
-  const Greedy& greedy = embedded_evaluation().greedy.front();
+  const Greedy greedy = embedded_evaluation().greedy.front();
   const Outcome outcome = tokenize({"--ids", "-f", "-"}, greedy.prompt);
   std::string list;
   for (const std::int32_t id : greedy.prompt_ids) {

@@ -122,4 +122,13 @@ bool Regex::matches_at_start(std::string_view text) const {
   return compiled_->search(text, 0, PCRE2_ANCHORED, data.get()).begin == 0;
 }
 
+bool is_script(std::string_view name) {
+  const std::string pattern = "\\p{sc:" + std::string(name) + "}";
+  int error = 0;
+  std::size_t where = 0;
+  const Code code(pcre2_compile(units(pattern), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error,
+                                &where, nullptr));
+  return code != nullptr;
+}
+
 }  // namespace griffin

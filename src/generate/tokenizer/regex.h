@@ -41,6 +41,9 @@ class Regex {
   std::unique_ptr<const Compiled> compiled_;
 };
 
+/// Whether a property of Unicode is the name of a script.
+bool is_script(std::string_view name);
+
 /// The pattern in PCRE2's syntax. Throws as Regex does.
 std::string to_pcre2(std::string_view pattern, const std::string& name);
 

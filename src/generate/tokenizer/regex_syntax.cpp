@@ -257,7 +257,15 @@ class Translator {
     if (!in_.substr(at_).starts_with("{") || end == std::string_view::npos) {
       refuse(std::string("\\") + c + " without {}");
     }
-    out_ += std::string("\\") + c + std::string(in_.substr(at_, end + 1 - at_));
+    std::string_view name = in_.substr(at_ + 1, end - at_ - 1);
+    out_ += std::string("\\") + c + '{';
+    if (name.starts_with('^')) {
+      out_ += '^';
+      name.remove_prefix(1);
+    }
+    // PCRE2 would take characters with it that several scripts share.
+    if (is_script(name)) out_ += "sc:";
+    out_ += std::string(name) + '}';
     at_ = end + 1;
   }
 
