@@ -79,12 +79,12 @@ TEST(Habits, NohupIsHeeded) {
 TEST(Habits, ALimitOfFileSizesIsAFullDisk) {
   const TempFolder folder;
   const std::string file = (folder.path() / "out").string();
-  const Outcome outcome = shell("ulimit -f 20; exec " + std::string(GRIFFIN_SCORE) +
+  const Outcome outcome = shell("ulimit -f 4; exec " + std::string(GRIFFIN_SCORE) +
                                 " --tokens <(seq 2 100) --logits " + file);
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_NE(outcome.err.find("File too large"), std::string::npos) << outcome.err;
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
-  const Outcome state = shell("ulimit -f 20; exec " + std::string(GRIFFIN_GREEDY_DECODE) +
+  const Outcome state = shell("ulimit -f 4; exec " + std::string(GRIFFIN_GREEDY_DECODE) +
                               " -n 1 --save-state " + file);
   EXPECT_EQ(state.exit_code, 1);
   EXPECT_NE(state.err.find("File too large"), std::string::npos) << state.err;
