@@ -33,11 +33,11 @@ struct ChatTemplate {
 /// That is so for the templates of Gemma 1 to 3, with any spelling of white space and quotes, which
 /// write the same for turns of text that alternate; a template that adds a word, as a system prompt
 /// or a marker of another family, is another one.
-ChatFormat recognise_chat_template(std::string_view jinja);
+GRIFFIN_API ChatFormat recognise_chat_template(std::string_view jinja);
 
 /// The template that transformers would take: chat_template.jinja, or chat_template.json, or
 /// chat_template in tokenizer_config.json, a text or a list of named ones, of which "default" is
 /// taken, else the first. Throws Error(io) and Error(format) naming the file.
-ChatTemplate find_chat_template(const std::filesystem::path& folder);
+GRIFFIN_API ChatTemplate find_chat_template(const std::filesystem::path& folder);
 
 }  // namespace griffin

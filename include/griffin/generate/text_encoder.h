@@ -52,6 +52,7 @@ class TextEncoder {
 };
 
 /// All ids of a text, as Tokenizer::encode, in the memory of a TextEncoder.
-std::vector<std::int32_t> encode_in_parts(const Tokenizer& tokenizer, std::string_view text);
+GRIFFIN_API std::vector<std::int32_t> encode_in_parts(const Tokenizer& tokenizer,
+                                                      std::string_view text);
 
 }  // namespace griffin
