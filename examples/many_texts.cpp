@@ -27,7 +27,9 @@ int main(int argc, char** argv) try {
     for (std::size_t i = begin; i < end; ++i) {
       griffin::Request request;
       request.prompt = tokenizer.encode(letters.substr(i, 1));
-      request.prompt.insert(request.prompt.begin(), model.config().bos_id);
+      if (const auto bos = tokenizer.bos(model.text_bos())) {
+        request.prompt.insert(request.prompt.begin(), *bos);
+      }
       request.options.max_new_tokens = 16;
       request.options.tokenizer = &tokenizer;
       request.on_done = [&results, i](griffin::Result&& result, const griffin::Sequence*) {
