@@ -242,6 +242,7 @@ class Decoding {
       if (!more || Interrupt::seen()) break;
       remember(settings.sampling);
     }
+    printer_.finish();
     return result_;
   }
 
@@ -266,17 +267,14 @@ class Decoding {
   }
 
   Result go_on(GenerateOptions settings) {
-    Printer printer;
     if (!options_.print_tokens()) {
-      settings.on_text = [&](std::string_view text) { return printer.print(text); };
+      settings.on_text = [&](std::string_view text) { return printer_.print(text); };
     }
     settings.on_token = [&](std::int32_t id) {
-      if (options_.print_tokens() && printer.print(id) == Flow::stop) return Flow::stop;
+      if (options_.print_tokens() && printer_.print(id) == Flow::stop) return Flow::stop;
       return Interrupt::flow();
     };
-    Result result = generator_.generate(sequence_, piece_, settings);
-    printer.finish();
-    return result;
+    return generator_.generate(sequence_, piece_, settings);
   }
 
   /// Of the pieces together.
@@ -305,6 +303,7 @@ class Decoding {
   Sequence& sequence_;
   Generator generator_;
   ProgressBar bar_{"reading the prompt"};
+  Printer printer_;
   std::vector<std::int32_t> piece_;  // what is to be read next
   std::vector<std::int32_t> read_;   // what was read last
   std::int64_t tokens_ = 0;          // that were read

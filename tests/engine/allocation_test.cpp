@@ -57,7 +57,7 @@ void expect_no_allocations(const Model& model, ForwardPass& pass) {
     sequences.push_back(model.new_sequence({capacity_for(model.config(), 36), Dtype::f32}));
   }
   const auto prompt = random_tokens(model.config(), 24, 90);
-  run_two_texts(pass, sequences, prompt);  // the OpenMP team comes to life
+  run_two_texts(pass, sequences, prompt);  // the helpers come to life
   for (Sequence& s : sequences) s.reset();
   const std::int64_t before = allocations();
   run_two_texts(pass, sequences, prompt);

@@ -69,7 +69,7 @@ TEST_P(GoldenTokenizer, AllocatesNothingForATokensText) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenTokenizer, testing::Values("gemma", "gpt2", "llama3"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& param) { return std::string(param.param); });
 
 /// A golden tokenizer with some of its parts changed.
 json tokenizer_of(const json& kind) {
