@@ -43,9 +43,9 @@ GRIFFIN_API void run_in_parallel(int threads, std::int64_t n, Grain grain, Range
 /// all of [0, n). `body` must not throw, and no range may wait for another.
 ///
 /// Every calling thread has helpers of its own, made with the first work for them and ended with
-/// the thread, or remade in a child of fork(). Where the system gives fewer, or gives their cores
-/// to others, the calling thread does the work. They sleep when there has been nothing for 0.1 ms.
-/// (A library built with GRIFFIN_OPENMP asks OpenMP for threads instead.)
+/// the thread, or remade in a child process made by fork(2). Where the system gives fewer, or gives
+/// their cores to others, the calling thread does the work. They sleep when there has been nothing
+/// for 0.1 ms. (A library built with GRIFFIN_OPENMP asks OpenMP for threads instead.)
 template <class Body>
 void parallel_for(int threads, std::int64_t n, Grain grain, const Body& body) noexcept {
   const RangeBody call = [](const void* any, std::int64_t begin, std::int64_t end, int worker) {
