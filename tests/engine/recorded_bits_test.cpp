@@ -43,7 +43,9 @@ const NamedOptions precisions[] = {{"stored", {}},
 std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
   for (const std::string& name : golden_models()) folders.push_back(goldens_root() / name);
-  folders.push_back(goldens_root() / "transformers/kv-heads-2");
+  for (const char* name : {"gelu-exact", "kv-heads-2", "silu"}) {
+    folders.push_back(goldens_root() / "transformers" / name);
+  }
   for (const char* name : {"griffin", "hawk", "mqa"}) {
     folders.push_back(fs::path(GRIFFIN_SOURCE_DIR) / "examples/models" / name);
   }
