@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,45 +29,88 @@ constexpr const char* index_file = "model.safetensors.index.json";
   throw Error(ErrorCode::io, path.string() + ": " + what);
 }
 
-/// What a file of a folder without a model may be, and what to do about it.
-std::string explanation_of(const std::string& name) {
-  const auto ends_with = [&](const char* end) { return name.ends_with(end); };
-  if (name.starts_with("adapter_")) {
-    return name +
-           " belongs to an adapter (LoRA, PEFT), which is no model by itself: merge it into its "
-           "base model (merge_and_unload) and save that";
-  }
-  if (ends_with(".gguf")) {
-    return name + " is a GGUF file, which is not read: expected the Hugging Face checkpoint";
-  }
-  if (ends_with(".bin") || ends_with(".pt") || ends_with(".pth") || ends_with(".ckpt")) {
-    return name +
-           " is a PyTorch file, which is not read: load it with transformers and save it again "
-           "(save_pretrained), which writes safetensors";
-  }
-  if (ends_with(".h5") || ends_with(".msgpack") || ends_with(".npz")) {
-    return name + " holds weights of another library, which are not read: expected safetensors";
-  }
-  if (ends_with(".incomplete") || ends_with(".aria2") || ends_with(".part")) {
-    return name + " is an unfinished download";
-  }
-  if (ends_with(".safetensors")) {
-    return "weights in " + name + " are not looked for: rename it, if these are the model's";
-  }
-  return "";
+constexpr const char* adapter =
+    " belongs to an adapter (LoRA, PEFT), which is no model by itself: merge it into its base "
+    "model "
+    "(merge_and_unload) and save that";
+constexpr const char* gguf =
+    " is a GGUF file, which is not read: expected the Hugging Face checkpoint";
+constexpr const char* unfinished = " is an unfinished download";
+constexpr const char* pytorch =
+    " is a PyTorch file, which is not read: load it with transformers and save it again "
+    "(save_pretrained), which writes safetensors";
+constexpr const char* pytorch_index =
+    " lists PyTorch files, which are not read: load them with transformers and save them again "
+    "(save_pretrained), which writes safetensors";
+constexpr const char* other_library =
+    " holds weights of another library, which are not read: expected safetensors";
+constexpr const char* other_safetensors =
+    " is not looked for: rename it, if its weights are the model's";
+
+/// What a file of a folder without a model may be by its name, in lower case.
+struct KnownName {
+  std::string_view start;
+  std::string_view end;
+  const char* what;
+};
+
+/// Those that tell most come first: names that only a model has, then any file of a kind.
+constexpr KnownName known_names[] = {
+    {"adapter_", "", adapter},
+    {"", ".gguf", gguf},
+    {"", ".incomplete", unfinished},
+    {"", ".aria2", unfinished},
+    {"", ".part", unfinished},
+    {"", ".crdownload", unfinished},
+    {"pytorch_model", ".bin", pytorch},
+    {"pytorch_model", ".bin.index.json", pytorch_index},
+    {"consolidated", ".pth", pytorch},
+    {"", ".h5", other_library},
+    {"", ".msgpack", other_library},
+    {"", ".npz", other_library},
+    {"model", ".safetensors", other_safetensors},
+    {"", ".safetensors", other_safetensors},
+    {"", ".bin", pytorch},
+    {"", ".pt", pytorch},
+    {"", ".pth", pytorch},
+    {"", ".ckpt", pytorch},
+};
+
+/// Files that training leaves beside a model, which say nothing about where its weights are.
+bool is_of_training(std::string_view name) {
+  constexpr std::string_view starts[] = {"optimizer", "scheduler", "scaler", "training_args",
+                                         "rng_state"};
+  return std::any_of(std::begin(starts), std::end(starts),
+                     [&](std::string_view start) { return name.starts_with(start); });
+}
+
+std::string lower(std::string name) {
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return name;
+}
+
+/// Null if the name says nothing.
+const KnownName* known_name(const std::string& name) {
+  const std::string lowered = lower(name);
+  if (is_of_training(lowered)) return nullptr;
+  const auto* const known =
+      std::find_if(std::begin(known_names), std::end(known_names), [&](const KnownName& one) {
+        return lowered.starts_with(one.start) && lowered.ends_with(one.end);
+      });
+  return known == std::end(known_names) ? nullptr : known;
 }
 
 /// The explanation that tells most; empty if there is none.
 std::string explanation_of(const std::vector<std::string>& names) {
-  const auto rank = [](const std::string& name) {
-    return name.starts_with("adapter_") ? 0 : name.ends_with(".gguf") ? 1 : 2;
-  };
-  const std::string* told = nullptr;
+  const KnownName* best = nullptr;
+  std::string told;
   for (const std::string& name : names) {
-    if (explanation_of(name).empty()) continue;
-    if (told == nullptr || rank(name) < rank(*told)) told = &name;
+    const KnownName* known = known_name(name);
+    if (known == nullptr || (best != nullptr && known >= best)) continue;
+    best = known;
+    told = "; " + name + known->what;
   }
-  return told == nullptr ? "" : "; " + explanation_of(*told);
+  return told;
 }
 
 struct ShardName {
@@ -118,9 +162,10 @@ ShardSets shard_sets(const std::vector<std::string>& names) {
   }
   fail(folder, "found " + std::to_string(shards.size()) + " shards of " + std::to_string(count) +
                    " (" + shards.begin()->second + " ...) and no " + index_file +
-                   "; missing are the shards" + missing +
-                   (named < count - shards.size() ? ", ...: " : ": ") +
-                   "the download is not complete");
+                   (count - shards.size() == 1 ? "; shard" : "; shards") + missing +
+                   (named < count - shards.size() ? ", ..." : "") +
+                   (count - shards.size() == 1 ? " is" : " are") +
+                   " missing: the download is not complete");
 }
 
 WeightFiles numbered_shards(const fs::path& folder, const ShardSets& sets) {
@@ -194,9 +239,9 @@ void require_model_folder(const fs::path& folder) {
     fail(folder, "no such model folder");
   }
   if (type != fs::file_type::directory) {
-    const bool gguf = folder.extension() == ".gguf";
+    const bool is_gguf = lower(folder.extension().string()) == ".gguf";
     fail(folder, std::string("a file; expected the folder of a Hugging Face checkpoint") +
-                     (gguf ? " (GGUF files are not read)" : ""));
+                     (is_gguf ? " (GGUF files are not read)" : ""));
   }
   if (is_name_taken(folder / "config.json")) return;
   fail(folder, "expected a model folder, found no config.json" + explanation_of(names_in(folder)));

@@ -88,9 +88,49 @@ TEST_F(ModelFolderTest, WeightsOfOtherKinds) {
   expect_no_weights({"found neither"});
 }
 
+/// Whatever else lies in the folder.
+TEST_F(ModelFolderTest, WhatTellsMostIsTold) {
+  write({"golden.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt", "a.bin"});
+  expect_no_weights({"golden.safetensors is not looked for", "rename"});
+  const struct {
+    const char* name;
+    const char* words;
+  } better[] = {{"model-bf16.safetensors", "rename"},
+                {"flax_model.msgpack", "another library"},
+                {"consolidated.00.pth", "PyTorch"},
+                {"pytorch_model.bin.index.json", "lists PyTorch files"},
+                {"pytorch_model.bin", "save_pretrained"},
+                {"model.safetensors.incomplete", "unfinished download"},
+                {"MODEL.GGUF", "GGUF"},
+                {"adapter_model.bin", "merge"}};
+  for (const auto& one : better) {
+    write({one.name});
+    expect_no_weights({"found neither", one.name, one.words});
+  }
+}
+
+TEST_F(ModelFolderTest, WhatTrainingLeavesIsNoModel) {
+  for (const char* name :
+       {"optimizer.pt", "training_args.bin", "scheduler.pt", "rng_state_0.pth"}) {
+    write({name});
+    expect_refused(ErrorCode::io, {"found neither"}, [&] { find(); });
+    try {
+      find();
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find(name), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST_F(ModelFolderTest, ShardsWithoutAnIndex) {
   write({"model-00002-of-00003.safetensors", "model-00001-of-00003.safetensors"});
-  expect_no_weights({"2 shards of 3", "missing", "shards 3", "index"});
+  expect_no_weights({"2 shards of 3", "; shard 3 is missing: the download", "index"});
+  write({"model-00001-of-00009.safetensors", "model-00002-of-00009.safetensors",
+         "model-00003-of-00009.safetensors"});
+  expect_no_weights({"3 shards of 9", "; shards 4, 5, 6, 7, 8, 9 are missing: the download"});
+  for (const char* number : {"1", "2", "3"}) {
+    fs::remove(folder_.path() / ("model-0000" + std::string(number) + "-of-00009.safetensors"));
+  }
   write({"model-00003-of-00003.safetensors", "model-00001-of-00007.safetensors"});
   EXPECT_EQ(found(), (std::vector<std::string>{"model-00001-of-00003.safetensors",
                                                "model-00002-of-00003.safetensors",
