@@ -17,6 +17,7 @@ namespace griffin {
 namespace {
 
 // What a config.json that leaves a field out means, after the class that reads it in transformers.
+// So does null, but for the sizes, which a model does not go without, and where it has a meaning.
 // Ranges are the widest that have a meaning; what the fields mean together is ModelConfig's matter.
 constexpr std::int64_t max_extent = 1 << 24;
 
@@ -38,7 +39,7 @@ void read_attention(const JsonFields& fields, ModelConfig& config) {
     kv_heads.fail(ErrorCode::format,
                   "a divisor of num_attention_heads " + std::to_string(config.heads));
   }
-  config.qkv_bias = fields["attention_bias"].boolean().value_or(false);
+  config.qkv_bias = fields["attention_bias"].unless_null().boolean().value_or(false);
 }
 
 void read_widths(const JsonFields& fields, ModelConfig& config) {
@@ -49,8 +50,8 @@ void read_widths(const JsonFields& fields, ModelConfig& config) {
   config.lru_width = extent(fields["lru_width"].unless_null()).value_or(config.width);
   config.heads = extent(fields["num_attention_heads"]).value_or(10);
   // Not a field of transformers: for models like the paper's, whose gates have 16 blocks.
-  config.gate_blocks = extent(fields["gate_blocks"]).value_or(config.heads);
-  config.taps = fields["conv1d_width"].integer(1, 64).value_or(4);
+  config.gate_blocks = extent(fields["gate_blocks"].unless_null()).value_or(config.heads);
+  config.taps = fields["conv1d_width"].unless_null().integer(1, 64).value_or(4);
 
   // The file counts both branches of the MLP.
   const JsonField both = fields["intermediate_size"];
@@ -70,8 +71,10 @@ void read_head_dim(const JsonFields& fields, ModelConfig& config) {
 }
 
 void read_constants(const JsonFields& fields, ModelConfig& config) {
-  config.rms_eps = static_cast<float>(fields["rms_norm_eps"].real(FLT_MIN, 1.0).value_or(1e-6));
-  config.scale_embedding = fields["embeddings_scale_by_sqrt_dim"].boolean().value_or(true);
+  config.rms_eps =
+      static_cast<float>(fields["rms_norm_eps"].unless_null().real(FLT_MIN, 1.0).value_or(1e-6));
+  config.scale_embedding =
+      fields["embeddings_scale_by_sqrt_dim"].unless_null().boolean().value_or(true);
   const JsonField cap = fields["logits_soft_cap"];
   config.soft_cap =
       cap.is_null() ? 0.0F : static_cast<float>(cap.real(0.0, FLT_MAX).value_or(30.0));
@@ -81,13 +84,15 @@ void read_constants(const JsonFields& fields, ModelConfig& config) {
 /// key may stand beside plain weights: then whoever knows it may delete it.
 void check_quantization(const JsonFields& fields) {
   const JsonField field = fields["quantization_config"].unless_null();
-  if (field.value() == nullptr || field.object()->empty()) return;
+  if (field.value() == nullptr) return;
+  const auto* list = field.value()->as<JsonArray>();
+  if ((list != nullptr && list->empty()) || field.object()->empty()) return;
   const JsonFields quantization(field.path(), field.object());
   const auto method = quantization["quant_method"].unless_null().text();
   if (method != "griffin") {
     throw Error(ErrorCode::unsupported,
-                field.path() + ": expected no weights quantised by others, found quant_method " +
-                    (method ? printable(*method) : "unnamed") +
+                field.path() + ": expected no weights quantised by others, found " +
+                    (method ? "quant_method " + printable(*method) : "no quant_method") +
                     "; if all weights are plain again (the key is often left over from a merge), "
                     "delete it from config.json, else use the unquantised checkpoint");
   }
@@ -107,7 +112,8 @@ void validate(const ModelConfig& config, const std::string& name) {
 
 }  // namespace
 
-CheckpointConfig parse_config(std::string_view text, const std::string& name) {
+CheckpointConfig parse_config(std::string_view text, const std::string& name,
+                              const Notice& notice) {
   const JsonObject object = parse_json(text, name);
   const JsonFields fields(name, &object);
   CheckpointConfig checkpoint;
@@ -121,20 +127,20 @@ CheckpointConfig parse_config(std::string_view text, const std::string& name) {
   read_head_dim(fields, config);
   read_rotation(fields, config);
   read_constants(fields, config);
-  checkpoint.tokens = read_special_tokens(fields, config);
-  const auto tied = fields["tie_word_embeddings"].boolean();
+  checkpoint.tokens = read_special_tokens(fields, config, notice);
+  const auto tied = fields["tie_word_embeddings"].unless_null().boolean();
   config.tied_head = tied.value_or(true);
   checkpoint.says_head_is_tied = tied.value_or(false);
   validate(config, name);
   return checkpoint;
 }
 
-CheckpointConfig read_config(const std::filesystem::path& folder) {
+CheckpointConfig read_config(const std::filesystem::path& folder, const Notice& notice) {
   const std::filesystem::path file = folder / "config.json";
   const FileBytes bytes(file, FileAccess::read, max_config_file);
   refuse_stand_in(bytes.text(), file.string());
-  CheckpointConfig config = parse_config(bytes.text(), file.string());
-  read_special_tokens_beside(folder, config.model, config.tokens);
+  CheckpointConfig config = parse_config(bytes.text(), file.string(), notice);
+  read_special_tokens_beside(folder, config.model, config.tokens, notice);
   return config;
 }
 

@@ -20,9 +20,10 @@ struct CheckpointConfig {
 /// Parses the text of a config.json. `name` is what errors call it. Throws Error(format) for bad
 /// JSON or a field of the wrong type or range, Error(unsupported) for a model that is well
 /// described but not of this family.
-CheckpointConfig parse_config(std::string_view text, const std::string& name);
+CheckpointConfig parse_config(std::string_view text, const std::string& name,
+                              const Notice& notice = {});
 
 /// Reads folder/config.json and what read_special_tokens_beside() reads.
-CheckpointConfig read_config(const std::filesystem::path& folder);
+CheckpointConfig read_config(const std::filesystem::path& folder, const Notice& notice = {});
 
 }  // namespace griffin

@@ -2,6 +2,7 @@
 #include "models/special_tokens.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -14,21 +15,38 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-std::int32_t read_id(const JsonField& field, const ModelConfig& config, std::int32_t otherwise) {
-  const auto id = field.unless_null().integer(0, config.vocab - 1);
-  return id ? static_cast<std::int32_t>(*id) : otherwise;
+/// Whether that integer is no id of the model, as -1 where an id is meant to be none.
+bool is_outside(const JsonValue& value, const ModelConfig& config) {
+  if (const auto* id = value.as<std::int64_t>()) return *id < 0;
+  const auto* id = value.as<std::uint64_t>();
+  return id != nullptr && *id >= static_cast<std::uint64_t>(config.vocab);
+}
+
+/// The id of a field that is there. None, and a notice, for one that the model cannot make.
+std::optional<std::int32_t> read_id(const JsonField& field, const ModelConfig& config,
+                                    const Notice& notice) {
+  if (!is_outside(*field.value(), config)) {
+    return static_cast<std::int32_t>(*field.integer(0, config.vocab - 1));
+  }
+  if (notice) {
+    notice(field.path() + ": " + describe(*field.value()) + " is outside the vocabulary of " +
+           std::to_string(config.vocab) + " ids and is ignored");
+  }
+  return {};
 }
 
 /// eos_token_id is one id, a list of them, or null for none.
-Ids read_stop_ids(const JsonField& field, const ModelConfig& config) {
+Ids read_stop_ids(const JsonField& field, const ModelConfig& config, const Notice& notice) {
   if (field.value() == nullptr || field.is_null()) return {};
-  if (field.value()->as<JsonArray>() == nullptr) return {read_id(field, config, 0)};
   Ids ids;
-  for (const JsonValue& element : *field.array()) {
-    const JsonField entry(field.path(), &element);
-    if (entry.is_null()) entry.fail(ErrorCode::format, "token ids");
-    ids.push_back(read_id(entry, config, 0));
+  const auto add = [&](const JsonField& entry) {
+    if (const auto id = read_id(entry, config, notice)) ids.push_back(*id);
+  };
+  if (field.value()->as<JsonArray>() == nullptr) {
+    add(field);
+    return ids;
   }
+  for (const JsonValue& element : *field.array()) add(JsonField(field.path(), &element));
   return ids;
 }
 
@@ -53,25 +71,27 @@ void read_if_there(const std::filesystem::path& file, std::uint64_t limit, const
 
 }  // namespace
 
-SpecialTokens read_special_tokens(const JsonFields& fields, ModelConfig& config) {
+SpecialTokens read_special_tokens(const JsonFields& fields, ModelConfig& config,
+                                  const Notice& notice) {
   const JsonField bos = fields["bos_token_id"];
   if (bos.is_null()) {
     config.bos_id.reset();
-  } else {
-    config.bos_id = read_id(bos, config, *config.bos_id);
+  } else if (bos.value() != nullptr) {
+    config.bos_id = read_id(bos, config, notice);
   }
   SpecialTokens tokens;
   const JsonField eos = fields["eos_token_id"];
   add_stop_ids(tokens.stop_ids,
-               eos.value() == nullptr ? Ids{config.eos_id} : read_stop_ids(eos, config));
+               eos.value() == nullptr ? Ids{config.eos_id} : read_stop_ids(eos, config, notice));
   if (!tokens.stop_ids.empty()) config.eos_id = tokens.stop_ids.front();
   return tokens;
 }
 
 void add_generation_config(std::string_view text, const std::string& name,
-                           const ModelConfig& config, SpecialTokens& tokens) {
+                           const ModelConfig& config, SpecialTokens& tokens, const Notice& notice) {
   const JsonObject object = parse_json(text, name);
-  add_stop_ids(tokens.stop_ids, read_stop_ids(JsonFields(name, &object)["eos_token_id"], config));
+  add_stop_ids(tokens.stop_ids,
+               read_stop_ids(JsonFields(name, &object)["eos_token_id"], config, notice));
 }
 
 void add_tokenizer_config(std::string_view text, const std::string& name, SpecialTokens& tokens) {
@@ -81,10 +101,10 @@ void add_tokenizer_config(std::string_view text, const std::string& name, Specia
 }
 
 void read_special_tokens_beside(const std::filesystem::path& folder, const ModelConfig& config,
-                                SpecialTokens& tokens) {
+                                SpecialTokens& tokens, const Notice& notice) {
   read_if_there(folder / "generation_config.json", max_config_file,
                 [&](std::string_view text, const std::string& name) {
-                  add_generation_config(text, name, config, tokens);
+                  add_generation_config(text, name, config, tokens, notice);
                 });
   read_if_there(folder / "tokenizer_config.json", max_tokenizer_config_file,
                 [&](std::string_view text, const std::string& name) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "formats/refused.h"
 #include "models/config_file.h"
 
 namespace griffin::test {
@@ -42,6 +43,13 @@ inline nlohmann::json with(const char* key, const std::string& value) {
 
 inline CheckpointConfig parse(const nlohmann::json& config) {
   return parse_config(config.dump(), "the-config.json");
+}
+
+/// What is wrong with a config is told with its name and the field's.
+inline void expect_bad(const nlohmann::json& config, const char* field,
+                       ErrorCode code = ErrorCode::format) {
+  SCOPED_TRACE(config.value(field, nlohmann::json()).dump());
+  expect_refused(code, {"the-config.json", field}, [&] { parse(config); });
 }
 
 /// The layers as letters: R and A.
