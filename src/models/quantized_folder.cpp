@@ -9,6 +9,7 @@
 
 #include "formats/json_text.h"
 #include "formats/safetensors.h"
+#include "formats/stand_in.h"
 #include "griffin/core/error.h"
 #include "models/limits.h"
 #include "models/model_folder.h"
@@ -29,6 +30,13 @@ bool is_copied(const std::string& name) {
                         name == "trainer_state.json";
   return !left_out && std::find(std::begin(copied_extensions), std::end(copied_extensions),
                                 extension) != std::end(copied_extensions);
+}
+
+/// Whether a program reads the file, so that a web page in its place is a failed download.
+bool is_read_by_programs(const std::string& name) {
+  const std::string extension = fs::path(name).extension().string();
+  constexpr std::string_view read[] = {".json", ".jinja", ".txt", ".model"};
+  return std::find(std::begin(read), std::end(read), extension) != std::end(read);
 }
 
 [[noreturn]] void fail_taken(const fs::path& path, const char* more) {
@@ -94,6 +102,8 @@ Copies open_copies(const fs::path& from) {
     std::error_code ignored;
     if (!is_copied(name) || fs::is_directory(from / name, ignored)) continue;
     copies.emplace_back(name, FileBytes(from / name, FileAccess::map));
+    if (!is_read_by_programs(name)) continue;
+    refuse_stand_in(copies.back().second.text(), (from / name).string());
   }
   return copies;
 }

@@ -19,7 +19,8 @@ namespace griffin {
 using Copies = std::vector<std::pair<std::string, FileBytes>>;
 
 /// Everything in a folder that is neither weights nor config.json: tokenizer, chat template,
-/// licence, notices. Throws Error(io) for a file that cannot be read.
+/// licence, notices. Throws Error: io for a file that cannot be read, format for what stands in for
+/// one that was never downloaded.
 Copies open_copies(const std::filesystem::path& from);
 
 /// config.json of `from`, changed to say what the weights are now. Throws Error: io, format.

@@ -125,6 +125,19 @@ TEST_F(QuantizedFolderTest, CopiesWhatIsNoWeights) {
   EXPECT_EQ(content_of(to() / "LICENSE"), "L");
 }
 
+TEST_F(QuantizedFolderTest, WhatWasNeverDownloadedIsNotCopied) {
+  from_.write("README.md", "<html>");
+  for (const char* text :
+       {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "<!DOCTYPE html>"}) {
+    from_.write("tokenizer.model", text);
+    expect_refused(ErrorCode::format, {"tokenizer.model", "not the file itself"}, [&] { run(); });
+    EXPECT_FALSE(fs::exists(to()));
+  }
+  from_.write("tokenizer.model", "pieces");
+  run();
+  EXPECT_EQ(content_of(to() / "README.md"), "<html>");
+}
+
 /// Stopped after the first shard, after all of them, and before config.json.
 TEST_F(QuantizedFolderTest, AnInterruptedRunIsNotInTheWay) {
   checkpoint_.shards = 2;
