@@ -20,6 +20,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 constexpr std::uint64_t length_bytes = 8;
 constexpr std::uint64_t max_header = 100'000'000;
 constexpr std::size_t max_rank = 256;
+constexpr const char* too_short = "; the download may not be complete";
 
 struct StoredType {
   std::string_view name;
@@ -83,7 +84,8 @@ class Parser {
 
   std::uint64_t header_length() const {
     if (file_.size() < length_bytes) {
-      fail("expected the 8 bytes of a header length, found " + std::to_string(file_.size()));
+      fail("expected the 8 bytes of a header length, found " + std::to_string(file_.size()) +
+           too_short);
     }
     std::uint64_t length = 0;
     std::memcpy(&length, file_.data(), length_bytes);
@@ -96,7 +98,7 @@ class Parser {
     }
     if (length > file_.size() - length_bytes) {
       fail("expected a header of " + std::to_string(length) + " bytes, found " +
-           std::to_string(file_.size() - length_bytes));
+           std::to_string(file_.size() - length_bytes) + too_short);
     }
     return length;
   }
@@ -197,17 +199,17 @@ class Parser {
   }
 
   void check_place(const Entry& entry, std::uint64_t last_end, std::uint64_t data_size) const {
-    const auto expect = [&](bool holds, const std::string& expected) {
+    const auto expect = [&](bool holds, const std::string& expected, const char* more = "") {
       if (!holds) {
-        fail(entry.name,
-             "data_offsets: expected " + expected + ", found " + to_text({entry.begin, entry.end}));
+        fail(entry.name, "data_offsets: expected " + expected + ", found " +
+                             to_text({entry.begin, entry.end}) + more);
       }
     };
     expect(entry.begin == last_end,
            "to begin where the data before end, at " + std::to_string(last_end));
     expect(entry.end >= entry.begin, "an end that is not before the beginning");
     expect(entry.end <= data_size,
-           "an end within the " + std::to_string(data_size) + " bytes after the header");
+           "an end within the " + std::to_string(data_size) + " bytes after the header", too_short);
   }
 
   void check_size(const Entry& entry) const {

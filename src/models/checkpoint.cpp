@@ -15,25 +15,6 @@ namespace {
 
 constexpr std::string_view prefix = "model.";
 
-/// A shard must hold no tensors but those that are listed for it; so none is in two shards. Returns
-/// those that it should hold and does not.
-std::set<std::string, std::less<>> check_shard(const SafetensorsFile& shard,
-                                               const std::set<std::string>& listed,
-                                               const std::string& listing) {
-  for (const auto& [tensor, stored] : shard.tensors()) {
-    if (listed.count(tensor) == 0) {
-      throw Error(ErrorCode::mismatch, shard.path().string() + ": found tensor " +
-                                           printable(tensor) + ", which " + listing +
-                                           " does not list for this file");
-    }
-  }
-  std::set<std::string, std::less<>> absent;
-  for (const std::string& tensor : listed) {
-    if (shard.tensors().count(tensor) == 0) absent.insert(tensor);
-  }
-  return absent;
-}
-
 /// Throws unless all files are there that the index lists.
 void check_complete(const ShardIndex& index, const std::filesystem::path& listing) {
   std::string missing;
@@ -67,7 +48,7 @@ void check_once(const std::vector<SafetensorsFile>& files) {
 Checkpoint::Checkpoint(const std::filesystem::path& folder, FileAccess access,
                        const Notice& notice) {
   require_model_folder(folder);
-  config_ = read_config(folder);
+  config_ = read_config(folder, notice);
   weights_ = find_weight_files(folder, notice);
   open(access);
   settle_head_tying(notice);
@@ -88,6 +69,7 @@ void Checkpoint::open(FileAccess access) {
   check_once(files_);
 }
 
+/// As transformers does, this takes what the listed files hold, whatever the index says of them.
 void Checkpoint::open_listed(FileAccess access) {
   const std::filesystem::path& listing = weights_.listing;
   const FileBytes bytes(listing, FileAccess::read, max_index_file);
@@ -96,7 +78,13 @@ void Checkpoint::open_listed(FileAccess access) {
   check_complete(index, listing);
   for (const auto& [name, tensors] : index) {
     files_.emplace_back(listing.parent_path() / name, access);
-    absent_.merge(check_shard(files_.back(), tensors, listing.string()));
+  }
+  check_once(files_);
+  for (const auto& [name, tensors] : index) {
+    for (const std::string& tensor : tensors) {
+      const std::string known_as = name_of(tensor);
+      if (!find(known_as)) absent_.insert(known_as);
+    }
   }
 }
 

@@ -18,7 +18,7 @@
 
 namespace griffin {
 
-/// All tensors of a folder, checked against the index where there is one; not yet against the
+/// All tensors of a folder, those that the index does not list too; not yet checked against the
 /// config. The names of the model's tensors begin with "model." in some folders, and not in others;
 /// here they always do.
 class Checkpoint {
@@ -47,7 +47,8 @@ class Checkpoint {
 
   /// What an error about a missing tensor names: the single file, the index, or the folder.
   const std::filesystem::path& listing() const noexcept { return weights_.listing; }
-  /// Tensors that the index lists and no file has, which matters only if the model needs them.
+  /// Tensors that the index lists and no file has, as find() knows them, which matters only if the
+  /// model needs them.
   const std::set<std::string, std::less<>>& absent() const noexcept { return absent_; }
 
  private:

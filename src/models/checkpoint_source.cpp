@@ -126,22 +126,33 @@ class CheckpointSource final : public WeightSource {
     }
   }
 
-  /// Refuses tensors that are named like a part of this model but that nothing asked for: a config
-  /// with too few layers, or another kind of layer, would otherwise run and answer nonsense.
+  /// Refuses tensors that are named like a part of a layer but that nothing asked for: a config
+  /// with too few layers, or another kind of layer, would otherwise run and answer nonsense. Of
+  /// others it tells.
   void check_nothing_left() const {
+    std::size_t ignored = 0;
+    std::string first;
     for (const SafetensorsFile& file : checkpoint_.files()) {
       for (const auto& [name, tensor] : file.tensors()) {
         const bool buffer = name.ends_with("rotary_emb.inv_freq");
-        const bool in_a_layer = Checkpoint::name_of(name).starts_with("model.layers.");
-        if (in_a_layer && !buffer && used_.count(name) == 0) {
+        if (buffer || used_.count(name) > 0) continue;
+        if (Checkpoint::name_of(name).starts_with("model.layers.")) {
           throw Error(ErrorCode::mismatch,
                       file.path().string() + ": tensor " + name + " of shape " +
                           shape_text(tensor.shape) +
                           " has no place in the model that config.json describes (" +
                           std::to_string(checkpoint_.config().model.depth) + " layers)");
         }
+        if (ignored++ == 0) first = file.path().string() + ": tensor " + printable(name);
       }
     }
+    tell_of_ignored(ignored, first);
+  }
+
+  void tell_of_ignored(std::size_t count, const std::string& first) const {
+    if (count == 0 || !options_.notice) return;
+    options_.notice(first + (count > 1 ? " and " + std::to_string(count - 1) + " more" : "") +
+                    ": ignored, as the model has no place for " + (count > 1 ? "them" : "it"));
   }
 
   static Dtype dtype_of(const std::string& where, const StoredTensor& tensor) {

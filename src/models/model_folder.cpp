@@ -160,8 +160,8 @@ ShardSets shard_sets(const std::vector<std::string>& names) {
     if (shards.count(number) > 0) continue;
     missing += (named++ == 0 ? " " : ", ") + std::to_string(number);
   }
-  fail(folder, "found " + std::to_string(shards.size()) + " shards of " + std::to_string(count) +
-                   " (" + shards.begin()->second + " ...) and no " + index_file +
+  fail(folder, "found " + std::to_string(shards.size()) + " of " + std::to_string(count) +
+                   " shards (" + shards.begin()->second + " ...) and no " + index_file +
                    (count - shards.size() == 1 ? "; shard" : "; shards") + missing +
                    (named < count - shards.size() ? ", ..." : "") +
                    (count - shards.size() == 1 ? " is" : " are") +

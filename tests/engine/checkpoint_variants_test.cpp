@@ -126,6 +126,31 @@ TEST(CheckpointVariants, AnIndexThatListsMore) {
                  [&] { load_with("model.final_norm.weight", notices); });
 }
 
+/// As transformers does, where it would only warn.
+TEST(CheckpointVariants, TensorsOutsideLayersThatNothingAsksForAreToldOf) {
+  CheckpointToWrite variant = checkpoint();
+  const std::vector<float> expected = [&] {
+    Notices none;
+    return logits_of(variant, none);
+  }();
+  variant.tensors["model.layers.0.rotary_emb.inv_freq"] =
+      variant.tensors.at("model.final_norm.weight");
+  Notices notices;
+  EXPECT_EQ(logits_of(variant, notices), expected);
+  EXPECT_TRUE(notices.empty());
+  variant.tensors["embed_tokens.weight"] = variant.tensors.at("model.final_norm.weight");
+  EXPECT_EQ(logits_of(variant, notices), expected);
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_NE(notices[0].find("tensor \"embed_tokens.weight\": ignored"), std::string::npos)
+      << notices[0];
+  variant.tensors["lm_head.bias"] = variant.tensors.at("model.final_norm.weight");
+  notices.clear();
+  EXPECT_EQ(logits_of(variant, notices), expected);
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_NE(notices[0].find("\"embed_tokens.weight\" and 1 more: ignored"), std::string::npos)
+      << notices[0];
+}
+
 TEST(CheckpointVariants, ShardsWithoutAnIndex) {
   CheckpointToWrite variant = checkpoint();
   variant.shards = 3;

@@ -124,10 +124,10 @@ TEST_F(ModelFolderTest, WhatTrainingLeavesIsNoModel) {
 
 TEST_F(ModelFolderTest, ShardsWithoutAnIndex) {
   write({"model-00002-of-00003.safetensors", "model-00001-of-00003.safetensors"});
-  expect_no_weights({"2 shards of 3", "; shard 3 is missing: the download", "index"});
+  expect_no_weights({"2 of 3 shards", "; shard 3 is missing: the download", "index"});
   write({"model-00001-of-00009.safetensors", "model-00002-of-00009.safetensors",
          "model-00003-of-00009.safetensors"});
-  expect_no_weights({"3 shards of 9", "; shards 4, 5, 6, 7, 8, 9 are missing: the download"});
+  expect_no_weights({"3 of 9 shards", "; shards 4, 5, 6, 7, 8, 9 are missing: the download"});
   for (const char* number : {"1", "2", "3"}) {
     fs::remove(folder_.path() / ("model-0000" + std::string(number) + "-of-00009.safetensors"));
   }
