@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a model's tokenizer makes of a text, and of ids. No weights are read.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -45,14 +44,6 @@ struct Options {
   bool no_bos = false;
   bool ids_only = false;
 };
-
-/// The ids of a list: apart from each other by white space or commas, in brackets or not.
-std::vector<std::int32_t> read_ids(const std::string& path, const Tokenizer& tokenizer) {
-  std::string list = read_file(path);
-  std::replace_if(
-      list.begin(), list.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
-  return parse_ids(list, tokenizer.size(), path);
-}
 
 /// What a text begins with. A folder may have a tokenizer only.
 std::optional<std::int32_t> bos(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
@@ -105,18 +96,18 @@ std::unique_ptr<IdSource> ids_of_text(const Options& options, const Tokenizer& t
   return std::make_unique<GivenIds>(std::move(ids));
 }
 
-/// Prints all ids in brackets, as they come, for as long as they get through. Nothing is printed
+/// Prints all ids on one line, as they come, for as long as they get through. Nothing is printed
 /// before the first are there.
 void print_list(IdSource& source, Output& out) {
-  std::string list = "[";
+  std::string list;
   const char* separator = "";
   while (!source.over()) {
     for (const std::int32_t id : source.next()) {
-      list += std::exchange(separator, ", ") + std::to_string(id);
+      list += std::exchange(separator, " ") + std::to_string(id);
     }
     if (out.write(std::exchange(list, {})) == Flow::stop) return;
   }
-  out.write(list + "]\n");
+  out.write("\n");
 }
 
 /// The same, one id and its piece a line.
@@ -128,12 +119,12 @@ void print_lines(IdSource& source, const Tokenizer& tokenizer, Output& out) {
 
 ExitCode run_tokenize(const Options& options) {
   if (!std::filesystem::is_directory(options.model)) {
-    throw Error(ErrorCode::io, options.model + ": no such model folder");
+    load_config(options.model);  // throws, saying what is there instead
   }
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   Output out;
   if (options.decode->count() > 0) {
-    out.write(tokenizer.decode(read_ids(options.path, tokenizer)));
+    out.write(tokenizer.decode(parse_ids(read_file(options.path), tokenizer.size(), options.path)));
   } else {
     const std::unique_ptr<IdSource> source = ids_of_text(options, tokenizer);
     if (options.ids_only) {

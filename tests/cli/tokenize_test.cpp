@@ -37,10 +37,10 @@ TEST(Tokenize, PrintsIdsAlone) {
   const Outcome outcome = tokenize({"--ids", "-f", "-"}, greedy.prompt);
   std::string list;
   for (const std::int32_t id : greedy.prompt_ids) {
-    list += (list.empty() ? "[" : ", ") + std::to_string(id);
+    list += (list.empty() ? "" : " ") + std::to_string(id);
   }
-  EXPECT_EQ(outcome.out, list + "]\n");
-  EXPECT_EQ(tokenize({"--ids", "--no-bos", "-p", ""}).out, "[]\n");
+  EXPECT_EQ(outcome.out, list + "\n");
+  EXPECT_EQ(tokenize({"--ids", "--no-bos", "-p", ""}).out, "\n");
 }
 
 /// A text that is read in several pieces.
@@ -61,9 +61,9 @@ TEST(Tokenize, GivesTheIdsOfALongTextAsTheWholeHas) {
   EXPECT_EQ(list.exit_code, 0) << list.err;
   std::string expected;
   for (const std::int32_t id : whole) {
-    expected += (expected.empty() ? "[" : ", ") + std::to_string(id);
+    expected += (expected.empty() ? "" : " ") + std::to_string(id);
   }
-  EXPECT_TRUE(list.out == expected + "]\n");
+  EXPECT_TRUE(list.out == expected + "\n");
 
   whole.insert(whole.begin(), 2);  // BOS
   std::istringstream lines(tokenize({"-f", "-"}, text).out);
@@ -76,7 +76,7 @@ TEST(Tokenize, GivesTheIdsOfALongTextAsTheWholeHas) {
 TEST(Tokenize, PrintsIdsAsTheyCome) {
   const Outcome outcome = tokenize({"--ids", "-f", "-"}, long_text() + "\xFF");
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_TRUE(outcome.out.starts_with("[2, ")) << outcome.out.substr(0, 80);
+  EXPECT_TRUE(outcome.out.starts_with("2 ")) << outcome.out.substr(0, 80);
   EXPECT_NE(outcome.err.find("not UTF-8 at byte"), std::string::npos) << outcome.err;
 }
 
@@ -94,8 +94,8 @@ TEST(Tokenize, GivesTheTextOfIdsBack) {
 
 /// A folder needs no config.json and no weights; the template says what is in front.
 TEST(Tokenize, NeedsATokenizerOnly) {
-  EXPECT_EQ(tokenize({"-m", golden("llama3"), "--ids", "-p", ""}).out, "[0]\n");
-  EXPECT_EQ(tokenize({"-m", golden("gpt2"), "--ids", "-p", ""}).out, "[]\n");
+  EXPECT_EQ(tokenize({"-m", golden("llama3"), "--ids", "-p", ""}).out, "0\n");
+  EXPECT_EQ(tokenize({"-m", golden("gpt2"), "--ids", "-p", ""}).out, "\n");
 }
 
 TEST(Tokenize, SaysWhatIsWrong) {
