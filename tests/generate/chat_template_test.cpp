@@ -109,12 +109,13 @@ TEST(ChatTemplate, LineEndsAndByteOrderMark) {
     EXPECT_EQ(format(replaced(text, "\n", "\r\n")), ChatFormat::gemma);
     EXPECT_EQ(format(replaced(text, "\n", "\r")), ChatFormat::gemma);
     EXPECT_EQ(format("\xEF\xBB\xBF" + text + "\r\n"), ChatFormat::gemma);
-    EXPECT_EQ(format(text + "\n\n"), ChatFormat::other);
   }
 }
 
 /// Each as Jinja would write it: trim_blocks and lstrip_blocks are for {% %} alone.
 TEST(ChatTemplate, WhiteSpaceThatIsWritten) {
+  EXPECT_EQ(format(gemma + "\n\n"), ChatFormat::gemma);  // the tag's and the template's last
+  EXPECT_EQ(format(gemma + "\n\n\n"), ChatFormat::other);
   EXPECT_EQ(format(replaced(gemma, "%}", "%}\n")), ChatFormat::gemma);
   EXPECT_EQ(format(replaced(gemma, "%}", "%}\n\n")), ChatFormat::other);
   EXPECT_EQ(format(replaced(gemma, "%}", "-%}\n\n ")), ChatFormat::gemma);
