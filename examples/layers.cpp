@@ -57,7 +57,8 @@ int main() try {
   run(context, block, signal, MatrixView(pieces.data(), length, channels), 3);
   std::cout << "the last row begins with " << whole[(length - 1) * channels]
             << "; read in pieces it is "
-            << (whole == pieces ? "the same numbers" : "something else") << '\n';
+            << (whole == pieces ? "the same numbers" : "something else") << std::endl;
+  if (!std::cout) throw Error(ErrorCode::io, "cannot write to stdout");
   return whole == pieces ? 0 : 1;
 } catch (const Error& error) {
   std::cerr << error.what() << '\n';

@@ -2,6 +2,7 @@
 // Twenty prompts from two threads, generated together by a third; each thread waits for its own.
 #include <griffin/griffin.h>
 
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -44,8 +45,11 @@ int main(int argc, char** argv) try {
     const std::jthread second([&] { ask(10, 20); });
   }  // joins
   for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].error) std::rethrow_exception(results[i].error);
     std::cout << letters[i] << results[i].text << '\n';
   }
+  std::cout << std::flush;
+  if (!std::cout) throw griffin::Error(griffin::ErrorCode::io, "cannot write to stdout");
 } catch (const griffin::Error& error) {
   std::cerr << error.what() << '\n';
   return 1;

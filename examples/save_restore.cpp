@@ -2,6 +2,7 @@
 // Keeping states: fork, snapshot, save, restore. Every way to go on says the same.
 #include <griffin/griffin.h>
 
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 
@@ -21,6 +22,7 @@ int main(int argc, char** argv) try {
     std::cerr << "usage: save_restore FOLDER PROMPT STATE_FILE\n";
     return 2;
   }
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over its limit is an error like a full disk
   const std::filesystem::path folder = argv[1];
   const auto model = griffin::Model::load(folder);
   const auto tokenizer = griffin::Tokenizer::load(folder);

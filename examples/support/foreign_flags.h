@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -143,8 +144,17 @@ inline std::optional<const char*> instead_of_foreign(std::string_view name) {
   return std::nullopt;
 }
 
-/// What is wrong with a command line that has such a flag where this program would look for one of
-/// its own; empty if there is none.
+/// Whether it is a flag of one letter with a value behind it that is no number, as "-cram 0" would
+/// be read.
+inline bool is_glued_word(std::string_view argument) {
+  return argument.size() > 2 && argument[1] != '-' && argument[2] != '=' &&
+         std::any_of(argument.begin() + 2, argument.end(),
+                     [](unsigned char c) { return std::isalpha(c) != 0; });
+}
+
+/// What is wrong with a command line that has such a flag, or one that is not known, where this
+/// program would look for one of its own; empty if there is none. CLI11 would say first what else
+/// is missing, or read "-ngl" as "-n gl".
 inline std::string complaint_about_foreign(const CLI::App& app, std::span<char* const> arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view argument = arguments[i];
@@ -155,6 +165,10 @@ inline std::string complaint_about_foreign(const CLI::App& app, std::span<char* 
     const CLI::Option* known = app.get_option_no_throw(name);
     if (const auto instead = known == nullptr ? instead_of_foreign(name) : std::nullopt) {
       return name + ": a flag of llama.cpp that is not here: " + *instead;
+    }
+    if (known == nullptr && is_long) return name + ": there is no such flag";
+    if (known == nullptr && is_glued_word(argument)) {
+      return name + ": there is no such flag; a value stands apart from its flag, or behind '='";
     }
     // The value of one of its own is no flag, whatever it looks like.
     const bool value_follows = name.size() == argument.size() && (is_long || name.size() == 2);

@@ -122,6 +122,10 @@ struct RequestReader {
       sampling.top_k = whole<std::int32_t>(key, value);
     } else if (key == "repeat_last_n") {
       sampling.penalty_last_n = whole<std::int32_t>(key, value, -1);
+      if (sampling.penalty_last_n > SamplingOptions::longest_look_back) {
+        refuse(key + ": expected at most " + std::to_string(SamplingOptions::longest_look_back) +
+               ", found " + value.dump());
+      }
     } else if (key == "seed") {
       sampling.seed = draw_seed(whole<std::int64_t>(key, value, -1));
     } else if (key == "stop") {

@@ -26,7 +26,8 @@ template <class Integer>
 Integer whole(const std::string& key, const nlohmann::json& value,
               Integer least = std::numeric_limits<Integer>::min()) {
   if (!value.is_number_integer()) {
-    refuse(key + ": expected a whole number, found " + value.type_name());
+    refuse(key + ": expected a whole number, found " +
+           (value.is_number() ? value.dump() : value.type_name()));
   }
   const bool too_large = value.is_number_unsigned() &&
                          value.get<std::uint64_t>() >
@@ -78,7 +79,14 @@ class RequestMembers : private nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return take(Json(value)); }
   bool number_integer(std::int64_t value) override { return take(Json(value)); }
   bool number_unsigned(std::uint64_t value) override { return take(Json(value)); }
-  bool number_float(double value, const std::string&) override { return take(Json(value)); }
+  bool number_float(double value, const std::string& text) override {
+    // Of more digits than a number of any type keeps: nobody would know the answer by it.
+    const bool exact = Json(value).dump() == text;
+    if (depth_ == 1 && key_ == "id" && !exact && text.find_first_of(".eE") == std::string::npos) {
+      complain("id: " + text + " is out of range; give it as a string");
+    }
+    return take(Json(value));
+  }
   bool string(std::string& value) override { return take(Json(std::move(value))); }
   bool binary(Json::binary_t&) override { return true; }  // not in JSON
   bool start_object(std::size_t) override { return open(Json::object()); }
@@ -113,6 +121,7 @@ class RequestMembers : private nlohmann::json_sax<nlohmann::json> {
     } else if (depth_ == 2) {
       take_element(empty);
     }
+    if (depth_ == 1) in_array_ = !is_object;
     ++depth_;
     return true;
   }
@@ -133,6 +142,7 @@ class RequestMembers : private nlohmann::json_sax<nlohmann::json> {
   }
 
   void take_element(Json& value) try {
+    if (!in_array_) return;
     if (key_ == "tokens") {
       tokens_.push_back(whole<std::int32_t>(key_, value));
     } else if (key_ == "stop") {
@@ -161,7 +171,8 @@ class RequestMembers : private nlohmann::json_sax<nlohmann::json> {
 
   const std::set<std::string_view>* known_;
   std::int64_t depth_ = 0;
-  std::string key_;  // of the top level
+  std::string key_;        // of the top level
+  bool in_array_ = false;  // that is its value
   std::set<std::string> seen_;
   std::map<std::string, nlohmann::json, std::less<>> values_;
   std::vector<std::int32_t> tokens_;

@@ -39,8 +39,8 @@ GRIFFIN_API void run_in_parallel(int threads, std::int64_t n, Grain grain, Range
 /// Calls body(begin, end) or body(begin, end, worker) on disjoint ranges that cover [0, n), one
 /// range a thread at most, and returns when all are done. Workers are numbered from 0, below
 /// `threads`. The partition is static and as even as the grain's multiples allow; with too little
-/// work for two threads, with one thread, or inside another parallel_for it is a plain call with
-/// all of [0, n). `body` must not throw, and no range may wait for another.
+/// work for two threads, with one thread, or inside another parallel_for that shares its work it is
+/// a plain call with all of [0, n). `body` must not throw, and no range may wait for another.
 ///
 /// Every calling thread has helpers of its own, made with the first work for them and ended with
 /// the thread, or remade in a child process made by fork(2). Where the system gives fewer, or gives
