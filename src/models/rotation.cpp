@@ -62,12 +62,12 @@ bool is_for_attention(const JsonFields& fields, std::string_view entry) {
   return true;
 }
 
-void expect_same(const JsonField& first, const Rotation& a, const JsonField& other,
-                 const Rotation& b) {
-  const auto same = [&](const JsonField& x, const JsonField& y, const auto& read) {
+void expect_same(const Rotation& a, const Rotation& b) {
+  const auto same = [](const JsonField& x, const JsonField& y, const auto& read) {
     if (read(x) == read(y)) return;
-    y.fail(ErrorCode::unsupported, "the same rotation in all layers that attend, as in " +
-                                       first.path() + " and " + other.path());
+    y.fail(ErrorCode::unsupported,
+           "the same rotation in all layers that attend (" + x.path() + " is " +
+               (x.value() == nullptr ? "absent" : describe(*x.value())) + ")");
   };
   same(a.theta, b.theta, theta_of);
   same(a.factor, b.factor, factor_of);
@@ -90,7 +90,7 @@ std::optional<Rotation> rotation_by_layer(const JsonFields& fields, const JsonFi
   }
   const Rotation first = rotation_in(entries.front());
   for (const JsonField& entry : entries) {
-    expect_same(entries.front(), first, entry, rotation_in(entry));
+    expect_same(first, rotation_in(entry));
   }
   return first;
 }
