@@ -74,6 +74,21 @@ TEST(TokenizerFolder, NamesWhatIsNoTokenizer) {
             std::string::npos);
 }
 
+TEST(TokenizerFolder, NamesWhatStandsInForAFileBesideIt) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"},
+      {"<!DOCTYPE html><html></html>", "web page"}};
+  for (const char* name : {"tokenizer_config.json", "added_tokens.json"}) {
+    for (const auto& [text, words] : cases) {
+      const TempFolder folder;
+      folder.write("tokenizer.json", small_json);
+      folder.write(name, text);
+      const std::string what = refusal(folder.path()).what();
+      EXPECT_NE(what.find(std::string(name) + ": a " + words), std::string::npos) << what;
+    }
+  }
+}
+
 TEST(TokenizerFolder, RefusesIdsThatTheModelDoesNotHave) {
   const TempFolder folder;
   folder.write("tokenizer.json", small_json);
