@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a model's tokenizer makes of a text, and of ids. No weights are read.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/config.h"
+#include "support/id_source.h"
 #include "support/input.h"
 #include "support/program.h"
 
@@ -43,14 +45,6 @@ struct Options {
   bool ids_only = false;
 };
 
-/// The ids of a list: apart from each other by white space or commas, in brackets or not.
-std::vector<std::int32_t> read_ids(const std::string& path, const Tokenizer& tokenizer) {
-  std::string list = read_file(path);
-  std::replace_if(
-      list.begin(), list.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
-  return parse_ids(list, tokenizer.size(), path);
-}
-
 /// What a text begins with. A folder may have a tokenizer only.
 std::optional<std::int32_t> bos(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
   if (std::filesystem::exists(folder / "config.json")) {
@@ -77,12 +71,6 @@ std::string shown(std::string_view piece) {
   return text;
 }
 
-std::string as_list(const std::vector<std::int32_t>& ids) {
-  std::string list = "[";
-  for (const std::int32_t id : ids) list += (list.size() > 1 ? ", " : "") + std::to_string(id);
-  return list + "]\n";
-}
-
 std::string as_lines(const std::vector<std::int32_t>& ids, const Tokenizer& tokenizer) {
   std::string lines;
   for (const std::int32_t id : ids) {
@@ -95,21 +83,55 @@ std::string as_lines(const std::vector<std::int32_t>& ids, const Tokenizer& toke
   return lines;
 }
 
+/// The ids of the text, which may be longer than memory if it is in a file.
+std::unique_ptr<IdSource> ids_of_text(const Options& options, const Tokenizer& tokenizer) {
+  std::optional<InputFile> file;
+  if (options.file->count() > 0) file.emplace(options.path);
+  const auto first = options.no_bos ? std::nullopt : bos(options.model, tokenizer);
+  if (file) {
+    return std::make_unique<EncodedText>(std::move(*file), tokenizer, TextRules{.first = first});
+  }
+  std::vector<std::int32_t> ids = tokenizer.encode(options.prompt);
+  if (first) ids.insert(ids.begin(), *first);
+  return std::make_unique<GivenIds>(std::move(ids));
+}
+
+/// Prints all ids on one line, as they come, for as long as they get through. Nothing is printed
+/// before the first are there.
+void print_list(IdSource& source, Output& out) {
+  std::string list;
+  const char* separator = "";
+  while (!source.over()) {
+    for (const std::int32_t id : source.next()) {
+      list += std::exchange(separator, " ") + std::to_string(id);
+    }
+    if (out.write(std::exchange(list, {})) == Flow::stop) return;
+  }
+  out.write("\n");
+}
+
+/// The same, one id and its piece a line.
+void print_lines(IdSource& source, const Tokenizer& tokenizer, Output& out) {
+  while (!source.over()) {
+    if (out.write(as_lines(source.next(), tokenizer)) == Flow::stop) return;
+  }
+}
+
 ExitCode run_tokenize(const Options& options) {
   if (!std::filesystem::is_directory(options.model)) {
-    throw Error(ErrorCode::io, options.model + ": no such model folder");
+    load_config(options.model);  // throws, saying what is there instead
   }
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   Output out;
   if (options.decode->count() > 0) {
-    out.write(tokenizer.decode(read_ids(options.path, tokenizer)));
+    out.write(tokenizer.decode(parse_ids(read_file(options.path), tokenizer.size(), options.path)));
   } else {
-    const bool reads_file = options.file->count() > 0;
-    std::vector<std::int32_t> ids =
-        tokenizer.encode(reads_file ? read_file(options.path) : options.prompt);
-    const auto first = options.no_bos ? std::nullopt : bos(options.model, tokenizer);
-    if (first) ids.insert(ids.begin(), *first);
-    out.write(options.ids_only ? as_list(ids) : as_lines(ids, tokenizer));
+    const std::unique_ptr<IdSource> source = ids_of_text(options, tokenizer);
+    if (options.ids_only) {
+      print_list(*source, out);
+    } else {
+      print_lines(*source, tokenizer, out);
+    }
   }
   out.require();
   return success;

@@ -70,10 +70,12 @@ inline std::string read_file(const std::string& path) {
   return bytes;
 }
 
-inline constexpr std::string_view id_separators = " \t\r\n";
+/// So that a list in brackets, with commas, is one too.
+inline constexpr std::string_view id_separators = " \t\r\n,[]";
 
-/// Appends the whitespace-separated token ids of a text; `name` is what errors call it, `items` how
-/// many there were before. Throws Error(format) for what is no number of the vocabulary.
+/// Appends the token ids of a text, which separators stand between; `name` is what errors call it,
+/// `items` how many there were before. Throws Error(format) for what is no number of the
+/// vocabulary.
 inline void append_ids(std::string_view text, std::int64_t vocab, const std::string& name,
                        std::int64_t& items, std::vector<std::int32_t>& ids) {
   for (std::size_t at = text.find_first_not_of(id_separators); at != std::string_view::npos;) {

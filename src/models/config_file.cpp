@@ -11,6 +11,7 @@
 #include "models/activation_name.h"
 #include "models/layer_list.h"
 #include "models/limits.h"
+#include "models/model_folder.h"
 #include "models/rotation.h"
 
 namespace griffin {
@@ -139,6 +140,7 @@ CheckpointConfig read_config(const std::filesystem::path& folder) {
 }
 
 ModelConfig load_config(const std::filesystem::path& folder) {
+  require_model_folder(folder);
   return read_config(folder).model;
 }
 

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "cli/embedded_model.h"
 #include "cli/program.h"
+#include "griffin/generate/tokenizer.h"
 #include "support/temp_folder.h"
 
 namespace griffin::test {
@@ -35,10 +37,47 @@ TEST(Tokenize, PrintsIdsAlone) {
   const Outcome outcome = tokenize({"--ids", "-f", "-"}, greedy.prompt);
   std::string list;
   for (const std::int32_t id : greedy.prompt_ids) {
-    list += (list.empty() ? "[" : ", ") + std::to_string(id);
+    list += (list.empty() ? "" : " ") + std::to_string(id);
   }
-  EXPECT_EQ(outcome.out, list + "]\n");
-  EXPECT_EQ(tokenize({"--ids", "--no-bos", "-p", ""}).out, "[]\n");
+  EXPECT_EQ(outcome.out, list + "\n");
+  EXPECT_EQ(tokenize({"--ids", "--no-bos", "-p", ""}).out, "\n");
+}
+
+/// A text that is read in several pieces.
+std::string long_text() {
+  std::string text;
+  for (int line = 0; text.size() < 300000; ++line) {
+    text += "In the beginning " + std::to_string(line) + (line % 3 == 0 ? ".\r\n" : " é\n\n");
+  }
+  return text;
+}
+
+TEST(Tokenize, GivesTheIdsOfALongTextAsTheWholeHas) {
+  const std::string text = long_text();
+  const Tokenizer tokenizer = Tokenizer::load(embedded_folder());
+  std::vector<std::int32_t> whole = tokenizer.encode(text);
+  ASSERT_GT(whole.size(), std::size_t{1} << 15U);
+  const Outcome list = tokenize({"--ids", "--no-bos", "-f", "-"}, text);
+  EXPECT_EQ(list.exit_code, 0) << list.err;
+  std::string expected;
+  for (const std::int32_t id : whole) {
+    expected += (expected.empty() ? "" : " ") + std::to_string(id);
+  }
+  EXPECT_TRUE(list.out == expected + "\n");
+
+  whole.insert(whole.begin(), 2);  // BOS
+  std::istringstream lines(tokenize({"-f", "-"}, text).out);
+  std::vector<std::int32_t> ids;
+  for (std::string line; std::getline(lines, line);) ids.push_back(std::stoi(line));
+  EXPECT_TRUE(ids == whole);
+}
+
+/// What is certain is printed before the text is over.
+TEST(Tokenize, PrintsIdsAsTheyCome) {
+  const Outcome outcome = tokenize({"--ids", "-f", "-"}, long_text() + "\xFF");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(outcome.out.starts_with("2 ")) << outcome.out.substr(0, 80);
+  EXPECT_NE(outcome.err.find("not UTF-8 at byte"), std::string::npos) << outcome.err;
 }
 
 TEST(Tokenize, GivesTheTextOfIdsBack) {
@@ -55,8 +94,8 @@ TEST(Tokenize, GivesTheTextOfIdsBack) {
 
 /// A folder needs no config.json and no weights; the template says what is in front.
 TEST(Tokenize, NeedsATokenizerOnly) {
-  EXPECT_EQ(tokenize({"-m", golden("llama3"), "--ids", "-p", ""}).out, "[0]\n");
-  EXPECT_EQ(tokenize({"-m", golden("gpt2"), "--ids", "-p", ""}).out, "[]\n");
+  EXPECT_EQ(tokenize({"-m", golden("llama3"), "--ids", "-p", ""}).out, "0\n");
+  EXPECT_EQ(tokenize({"-m", golden("gpt2"), "--ids", "-p", ""}).out, "\n");
 }
 
 TEST(Tokenize, SaysWhatIsWrong) {
