@@ -150,10 +150,18 @@ class ModelOptions {
 
   bool has_tokenizer() const { return !random() && Tokenizer::file_in(folder()).has_value(); }
 
-  /// Throws Error(mismatch) for a tokenizer whose ids the model does not know.
+  /// Warns of ids without a text. Throws Error(mismatch) for a tokenizer whose ids the model does
+  /// not know.
   Tokenizer load_tokenizer(const Model& model) const {
     if (random()) throw UsageError(no_tokenizer);
-    return Tokenizer::load(folder(), model.config().vocab);
+    const std::int64_t vocab = model.config().vocab;
+    Tokenizer tokenizer = Tokenizer::load(folder(), vocab);
+    if (const Tokenizer::Unspelled ids = tokenizer.unspelled(vocab); ids.count > 0) {
+      warn(*app_, "the tokenizer has no text for " + std::to_string(ids.count) +
+                      " of the model's " + std::to_string(vocab) + " ids, from " +
+                      std::to_string(ids.first) + " to " + std::to_string(ids.last));
+    }
+    return tokenizer;
   }
 
   /// For sequences with room for `tokens` of them; 0: for as many as one likes.

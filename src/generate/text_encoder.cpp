@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "generate/tokenizer/implementation.h"
+#include "generate/tokenizer/white_space.h"
 #include "generate/utf8.h"
 #include "griffin/core/error.h"
 
@@ -10,7 +12,7 @@ namespace griffin {
 namespace {
 
 constexpr std::size_t part = 1 << 16;  // bytes that are looked at for a cut, and encoded, at once
-constexpr std::size_t around = 64;     // bytes on either side of a cut that are tried
+constexpr std::size_t least_around = 64;  // bytes on either side of a cut that are tried
 constexpr int most_tries = 16;  // cuts that are tried in a part, before it is joined with the next
 
 std::size_t pair_of(char left, char right) {
@@ -18,8 +20,10 @@ std::size_t pair_of(char left, char right) {
          static_cast<unsigned char>(right);
 }
 
-bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
+/// Whether a text ends with a code point of white space.
+bool ends_with_space(std::string_view text) {
+  constexpr std::size_t longest = 4;  // bytes of a code point
+  return trailing_space(text.substr(text.size() - std::min(text.size(), longest))) > 0;
 }
 
 /// Whether a code point goes on with this byte.
@@ -34,7 +38,9 @@ void TextEncoder::push(std::string_view text, std::vector<std::int32_t>& ids) {
     const std::string_view next = text.substr(0, part);
     text.remove_prefix(next.size());
     held_ += next;
-    if (held_.size() < searched_ + part + around) continue;
+    if (held_.size() < searched_ + part) continue;
+    if (neighbours_.empty()) note_neighbours();
+    if (held_.size() < searched_ + part + around_) continue;
     if (const std::size_t cut = last_cut()) encode_first(cut, ids);
   }
 }
@@ -62,8 +68,7 @@ void TextEncoder::encode_first(std::size_t bytes, std::vector<std::int32_t>& ids
 
 /// The last place to cut what is held, but for its end; 0 if there is none.
 std::size_t TextEncoder::last_cut() {
-  if (neighbours_.empty()) note_neighbours();
-  const std::size_t end = held_.size() - around;
+  const std::size_t end = held_.size() - around_;
   int tries = 0;
   for (std::size_t at = end; at > searched_ && tries < most_tries; --at) {
     if (!is_cut(at)) continue;
@@ -77,13 +82,14 @@ std::size_t TextEncoder::last_cut() {
 bool TextEncoder::is_cut(std::size_t at) const {
   const char left = held_[at - 1];
   const char right = held_[at];
-  return (right == ' ' || right == '\n') && !is_space(left) && !neighbours_[pair_of(left, right)];
+  return (right == ' ' || right == '\n') && !neighbours_[pair_of(left, right)] &&
+         !ends_with_space(std::string_view(held_).substr(0, at));
 }
 
 bool TextEncoder::agrees_about(std::size_t at) const {
-  std::size_t begin = at - std::min(at, around);
+  std::size_t begin = at - std::min(at, around_);
   while (begin < at && goes_on(held_[begin])) ++begin;
-  std::size_t end = std::min(held_.size(), at + around);
+  std::size_t end = std::min(held_.size(), at + around_);
   while (end > at && end < held_.size() && goes_on(held_[end])) --end;
   const std::string_view text = std::string_view(held_).substr(begin, end - begin);
   try {
@@ -98,14 +104,25 @@ bool TextEncoder::agrees_about(std::size_t at) const {
 
 void TextEncoder::note_neighbours() {
   neighbours_.resize(std::size_t{1} << 16U);
+  around_ = least_around;
   std::string piece;
   for (std::int32_t id = 0; id < tokenizer_->size(); ++id) {
     piece.clear();
     tokenizer_->append_piece(id, piece);
-    for (std::size_t i = 1; i < piece.size(); ++i) {
-      neighbours_[pair_of(piece[i - 1], piece[i])] = true;
-    }
+    note_neighbours_in(piece);
+    note_neighbours_in(tokenizer_->spelling(id));  // of what is no text, too
   }
+  for (const AddedToken& token : tokenizer_->impl_->added_tokens) {
+    note_neighbours_in(token.content);
+    for (const char space : token.rstrip ? std::string_view(" \n") : std::string_view()) {
+      neighbours_[pair_of(token.content.back(), space)] = true;
+    }
+    around_ = std::max(around_, 2 * token.content.size());
+  }
+}
+
+void TextEncoder::note_neighbours_in(std::string_view text) {
+  for (std::size_t i = 1; i < text.size(); ++i) neighbours_[pair_of(text[i - 1], text[i])] = true;
 }
 
 std::vector<std::int32_t> encode_in_parts(const Tokenizer& tokenizer, std::string_view text) {

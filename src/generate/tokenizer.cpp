@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "griffin/generate/tokenizer.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -33,9 +34,21 @@ std::unique_ptr<const Tokenizer::Impl> read(const fs::path& file, const Tokenize
   return parse_sentencepiece_model(bytes, file.string(), config);
 }
 
+/// Throws Error(mismatch) for a piece, or a token that texts begin with, beyond the vocabulary.
+void require_ids_below(std::int64_t vocab, const Tokenizer::Impl& impl, const std::string& name) {
+  std::int32_t largest = impl.pieces() - 1;
+  if (impl.adds_bos.value_or(false)) largest = std::max(largest, impl.bos_id.value_or(-1));
+  if (largest < vocab) return;
+  throw Error(ErrorCode::mismatch, name + ": expected ids below " + std::to_string(vocab) +
+                                       ", the vocabulary of the model, found " +
+                                       std::to_string(largest) + ", " + impl.spelling(largest));
+}
+
 }  // namespace
 
-Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl, std::int64_t vocab)
+    : impl_(std::move(impl)),
+      size_(static_cast<std::int32_t>(std::min<std::int64_t>(impl_->size(), vocab))) {}
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
@@ -56,23 +69,27 @@ Tokenizer Tokenizer::load(const fs::path& folder_or_file, std::int64_t vocab) {
   const fs::path file = is_folder ? required_file_in(folder_or_file) : folder_or_file;
   const TokenizerConfig config =
       is_folder ? read_tokenizer_config(folder_or_file) : TokenizerConfig{};
-  Tokenizer tokenizer(read(file, config));
-  if (tokenizer.size() > vocab) {
-    throw Error(ErrorCode::mismatch,
-                file.string() + ": expected ids below " + std::to_string(vocab) +
-                    ", the vocabulary of the model, found " + std::to_string(tokenizer.size() - 1) +
-                    ", " + tokenizer.spelling(tokenizer.size() - 1));
-  }
-  return tokenizer;
+  std::unique_ptr<const Impl> impl = read(file, config);
+  require_ids_below(vocab, *impl, file.string());
+  return Tokenizer(std::move(impl), vocab);
 }
 
 std::int32_t Tokenizer::size() const noexcept {
-  return impl_->size();
+  return size_;
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   require_utf8(text, "text");
-  return impl_->encode(text);
+  std::vector<std::int32_t> ids = impl_->encode(text);
+  const auto beyond =
+      std::find_if(ids.begin(), ids.end(), [&](std::int32_t id) { return id >= size_; });
+  if (beyond != ids.end()) {
+    throw Error(ErrorCode::invalid_argument,
+                "text has the added token " + impl_->spelling(*beyond) + ": expected an id below " +
+                    std::to_string(size_) + ", the vocabulary of the model, found " +
+                    std::to_string(*beyond));
+  }
+  return ids;
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
@@ -90,11 +107,27 @@ std::string Tokenizer::piece_bytes(std::int32_t id) const {
 }
 
 std::optional<std::int32_t> Tokenizer::find(std::string_view piece) const {
-  return impl_->find(piece);
+  const std::optional<std::int32_t> id = impl_->find(piece);
+  return id && *id < size_ ? id : std::nullopt;
 }
 
 std::string Tokenizer::spelling(std::int32_t id) const {
   return impl_->spelling(id);
+}
+
+Tokenizer::Unspelled Tokenizer::unspelled(std::int64_t vocab) const {
+  Unspelled found;
+  const auto add = [&](std::int64_t first, std::int64_t last) {
+    if (last < first) return;
+    if (found.count == 0) found.first = first;
+    found.last = last;
+    found.count += last - first + 1;
+  };
+  for (std::int32_t id = 0; id < size_ && id < vocab; ++id) {
+    if (spelling(id).empty()) add(id, id);
+  }
+  add(size_, vocab - 1);
+  return found;
 }
 
 std::optional<bool> Tokenizer::adds_bos() const noexcept {

@@ -44,6 +44,19 @@ class CheckpointFolders : public testing::Test {
   TempFolder folder_;
 };
 
+/// One line, whatever the number of ids.
+TEST_F(CheckpointFolders, WithFewerPiecesThanIds) {
+  EXPECT_EQ(greedy_decode({"-m", model(), "-p", prompt, "-n", "1"}).err, "");
+  std::filesystem::remove(folder_.path() / "tokenizer.model");
+  folder_.write("tokenizer.json",
+                file_bytes(GRIFFIN_SOURCE_DIR "/tests/goldens/tokenizers/gpt2/tokenizer.json"));
+  const Outcome outcome = greedy_decode({"-m", model(), "-p", prompt, "-n", "1"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err,
+            "greedy_decode: warning: the tokenizer has no text for 847 of the model's 2048 ids, "
+            "from 1201 to 2047\n");
+}
+
 TEST_F(CheckpointFolders, WithoutBos) {
   EXPECT_EQ(tokens_read(), "prefill      6 tokens");
   edit_config("bos_token_id", nullptr);

@@ -74,6 +74,21 @@ TEST(TokenizerFolder, NamesWhatIsNoTokenizer) {
             std::string::npos);
 }
 
+TEST(TokenizerFolder, NamesWhatStandsInForAFileBesideIt) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"},
+      {"<!DOCTYPE html><html></html>", "web page"}};
+  for (const char* name : {"tokenizer_config.json", "added_tokens.json"}) {
+    for (const auto& [text, words] : cases) {
+      const TempFolder folder;
+      folder.write("tokenizer.json", small_json);
+      folder.write(name, text);
+      const std::string what = refusal(folder.path()).what();
+      EXPECT_NE(what.find(std::string(name) + ": a " + words), std::string::npos) << what;
+    }
+  }
+}
+
 TEST(TokenizerFolder, RefusesIdsThatTheModelDoesNotHave) {
   const TempFolder folder;
   folder.write("tokenizer.json", small_json);
@@ -81,6 +96,66 @@ TEST(TokenizerFolder, RefusesIdsThatTheModelDoesNotHave) {
   const Error error = refusal(folder.path(), 2);
   EXPECT_EQ(error.code(), ErrorCode::mismatch);
   EXPECT_NE(std::string(error.what()).find("found 2, ab"), std::string::npos) << error.what();
+}
+
+/// As where [PAD] was added for the training, and the model not resized.
+TEST(TokenizerFolder, TakesAnAddedTokenThatTheModelDoesNotHave) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"added_tokens.json", R"({"[PAD]": 2048})"},
+      {"tokenizer_config.json", R"({"added_tokens_decoder": {"2048": {"content": "[PAD]"}}})"}};
+  for (const auto& [name, text] : cases) {
+    const TempFolder folder;
+    folder.write("tokenizer.model", embedded_bytes());
+    folder.write(name, text);
+    const Tokenizer tokenizer = Tokenizer::load(folder.path(), 2048);
+    EXPECT_EQ(tokenizer.size(), 2048);
+    EXPECT_EQ(tokenizer.find("[PAD]"), std::nullopt);
+    EXPECT_EQ(tokenizer.encode("In the"), Tokenizer::load(embedded_folder()).encode("In the"));
+    try {
+      tokenizer.encode("In [PAD]");
+      ADD_FAILURE() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+      EXPECT_STREQ(error.what(),
+                   "text has the added token [PAD]: expected an id below 2048, the vocabulary of "
+                   "the model, found 2048");
+    }
+    EXPECT_EQ(refusal(folder.path(), 2047).code(), ErrorCode::mismatch) << "a piece";
+    EXPECT_EQ(Tokenizer::load(folder.path(), 2049).encode("[PAD]"), Ids{2048});
+  }
+}
+
+TEST(TokenizerFolder, TakesAnAddedTokenOfAJsonUnlessTextsBeginWithIt) {
+  const std::string begin = R"({"added_tokens":[{"id":3,"content":"[PAD]"}],)" +
+                            std::string(small_json.substr(1, small_json.size() - 2));
+  const TempFolder folder;
+  folder.write("tokenizer.json", begin + "}");
+  const Tokenizer tokenizer = Tokenizer::load(folder.path(), 3);
+  EXPECT_EQ(tokenizer.encode("ab"), Ids{2});
+  EXPECT_THROW(tokenizer.encode("ab[PAD]"), Error);
+  folder.write("tokenizer.json", begin +
+                                     R"(,"post_processor":{"type":"TemplateProcessing","single":[)"
+                                     R"({"SpecialToken":{"id":"[PAD]"}},{"Sequence":{"id":"A"}}],)"
+                                     R"("special_tokens":{"[PAD]":{"ids":[3]}}}})");
+  EXPECT_EQ(refusal(folder.path(), 3).code(), ErrorCode::mismatch);
+  EXPECT_EQ(Tokenizer::load(folder.path(), 4).template_bos(), 3);
+}
+
+TEST(TokenizerFolder, TellsWhichIdsHaveNoText) {
+  const auto unspelled = [](const Tokenizer& tokenizer, std::int64_t vocab) {
+    const Tokenizer::Unspelled ids = tokenizer.unspelled(vocab);
+    return std::vector<std::int64_t>{ids.count, ids.first, ids.last};
+  };
+  using Found = std::vector<std::int64_t>;
+  const TempFolder folder;
+  folder.write("tokenizer.model", embedded_bytes());
+  const Tokenizer plain = Tokenizer::load(folder.path(), 2112);
+  EXPECT_EQ(unspelled(plain, 2048), (Found{0, 0, 0}));
+  EXPECT_EQ(unspelled(plain, 2112), (Found{64, 2048, 2111}));
+  folder.write("added_tokens.json", R"({"[PAD]": 2050})");
+  const Tokenizer added = Tokenizer::load(folder.path(), 2112);
+  EXPECT_EQ(unspelled(added, 2051), (Found{2, 2048, 2049}));
+  EXPECT_EQ(unspelled(added, 2112), (Found{63, 2048, 2111}));
 }
 
 class AddedTokens : public testing::Test {

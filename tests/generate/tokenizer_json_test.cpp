@@ -201,8 +201,48 @@ TEST(TokenizerRegex, GivesUpOnATextThatTakesTooLong) {
     EXPECT_EQ(error.code(), ErrorCode::unsupported);
     EXPECT_TRUE(std::string(error.what()).starts_with("t.json: Regex: ")) << error.what();
   }
+  // Few steps from each place, and many places.
+  const Regex wide("\\p{L}+\\d", "t.json: Regex");
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(wide.find_all(std::string(300'000, 'a')), Error);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
   const Regex deep("(?:a|b)*c", "t.json: Regex");
   EXPECT_THROW(deep.find_all(std::string(10'000'000, 'a')), Error);
+}
+
+/// What lies before, in and behind a place that takes many steps is found all the same.
+TEST(TokenizerRegex, FindsWhatTakesManySteps) {
+  const Regex regex("\\p{L}+\\d|\\.", "t.json: Regex");
+  const std::string text = "\u00e9." + std::string(3000, 'a') + ".a1" + std::string(5000, '\n') +
+                           "." + std::string(100'000, 'b') + "2.";
+  std::vector<std::string> found;
+  for (const Match match : regex.find_all(text)) {
+    found.push_back(text.substr(match.begin, match.end - match.begin));
+  }
+  EXPECT_EQ(found,
+            (std::vector<std::string>{".", ".", "a1", ".", std::string(100'000, 'b') + "2", "."}));
+  const std::string spaces = "a" + std::string(1'000'000, ' ') + "b";
+  const std::vector<Match> runs = Regex("\\s+(?!\\S)|\\s+", "t").find_all(spaces);
+  ASSERT_EQ(runs.size(), 2U);
+  EXPECT_EQ(runs[0].end, spaces.size() - 2);
+}
+
+TEST(TokenizerJson, BoundsWhatANormalizerMakesOfAText) {
+  const std::string doubles = R"({"type":"Replace","pattern":{"String":"a"},"content":"aa"})";
+  std::string parts = doubles;
+  for (int i = 1; i < 30; ++i) parts += "," + doubles;
+  const auto parsed =
+      parse(with(R"("normalizer":{"type":"Sequence","normalizers":[)" + parts + "]},"));
+  try {
+    parsed->encode("aaa");
+    ADD_FAILURE() << "made 3 GB";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unsupported);
+    EXPECT_STREQ(error.what(),
+                 "t.json: normalizer: normalizers[18]: expected at most 1048768 bytes for a text "
+                 "of 3, found more");
+  }
+  EXPECT_EQ(parsed->encode("b"), std::vector<std::int32_t>{1});
 }
 
 }  // namespace

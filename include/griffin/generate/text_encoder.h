@@ -19,10 +19,11 @@ namespace GRIFFIN_API griffin {
 ///
 /// A text is cut before a space or line feed that follows something else, where
 ///
-/// - no piece of the vocabulary has these two bytes one after the other, so that no piece can reach
-///   over the cut: pieces are merged from smaller ones, and none of them does. And
-/// - the 64 bytes on either side give the same ids together as apart, so that there is nothing else
-///   that looks over it: a normaliser, white space that is stripped or put before a text.
+/// - no piece of the vocabulary and no added token has these two bytes one after the other, so that
+///   none can reach over the cut: pieces are merged from smaller ones, and none of them does. And
+/// - what is on either side, 64 bytes or twice the longest added token, gives the same ids together
+///   as apart, so that there is nothing else that looks over it: a normaliser, white space that is
+///   stripped or put before a text.
 ///
 /// Where that is nowhere so, the text is encoded as a whole.
 class TextEncoder {
@@ -42,10 +43,12 @@ class TextEncoder {
   bool is_cut(std::size_t at) const;
   bool agrees_about(std::size_t at) const;
   void note_neighbours();
+  void note_neighbours_in(std::string_view text);
 
   const Tokenizer* tokenizer_;
   std::vector<bool>
       neighbours_;             // [256 * 256], whether a piece has the two; from the first need on
+  std::size_t around_ = 0;     // bytes on either side of a cut that are tried
   std::string held_;           // not encoded yet
   std::size_t searched_ = 0;   // bytes of it that are known to have no cut
   std::uint64_t encoded_ = 0;  // bytes before it

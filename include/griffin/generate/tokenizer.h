@@ -23,8 +23,10 @@ class Tokenizer {
   /// From a model folder: tokenizer.model, else tokenizer.json, with what tokenizer_config.json and
   /// added_tokens.json add. From a file: that file alone; one whose name ends in .json is a
   /// tokenizer.json. Throws Error(io) for what is not there, Error(format) and Error(unsupported)
-  /// naming file and part, and Error(mismatch) for ids of `vocab`, the model's vocabulary, and
-  /// beyond. Where memory runs out within SentencePiece the process may end.
+  /// naming file and part, and Error(mismatch) for pieces with ids of `vocab`, the model's
+  /// vocabulary, and beyond. An added token may lie there, as a [PAD] that the model was not
+  /// resized for: only texts that have it are refused. Where memory runs out within SentencePiece
+  /// the process may end.
   static Tokenizer load(const std::filesystem::path& folder_or_file,
                         std::int64_t vocab = INT64_MAX);
 
@@ -35,14 +37,15 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// The largest id, plus one.
+  /// The largest id within the model's vocabulary, plus one.
   std::int32_t size() const noexcept;
 
   /// The ids of a text, nothing added: no BOS, no EOS. Added tokens ("<|im_start|>") become their
   /// single id. Of a tokenizer.model, so do user-defined pieces ("<start_of_turn>"), and control
   /// symbols written out ("<bos>") are plain text; in a tokenizer.json these are added tokens.
-  /// Throws Error(invalid_argument) for a text that is not UTF-8, and Error(unsupported) where a
-  /// regular expression takes too many steps.
+  /// Throws Error(invalid_argument) for a text that is not UTF-8 or has an added token beyond the
+  /// model's vocabulary, and Error(unsupported) where a regular expression takes too many steps or
+  /// a normaliser makes too long a text.
   std::vector<std::int32_t> encode(std::string_view text) const;
 
   /// The text of some ids, all of it: what encode() made an id of comes back, added tokens too.
@@ -60,6 +63,15 @@ class Tokenizer {
   /// How the vocabulary spells an id; empty for ids there are no pieces for.
   std::string spelling(std::int32_t id) const;
 
+  /// The ids below `vocab`, the model's vocabulary, that there are no pieces for: decode() gives
+  /// them no text, and encode() never gives them.
+  struct Unspelled {
+    std::int64_t count = 0;
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+  };
+  Unspelled unspelled(std::int64_t vocab) const;
+
   /// Whether a text begins with BOS: what tokenizer_config.json says (add_bos_token), else whether
   /// the template of a tokenizer.json has a token in front; nothing: nobody says.
   std::optional<bool> adds_bos() const noexcept;
@@ -72,12 +84,15 @@ class Tokenizer {
   struct GRIFFIN_LOCAL Impl;
 
  private:
+  friend class TextEncoder;
   friend class TextStream;
   /// Whether bytes of no valid UTF-8 become U+FFFD part by part, not one by one.
   bool replaces_parts() const noexcept;
 
-  explicit Tokenizer(std::unique_ptr<const Impl> impl);
+  Tokenizer(std::unique_ptr<const Impl> impl, std::int64_t vocab);
+
   std::unique_ptr<const Impl> impl_;
+  std::int32_t size_;  // ids from here on the model does not have
 };
 
 }  // namespace griffin

@@ -70,12 +70,13 @@ std::vector<Match> Pattern::find_all(std::string_view text) const {
   return matches;
 }
 
-std::string Pattern::replace(std::string_view text, std::string_view with) const {
+std::string Pattern::replace(std::string_view text, std::string_view with, std::size_t most) const {
   std::string replaced;
   std::size_t done = 0;
   for (const Match match : find_all(text)) {
     replaced += text.substr(done, match.begin - done);
     replaced += with;
+    if (replaced.size() > most) return replaced;
     done = match.end;
   }
   return replaced.append(text.substr(done));

@@ -2,6 +2,8 @@
 // What the parts of a tokenizer.json have in common.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -50,8 +52,9 @@ class Pattern {
 
   /// From left to right, none within another.
   std::vector<Match> find_all(std::string_view text) const;
-  /// The text with every match replaced.
-  std::string replace(std::string_view text, std::string_view with) const;
+  /// The text with every match replaced; only its begin, once that has more than `most` bytes.
+  std::string replace(std::string_view text, std::string_view with,
+                      std::size_t most = SIZE_MAX) const;
   bool is_one_character() const;
 
  private:

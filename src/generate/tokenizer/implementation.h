@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "generate/tokenizer/added_tokens.h"
 #include "griffin/generate/tokenizer.h"
 
 namespace griffin {
@@ -22,6 +23,8 @@ struct Tokenizer::Impl {
 
   /// The largest id, plus one.
   virtual std::int32_t size() const noexcept = 0;
+  /// That of the pieces alone, without added tokens.
+  virtual std::int32_t pieces() const noexcept = 0;
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
   /// Valid UTF-8.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
@@ -34,6 +37,7 @@ struct Tokenizer::Impl {
   /// code point, as in Unicode's section 3.9, or one each.
   virtual bool replaces_parts() const noexcept = 0;
 
+  std::vector<AddedToken> added_tokens;  // that are looked for in a text, as the files have them
   std::optional<bool> adds_bos;
   std::optional<std::int32_t> bos_id;
 };

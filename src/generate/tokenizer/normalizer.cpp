@@ -2,11 +2,16 @@
 #include "generate/tokenizer/normalizer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "generate/tokenizer/white_space.h"
+#include "griffin/core/error.h"
 
 namespace griffin {
 namespace {
+
+constexpr std::size_t most_growth = 64;  // of a text; NFKD makes 11 times the bytes of U+FDFA
+constexpr std::size_t always_allowed = 1 << 20;  // bytes
 
 std::string stripped(std::string_view text, bool left, bool right) {
   if (left) text.remove_prefix(leading_space(text));
@@ -22,43 +27,51 @@ Normalizer::Normalizer(const JsonField& field) {
 
 void Normalizer::add(const Component& component) {
   const std::string_view type = component.type();
+  const auto then = [&](Change change) { steps_.push_back({component.path(), std::move(change)}); };
   if (type == "Sequence") {
     for (const Component& part : component.parts("normalizers")) add(part);
   } else if (type == "NFC") {
-    steps_.emplace_back(UnicodeForm::nfc);
+    then(UnicodeForm::nfc);
   } else if (type == "NFD") {
-    steps_.emplace_back(UnicodeForm::nfd);
+    then(UnicodeForm::nfd);
   } else if (type == "NFKC") {
-    steps_.emplace_back(UnicodeForm::nfkc);
+    then(UnicodeForm::nfkc);
   } else if (type == "NFKD") {
-    steps_.emplace_back(UnicodeForm::nfkd);
+    then(UnicodeForm::nfkd);
   } else if (type == "Replace") {
-    steps_.emplace_back(Replace{Pattern(component), std::string(component.text("content"))});
+    then(Replace{Pattern(component), std::string(component.text("content"))});
   } else if (type == "Prepend") {
-    steps_.emplace_back(Prepend{std::string(component.text("prepend"))});
+    then(Prepend{std::string(component.text("prepend"))});
   } else if (type == "Strip") {
-    steps_.emplace_back(
-        Strip{component.boolean("strip_left", true), component.boolean("strip_right", true)});
+    then(Strip{component.boolean("strip_left", true), component.boolean("strip_right", true)});
   } else {
     component.refuse_type("NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence, Strip");
   }
 }
 
-std::string Normalizer::apply(const Step& step, std::string text) {
-  if (const auto* form = std::get_if<UnicodeForm>(&step)) return to_unicode_form(text, *form);
-  if (const auto* replace = std::get_if<Replace>(&step)) {
-    return replace->pattern.replace(text, replace->content);
+std::string Normalizer::apply(const Change& change, std::string text, std::size_t most) {
+  if (const auto* form = std::get_if<UnicodeForm>(&change)) return to_unicode_form(text, *form);
+  if (const auto* replace = std::get_if<Replace>(&change)) {
+    return replace->pattern.replace(text, replace->content, most);
   }
-  if (const auto* prepend = std::get_if<Prepend>(&step)) {
+  if (const auto* prepend = std::get_if<Prepend>(&change)) {
     return text.empty() ? text : prepend->content + text;
   }
-  const auto* strip = std::get_if<Strip>(&step);
+  const auto* strip = std::get_if<Strip>(&change);
   return stripped(text, strip->left, strip->right);
 }
 
 std::string Normalizer::apply(std::string_view text) const {
+  const std::size_t most = most_growth * text.size() + always_allowed;
   std::string normalized(text);
-  for (const Step& step : steps_) normalized = apply(step, std::move(normalized));
+  for (const Step& step : steps_) {
+    normalized = apply(step.change, std::move(normalized), most);
+    if (normalized.size() > most) {
+      throw Error(ErrorCode::unsupported, step.path + ": expected at most " + std::to_string(most) +
+                                              " bytes for a text of " +
+                                              std::to_string(text.size()) + ", found more");
+    }
+  }
   return normalized;
 }
 

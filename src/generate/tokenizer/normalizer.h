@@ -18,6 +18,7 @@ class Normalizer {
   /// Error(format), both naming the part.
   explicit Normalizer(const JsonField& field);
 
+  /// Throws Error(unsupported) naming the part that makes more than 64 times the text and 1 MiB.
   std::string apply(std::string_view text) const;
 
  private:
@@ -32,10 +33,14 @@ class Normalizer {
     bool left;
     bool right;
   };
-  using Step = std::variant<UnicodeForm, Replace, Prepend, Strip>;
+  using Change = std::variant<UnicodeForm, Replace, Prepend, Strip>;
+  struct Step {
+    std::string path;  // of the part, for errors
+    Change change;
+  };
 
   void add(const Component& component);
-  static std::string apply(const Step& step, std::string text);
+  static std::string apply(const Change& change, std::string text, std::size_t most);
 
   std::vector<Step> steps_;
 };

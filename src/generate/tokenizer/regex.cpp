@@ -4,7 +4,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
+#include <limits>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "generate/utf8.h"
@@ -14,8 +17,13 @@ namespace griffin {
 namespace {
 
 constexpr std::size_t longest_pattern = 1 << 16;  // bytes
-// Of one search. A white-space run of n characters takes about 2 n steps.
-constexpr std::uint32_t most_steps = 50'000'000;
+// PCRE2 counts the steps from one place where a match may begin, and does not tell them. Few are
+// not counted here, and more are as what they were allowed. A white-space run of n characters takes
+// about 2 n steps. Repeats are not made possessive, whose characters are no steps.
+constexpr std::uint32_t few_steps = 1 << 10;
+constexpr std::uint64_t most_steps = 50'000'000;    // of a short text
+constexpr std::uint64_t most_steps_of_a_byte = 64;  // and more of a long one
+constexpr std::uint32_t steps_growth = 8;
 constexpr std::uint32_t most_kibibytes = 1 << 17;
 
 template <class T>
@@ -49,28 +57,80 @@ struct Regex::Compiled {
   std::string name;
   Code code;
   MatchContext limits;
+};
 
-  /// The first match that begins at `from` or later; none: {npos, npos}.
-  Match search(std::string_view text, std::size_t from, std::uint32_t options,
-               pcre2_match_data* data) const {
-    const int found = pcre2_match(code.get(), units(text), text.size(), from,
-                                  options | PCRE2_NO_UTF_CHECK, data, limits.get());
-    if (found == PCRE2_ERROR_NOMATCH) return {std::string_view::npos, std::string_view::npos};
-    if (found == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
-    if (found < 0) {
-      throw Error(ErrorCode::unsupported,
-                  name + ": the regular expression fails on this text: " + message_of(found));
+/// The searches of one text, whose steps are bounded together.
+class Regex::Search {
+ public:
+  Search(const Compiled& compiled, std::string_view text)
+      : compiled_(&compiled),
+        text_(text),
+        data_(require(pcre2_match_data_create(1, nullptr))),
+        limits_(require(pcre2_match_context_copy(compiled.limits.get()))),
+        steps_(most_steps + most_steps_of_a_byte * text.size()) {}
+
+  /// The first match that begins at `from` or later.
+  std::optional<Match> first(std::size_t from) {
+    if (run(from, 0, few_steps)) return match(from);
+    // Somewhere it takes more steps: one place after the other.
+    for (; from <= text_.size(); from += width(from)) {
+      if (const std::optional<Match> found = at(from)) return found;
     }
-    const std::size_t* ends = pcre2_get_ovector_pointer(data);
+    return std::nullopt;
+  }
+
+  /// The match that begins there.
+  std::optional<Match> at(std::size_t from) {
+    std::uint64_t steps = few_steps;
+    while (!run(from, PCRE2_ANCHORED, steps)) {
+      if (steps_ == 0) fail(PCRE2_ERROR_MATCHLIMIT);
+      steps = std::min(steps * steps_growth, steps_);
+      steps_ -= steps;
+    }
+    return match(from);
+  }
+
+  /// Bytes to the next place.
+  std::size_t width(std::size_t from) const {
+    return from < text_.size() ? utf8_prefix(text_.substr(from)).length : 1;
+  }
+
+ private:
+  /// Whether the steps sufficed.
+  bool run(std::size_t from, std::uint32_t options, std::uint64_t steps) {
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+    pcre2_set_match_limit(limits_.get(), static_cast<std::uint32_t>(std::min(steps, most)));
+    found_ = pcre2_match(compiled_->code.get(), units(text_), text_.size(), from,
+                         options | PCRE2_NO_UTF_CHECK, data_.get(), limits_.get());
+    return found_ != PCRE2_ERROR_MATCHLIMIT;
+  }
+
+  /// What the last run found.
+  std::optional<Match> match(std::size_t from) const {
+    if (found_ == PCRE2_ERROR_NOMATCH) return std::nullopt;
+    if (found_ == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
+    if (found_ < 0) fail(found_);
+    const std::size_t* ends = pcre2_get_ovector_pointer(data_.get());
     if (ends[0] > ends[1] || ends[0] < from) {  // \K in a look-around
-      throw Error(ErrorCode::unsupported, name +
+      throw Error(ErrorCode::unsupported, compiled_->name +
                                               ": a match of the regular expression ends before "
                                               "it begins");
     }
-    return {ends[0], ends[1]};
+    return Match{ends[0], ends[1]};
   }
 
-  MatchData new_data() const { return MatchData(require(pcre2_match_data_create(1, nullptr))); }
+  [[noreturn]] void fail(int error) const {
+    throw Error(
+        ErrorCode::unsupported,
+        compiled_->name + ": the regular expression fails on this text: " + message_of(error));
+  }
+
+  const Compiled* compiled_;
+  std::string_view text_;
+  MatchData data_;
+  MatchContext limits_;
+  std::uint64_t steps_;  // that are left
+  int found_ = 0;
 };
 
 Regex::~Regex() = default;
@@ -88,38 +148,36 @@ Regex::Regex(std::string_view pattern, std::string name) {
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   int error = 0;
   std::size_t where = 0;
-  Code code(pcre2_compile(units(translated), translated.size(),
-                          PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
-                          &where, context.get()));
+  Code code(pcre2_compile(
+      units(translated), translated.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_POSSESS,
+      &error, &where, context.get()));
   if (code == nullptr) {
     throw Error(ErrorCode::format, name + ": not a regular expression: " + message_of(error));
   }
   MatchContext limits(require(pcre2_match_context_create(nullptr)));
-  pcre2_set_match_limit(limits.get(), most_steps);
-  pcre2_set_depth_limit(limits.get(), most_steps);
   pcre2_set_heap_limit(limits.get(), most_kibibytes);
   compiled_.reset(new Compiled{std::move(name), std::move(code), std::move(limits)});
 }
 
 std::vector<Match> Regex::find_all(std::string_view text) const {
-  const MatchData data = compiled_->new_data();
+  Search search(*compiled_, text);
   std::vector<Match> matches;
   for (std::size_t at = 0; at <= text.size();) {
-    const Match match = compiled_->search(text, at, 0, data.get());
-    if (match.begin == std::string_view::npos) break;
-    if (match.begin == match.end && !matches.empty() && matches.back().end == match.end) {
-      at += at < text.size() ? utf8_prefix(text.substr(at)).length : 1;
+    const std::optional<Match> match = search.first(at);
+    if (!match) break;
+    if (match->begin == match->end && !matches.empty() && matches.back().end == match->end) {
+      at += search.width(at);
       continue;
     }
-    matches.push_back(match);
-    at = match.end;
+    matches.push_back(*match);
+    at = match->end;
   }
   return matches;
 }
 
 bool Regex::matches_at_start(std::string_view text) const {
-  const MatchData data = compiled_->new_data();
-  return compiled_->search(text, 0, PCRE2_ANCHORED, data.get()).begin == 0;
+  return Search(*compiled_, text).at(0).has_value();
 }
 
 bool is_script(std::string_view name) {

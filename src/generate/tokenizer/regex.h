@@ -30,7 +30,7 @@ class Regex {
 
   /// All matches of valid UTF-8, from left to right, none within another; an empty one does not
   /// follow the match before it at once. Throws Error(unsupported) where finding them takes more
-  /// than a bounded number of steps or amount of memory.
+  /// than a number of steps that grows with the text, or a bounded amount of memory.
   std::vector<Match> find_all(std::string_view text) const;
 
   /// Whether one begins where the text does.
@@ -38,6 +38,7 @@ class Regex {
 
  private:
   struct Compiled;
+  class Search;
   std::unique_ptr<const Compiled> compiled_;
 };
 

@@ -76,6 +76,7 @@ class SentencePieceTokenizer final : public Tokenizer::Impl {
   }
 
   std::int32_t size() const noexcept override { return size_; }
+  std::int32_t pieces() const noexcept override { return pieces_; }
 
   std::vector<std::int32_t> encode(std::string_view text) const override {
     std::vector<std::int32_t> ids;
@@ -146,6 +147,7 @@ class SentencePieceTokenizer final : public Tokenizer::Impl {
     if (token.id < pieces_ && processor_.IdToPiece(token.id) == token.content) return;
     added_texts_[token.id] = token.content;
     added_.add(token.content, token);
+    added_tokens.push_back(token);
     size_ = std::max(size_, token.id + 1);
   }
 

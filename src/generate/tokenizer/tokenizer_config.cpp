@@ -7,6 +7,7 @@
 
 #include "formats/file_bytes.h"
 #include "formats/printable.h"
+#include "formats/stand_in.h"
 #include "griffin/core/error.h"
 
 namespace griffin {
@@ -18,6 +19,7 @@ std::optional<JsonObject> read_object(const fs::path& file) {
   std::error_code ignored;
   if (fs::symlink_status(file, ignored).type() == fs::file_type::not_found) return std::nullopt;
   const FileBytes contents(file, FileAccess::read, most_tokenizer_bytes);
+  refuse_stand_in(contents.text(), file.string());
   return parse_json(contents.text(), file.string());
 }
 

@@ -42,6 +42,7 @@ class JsonTokenizer final : public Tokenizer::Impl {
   std::int32_t size() const noexcept override {
     return static_cast<std::int32_t>(spellings_.size());
   }
+  std::int32_t pieces() const noexcept override { return bpe_.size(); }
 
   std::vector<std::int32_t> encode(std::string_view text) const override {
     std::vector<std::int32_t> ids;
@@ -88,6 +89,7 @@ class JsonTokenizer final : public Tokenizer::Impl {
  private:
   void add(AddedToken token) {
     if (!added_ids_.emplace(token.content, token.id).second) return;
+    added_tokens.push_back(token);
     if (token.normalized) token.content = normalizer_.apply(token.content);  // decoded as such, too
     added_.push_back(std::move(token));
   }
