@@ -77,6 +77,10 @@ case $way in
     install_and_move
     pc=$(find "$folder/moved" -name griffin.pc -printf %h)
     export PKG_CONFIG_PATH=$pc${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+    if [[ " $* " != *" -DGRIFFIN_OPENMP=ON "* && $(pkg-config --cflags --libs griffin) == *openmp* ]]; then
+      echo "FAIL: griffin.pc asks for OpenMP, which the library is built without"
+      exit 1
+    fi
     mkdir "$folder/build"
     # The flags that the library was built with, by their names in CMake.
     for argument in "$@"; do
