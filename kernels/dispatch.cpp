@@ -10,6 +10,10 @@
 
 #ifdef GRIFFIN_X86
 #include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 #if defined(GRIFFIN_NEON) && defined(__linux__)
 #include <sys/auxv.h>
@@ -32,6 +36,46 @@ bool has_f16c() noexcept {
   unsigned ecx = 0;
   unsigned edx = 0;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
+
+#ifdef GRIFFIN_X86
+/// The matrix unit, with tiles as large as tile_config.h has them: some virtual machines announce
+/// the instructions and have no palette of tiles.
+bool has_tiles() noexcept {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  constexpr unsigned bf16 = 1U << 22;
+  constexpr unsigned tile = 1U << 24;
+  constexpr unsigned int8 = 1U << 25;
+  constexpr unsigned wanted = bf16 | tile | int8;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx & wanted) != wanted)
+    return false;
+  if (__get_cpuid_count(0x1D, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < 1) return false;
+  if (__get_cpuid_count(0x1D, 1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  const unsigned tile_bytes = eax >> 16;
+  const unsigned row_bytes = ebx & 0xFFFFU;
+  const unsigned names = ebx >> 16;
+  const unsigned rows = ecx & 0xFFFFU;
+  return tile_bytes == 1024 && row_bytes == 64 && names == 8 && rows == 16;
+}
+
+/// Asks the operating system, which then keeps tiles for every thread of this process. It is asked
+/// last, and not at all by who wants other kernels: with the permission, signal stacks that are too
+/// small for tiles are refused.
+bool may_use_tiles() noexcept {
+#ifdef __linux__
+  const char* wanted = std::getenv("GRIFFIN_ISA");
+  if (wanted != nullptr && *wanted != '\0' && std::strcmp(wanted, "avx512_amx") != 0) return false;
+  if (!has_tiles()) return false;
+  constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long tile_data = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
 }
 #endif
 

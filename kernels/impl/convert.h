@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "griffin/kernels.h"
+#include "impl/narrow.h"
 #include "simd/math.h"
 #include "simd/vec.h"
 
@@ -20,16 +21,7 @@ void widen(const ConvertArgs& p) noexcept {
 }
 
 void narrow_bf16(const ConvertArgs& p) noexcept {
-  const char* from = static_cast<const char*>(p.from);
-  char* to = static_cast<char*>(p.to);
-  for (std::int64_t i = 0; i < p.count; ++i) {
-    std::uint32_t bits;
-    __builtin_memcpy(&bits, from + i * 4, sizeof bits);
-    const std::uint32_t nearest_even = (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
-    const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
-    const auto narrow = static_cast<std::uint16_t>(nan ? (bits >> 16 | 0x40U) : nearest_even);
-    __builtin_memcpy(to + i * 2, &narrow, sizeof narrow);
-  }
+  round_to_bf16(p.from, p.to, p.count);
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ constexpr Tiling common_tiling = {.pack_rows = 8,
                                   .few_rows = 8,
                                   .scan_columns = group_width};
 
+using OperandBytes = std::int64_t (*)(Operand operand, std::int64_t rows, std::int64_t in) noexcept;
+
 /// Room for the packed operand of `rows` rows. Cache lines, whatever the instruction set.
 std::int64_t operand_bytes(Operand operand, std::int64_t rows, std::int64_t in) noexcept {
   if (operand == Operand::f32) return 0;

@@ -29,6 +29,18 @@ inline void for_row_tiles(std::int64_t row, std::int64_t end, const Body& body) 
   }
 }
 
+template <int N>
+struct Number {};
+
+/// Calls body(Number<n>{}) for n = 0 .. N - 1.
+template <int N, class Body>
+inline void for_numbers(const Body& body) {
+  if constexpr (N > 0) {
+    for_numbers<N - 1>(body);
+    body(Number<N - 1>{});
+  }
+}
+
 /// Adds `lanes` tiles of sums in the order in which sum_of_lanes adds its lanes: tile n is what
 /// lane lane_order(n) has there. Partial sums meet as the carries of a binary counter do.
 template <int A, int C>

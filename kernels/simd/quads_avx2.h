@@ -34,6 +34,10 @@ inline Quads all(std::int32_t x) {
 inline Quads operator+(const Quads& a, const Quads& b) {
   return {{_mm256_add_epi32(a.v[0], b.v[0]), _mm256_add_epi32(a.v[1], b.v[1])}};
 }
+inline Quads load_sums(const std::int32_t* p) {
+  const auto* from = reinterpret_cast<const __m256i*>(p);
+  return {{_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)}};
+}
 inline Bytes load_bytes(const void* p) {
   const auto* from = static_cast<const __m256i*>(p);
   return {{_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)}};

@@ -37,6 +37,9 @@ inline Quads operator+(const Quads& a, const Quads& b) {
   for (int i = 0; i < 4; ++i) s.v[i] = vaddq_s32(a.v[i], b.v[i]);
   return s;
 }
+inline Quads load_sums(const std::int32_t* p) {
+  return {{vld1q_s32(p), vld1q_s32(p + 4), vld1q_s32(p + 8), vld1q_s32(p + 12)}};
+}
 inline Bytes load_bytes(const void* p) {
   const auto* from = static_cast<const std::uint8_t*>(p);
   return {{vld1q_u8(from), vld1q_u8(from + 16), vld1q_u8(from + 32), vld1q_u8(from + 48)}};

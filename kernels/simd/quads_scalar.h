@@ -37,6 +37,11 @@ inline Quads operator+(Quads a, const Quads& b) {
   for (int o = 0; o < 16; ++o) a.v[o] += b.v[o];
   return a;
 }
+inline Quads load_sums(const std::int32_t* p) {
+  Quads s;
+  __builtin_memcpy(s.v, p, sizeof s.v);
+  return s;
+}
 inline Bytes load_bytes(const void* p) {
   Bytes b;
   __builtin_memcpy(b.v, p, sizeof b.v);

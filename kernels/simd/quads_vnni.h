@@ -42,6 +42,9 @@ inline Quads all(std::int32_t x) {
 inline Quads operator+(const Quads& a, const Quads& b) {
   return {a.v + b.v};
 }
+inline Quads load_sums(const std::int32_t* p) {
+  return quads(_mm512_loadu_si512(p));
+}
 inline Bytes load_bytes(const void* p) {
   return {_mm512_loadu_si512(p)};
 }

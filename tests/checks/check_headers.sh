@@ -11,7 +11,7 @@ shift 2
 compile=("$@" -x c++ -std=c++20 -fsyntax-only "-I$source/kernels" "-I$source/include" -)
 
 cd "$source/kernels"
-headers=(impl/*.h simd/lanes.h simd/math.h simd/vec.h simd/quads.h)
+headers=(impl/*.h simd/lanes.h simd/math.h simd/tile_config.h simd/vec.h simd/quads.h simd/tiles.h)
 for wrapper in "${wrappers[@]}"; do headers+=("simd/$wrapper.h"); done
 
 failures=0

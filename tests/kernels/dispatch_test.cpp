@@ -51,7 +51,7 @@ TEST(Dispatch, EndsWithTheScalarTable) {
 
 TEST(Dispatch, NamesAreUniqueAndFindTheirTable) {
   std::set<std::string> names;
-  for (const kernels::Table* table : all_tables()) {
+  for (const kernels::Table* table : listed_tables()) {
     EXPECT_TRUE(names.insert(table->name).second) << table->name;
     EXPECT_EQ(find_table(table->name), table);
   }
@@ -64,7 +64,7 @@ TEST(Dispatch, IsSortedBestFirst) {
 /// Float32 is multiplied everywhere, and whoever brings an arithmetic is a table of this machine,
 /// not a better one.
 TEST(Dispatch, ArithmeticComesFromTablesBelow) {
-  for (const kernels::Table* table : all_tables()) {
+  for (const kernels::Table* table : listed_tables()) {
     ASSERT_NE(table->arithmetic[kernels::index_of(Operand::f32)], nullptr) << table->name;
     for (const char* name : table->arithmetic) {
       if (name == nullptr) continue;
@@ -77,7 +77,7 @@ TEST(Dispatch, ArithmeticComesFromTablesBelow) {
 
 /// What layers rely on when they share out work.
 TEST(Dispatch, StepsFitIntoOneAnother) {
-  for (const kernels::Table* table : all_tables()) {
+  for (const kernels::Table* table : listed_tables()) {
     const kernels::Tiling& tiling = table->tiling;
     for (const std::int64_t step : {tiling.pack_rows, tiling.pack_columns, tiling.column_multiple,
                                     tiling.strip_columns, tiling.few_rows, tiling.scan_columns}) {
@@ -101,7 +101,7 @@ TEST(Dispatch, RefusesUnknownNames) {
 }
 
 TEST(Dispatch, HonoursTheEnvironment) {
-  for (const kernels::Table* table : all_tables()) {
+  for (const kernels::Table* table : listed_tables()) {
     const IsaVariable variable(table->name);
     EXPECT_EQ(&default_table(), table);
   }
@@ -112,7 +112,7 @@ TEST(Dispatch, HonoursTheEnvironment) {
       ADD_FAILURE() << "nothing was thrown";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::unsupported);
-      for (const kernels::Table* table : all_tables()) {
+      for (const kernels::Table* table : listed_tables()) {
         EXPECT_NE(std::string(error.what()).find(table->name), std::string::npos) << error.what();
       }
     }

@@ -94,9 +94,9 @@ class AlignedBytes {
   std::byte* data_;
 };
 
-/// One room for all products: to fill a megabyte takes longer than most of them.
+/// One room for all products: to fill megabytes takes longer than most of them.
 inline std::byte* scratch(const kernels::Table& table, std::int64_t in) {
-  static AlignedBytes room(1 << 20);
+  static AlignedBytes room(2 << 20);
   EXPECT_LE(static_cast<std::size_t>(table.product_scratch(in)), room.size());
   EXPECT_TRUE(room.intact());
   return room.data();
