@@ -24,13 +24,17 @@
 namespace griffin::kernels {
 namespace {
 
-/// One chunk of a row, rounded, zeros beyond `count` inputs.
+/// One chunk of a row, rounded, zeros beyond `count` inputs. What is below 2^-126 is zero before it
+/// is rounded, as the instruction for it has it.
 inline void round_chunk(const float* x, std::int64_t count, char* to) {
 #ifdef __AVX512BF16__
   _mm512_storeu_si512(to, round_vector(x, 0, count));
 #else
-  for (int i = 0; i < chunk_bytes; ++i) to[i] = 0;
-  round_to_bf16(x, to, count < chunk_columns ? count : chunk_columns);
+  float normal[chunk_columns] = {};
+  for (std::int64_t i = 0; i < chunk_columns && i < count; ++i) {
+    normal[i] = __builtin_fabsf(x[i]) < 0x1p-126F ? 0.0F : x[i];
+  }
+  round_to_bf16(normal, to, chunk_columns);
 #endif
 }
 

@@ -60,7 +60,7 @@ class GuardPages : public IsaTest {
     for (const Product product : all_products) {
       for (const std::int64_t in : {1, 7, 31, 33, 128, 130}) {
         for (const std::int64_t out : {1, 17, 50}) {
-          for (const std::int64_t rows : {1, 5, 9, 17, 33}) {
+          for (const std::int64_t rows : {1, 5, 9, 17, 33, 97}) {
             Random random(static_cast<std::uint32_t>(in * 1009 + out * 17 + rows));
             test(Edge{random_weights(product, out, in, random), rows, random.normals(rows * in),
                       random.normals(out)});

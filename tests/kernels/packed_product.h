@@ -49,8 +49,9 @@ inline auto block_diagonal_of(const kernels::Table& table, const Product& produc
 }
 
 /// One row and one tile of eight, with more and with fewer; int4 panels are widened from nine rows
-/// on, bf16 panels rearranged from seventeen on.
-inline constexpr std::int64_t rows_of_every_kind[] = {1, 8, 9, 16, 17, 24, 65, 72};
+/// on, bf16 panels rearranged from seventeen on, tiles
+/// copied from 81 on.
+inline constexpr std::int64_t rows_of_every_kind[] = {1, 8, 9, 16, 17, 24, 65, 72, 97};
 
 inline bool is_quantized(const Product& product) {
   return is_quantized(product.weights);
