@@ -9,13 +9,21 @@
 #include <vector>
 
 #include "griffin/kernels.h"
+#include "support/unlisted_tables.h"
 
 namespace griffin::test {
 
-/// All tables this machine can run, best first.
-inline std::vector<const kernels::Table*> all_tables() {
+/// The tables that the library offers on this machine, best first.
+inline std::vector<const kernels::Table*> listed_tables() {
   std::vector<const kernels::Table*> tables;
   for (int i = 0; i < kernels::table_count(); ++i) tables.push_back(&kernels::table_at(i));
+  return tables;
+}
+
+/// All tables this machine can run: those, and then the ones it does not offer.
+inline std::vector<const kernels::Table*> all_tables() {
+  std::vector<const kernels::Table*> tables = listed_tables();
+  for (const kernels::Table* table : unlisted_tables()) tables.push_back(table);
   return tables;
 }
 

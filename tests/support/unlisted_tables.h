@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables that this CPU can run and the library does not offer on it, because others are faster
+// there: to be tested all the same.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "griffin/kernels.h"
+
+namespace griffin::test {
+
+/// They live as long as the program.
+std::vector<const kernels::Table*> unlisted_tables();
+
+/// The name of the table whose bits this one gives, all of them: its own but where one is made to
+/// give those of another by other instructions.
+std::string name_of_bits(const kernels::Table& table);
+
+}  // namespace griffin::test
