@@ -21,6 +21,7 @@
 #include "support/isa.h"
 #include "support/models.h"
 #include "support/runs.h"
+#include "support/unlisted_tables.h"
 
 namespace griffin::test {
 namespace {
@@ -91,7 +92,7 @@ TEST_P(RecordedBits, AreThoseOfTheLogits) {
     ForwardPass pass = pass_for(model, *table, token_count);
     for (const Dtype kv : {Dtype::f32, Dtype::bf16}) {
       const std::string key =
-          folder.filename().string() + " " + name + " " + name_of(kv) + " " + recorded_name(*table);
+          folder.filename().string() + " " + name + " " + name_of(kv) + " " + name_of_bits(*table);
       std::string found;
       for (const std::int64_t chunk : {token_count, std::int64_t{9}, std::int64_t{1}}) {
         Sequence sequence = model.new_sequence({token_count, kv});

@@ -20,7 +20,7 @@ inline std::vector<const kernels::Table*> listed_tables() {
   return tables;
 }
 
-/// All tables this machine can run.
+/// All tables this machine can run: those, and then the ones it does not offer.
 inline std::vector<const kernels::Table*> all_tables() {
   std::vector<const kernels::Table*> tables = listed_tables();
   for (const kernels::Table* table : unlisted_tables()) tables.push_back(table);

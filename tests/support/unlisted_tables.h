@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables that the library does not offer on this machine, and that can be run on it all the same.
+// Tables that this CPU can run and the library does not offer on it, because others are faster
+// there or because what they are made for is not there: to be tested all the same.
 #pragma once
 
 #include <string>
@@ -9,12 +10,16 @@
 
 namespace griffin::test {
 
-/// The matrix unit's kernels over the model of its tiles: with plain C++ around it everywhere, and
-/// as they are compiled for a CPU with such a unit where its vectors are.
+/// They live as long as the program. The kernels for matrix units among them are those of one
+/// model of tiles.
 std::vector<const kernels::Table*> unlisted_tables();
 
-/// The name under which the bits of a table were recorded: those that are to give the same bits as
-/// another have its name.
-std::string recorded_name(const kernels::Table& table);
+/// The kernels for matrix units over the model of their tiles: with plain C++ around it and, where
+/// the CPU has the vectors, as they are compiled for one with such a unit; best last.
+std::vector<const kernels::Table*> tile_models();
+
+/// The name of the table whose bits this one gives, all of them: its own but where one is made to
+/// give those of another by other instructions.
+std::string name_of_bits(const kernels::Table& table);
 
 }  // namespace griffin::test
