@@ -28,8 +28,9 @@ inline Sixteen int4_scale(const char* block) {
   return scale;
 }
 
-/// sum[a] += factor sum of a run, for A rows. `w` are its weights, `tile` its activations.
-template <int A>
+/// sum[a] += factor sum of a run, for A rows. `w` are its weights, `tile` its activations. Weights
+/// are prefetched `Ahead` bytes before they are wanted.
+template <int A, std::int64_t Ahead>
 inline void add_int4_run(const char* tile, const std::int32_t* run_sums, const char* w,
                          const Sixteen& factor, Sixteen (&sum)[A]) {
   Quads low[A];
@@ -39,7 +40,7 @@ inline void add_int4_run(const char* tile, const std::int32_t* run_sums, const c
     high[a] = all(0);
   }
   GRIFFIN_UNROLL for (int q = 0; q < quads_per_run / 2; ++q) {
-    __builtin_prefetch(w + q * 64 + stream_ahead);
+    __builtin_prefetch(w + q * 64 + Ahead);
     const Bytes nibbles = load_bytes(w + q * 64);
     const Bytes low_weights = low_nibbles(nibbles);
     const Bytes high_weights = high_nibbles(nibbles);
@@ -58,34 +59,48 @@ inline void add_int4_run(const char* tile, const std::int32_t* run_sums, const c
   }
 }
 
-/// c[a][o] = inner products of A rows of an operand tile with one panel of int4 blocks. The sum of
-/// a group, runs times their factors, is exact: it is an integer below 2^24 at every step.
-template <int A>
-inline void int4_tile(const Int8Operand& x, std::int64_t row, const char* w,
-                      float (&c)[A][panel_rows]) {
+/// c[a] += a group of A rows times a block of int4. The sum of a group, runs times their factors,
+/// is exact: it is an integer below 2^24 at every step.
+template <int A, std::int64_t Ahead, int Width>
+inline void add_int4_block(const char* tile, const std::int32_t* run_sums, const float* scales,
+                           const char* w, float (&c)[A][Width], int column) {
+  Sixteen sum[A];
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    for (Vec& v : sum[a].v) v = broadcast(0.0F);
+  }
+  __builtin_prefetch(w + int4_scales + Ahead);
+  for (int run = 0; run < runs_per_group; ++run) {
+    Sixteen factor;
+    to_float(load_factors(w + int4_factors, 4 * run), factor.v);
+    add_int4_run<A, Ahead>(tile, run_sums, w + run * quads_per_run / 2 * 64, factor, sum);
+    tile += run_width * A;
+    run_sums += A;
+  }
+  const Sixteen scale = int4_scale(w);
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    add_scaled(c[a] + column, sum[a].v, scales[a], scale);
+  }
+}
+
+/// c[a][o] = inner products of A rows of an operand tile with W panels of int4 blocks, `stride`
+/// bytes apart, which are read side by side.
+template <int A, int W>
+inline void int4_tile(const Int8Operand& x, std::int64_t row, const char* w, std::int64_t stride,
+                      float (&c)[A][W * panel_rows]) {
   for (auto& of_row : c) {
     for (float& value : of_row) value = 0.0F;
   }
   const char* tile = x.tile(row);
   const std::int32_t* run_sums = x.run_sums(row);
   const float* scales = x.scales(row);
-  for (std::int64_t g = 0; g < x.groups; ++g, w += int4_block, scales += A) {
-    Sixteen sum[A];
-    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      for (Vec& v : sum[a].v) v = broadcast(0.0F);
+  for (std::int64_t g = 0; g < x.groups; ++g, w += int4_block) {
+    for (int v = 0; v < W; ++v) {
+      add_int4_block<A, stream_ahead / W>(tile, run_sums, scales, w + v * stride, c,
+                                          v * static_cast<int>(panel_rows));
     }
-    __builtin_prefetch(w + int4_scales + stream_ahead);
-    for (int run = 0; run < runs_per_group; ++run) {
-      Sixteen factor;
-      to_float(load_factors(w + int4_factors, 4 * run), factor.v);
-      add_int4_run<A>(tile, run_sums, w + run * quads_per_run / 2 * 64, factor, sum);
-      tile += run_width * A;
-      run_sums += A;
-    }
-    const Sixteen scale = int4_scale(w);
-    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      add_scaled(c[a], sum[a].v, scales[a], scale);
-    }
+    tile += group_width * A;
+    run_sums += runs_per_group * A;
+    scales += A;
   }
 }
 
@@ -111,38 +126,9 @@ inline void widen_panel(const char* from, char* to, std::int64_t groups) {
 inline void int4_panel(const MatmulArgs& p, const Int8Operand& x, std::int64_t o, const char* w) {
   for_row_tiles<quad_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
     alignas(64) float c[A][panel_rows];
-    int4_tile<A>(x, row, w, c);
+    int4_tile<A, 1>(x, row, w, 0, c);
     finish_tile(p, row, o, c);
   });
-}
-
-/// From so many rows on it pays to widen the panels first.
-constexpr std::int64_t rows_worth_widening = 9;
-
-void matmul_int4(const MatmulArgs& p) noexcept {
-  if (p.out_begin >= p.out_end) return;
-  const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
-  const std::int64_t wide_bytes = x.groups * int8_block;
-  const std::int64_t room = product_scratch(p.in) / (wide_bytes > 0 ? wide_bytes : 1);
-  char* wide = static_cast<char*>(p.scratch);
-  const std::int64_t end = last_panel(p);
-  for (std::int64_t panel = first_panel(p); panel < end;) {
-    const auto at = [&](std::int64_t n) {
-      return static_cast<const char*>(p.w) + (panel + n) * x.groups * int4_block;
-    };
-    if (p.rows < rows_worth_widening) {
-      int4_panel(p, x, panel * panel_rows, at(0));
-      ++panel;
-      continue;
-    }
-    const std::int64_t left = end - panel < room ? end - panel : room;
-    const int panels = panels_together(p, left);
-    for (int n = 0; n < panels; ++n) widen_panel(at(n), wide + n * wide_bytes, x.groups);
-    const Ahead ahead =
-        ahead_of(x, at(panels), panels_together(p, end - panel - panels), int4_block);
-    int8_panels(p, x, panel * panel_rows, panels, wide, ahead);
-    panel += panels;
-  }
 }
 
 }  // namespace

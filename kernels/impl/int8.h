@@ -165,19 +165,5 @@ inline Ahead ahead_of(const Int8Operand& x, const char* w, std::int64_t panels,
   return Ahead::in_steps(w, panels > 1 ? panels * x.groups * block : 0, tiles * x.groups);
 }
 
-void matmul_int8(const MatmulArgs& p) noexcept {
-  if (p.out_begin >= p.out_end) return;
-  const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
-  const std::int64_t end = last_panel(p);
-  for (std::int64_t panel = first_panel(p); panel < end;) {
-    const char* w = static_cast<const char*>(p.w) + panel * x.groups * int8_block;
-    const int panels = panels_together(p, end - panel);
-    const char* next = w + panels * x.groups * int8_block;
-    const Ahead ahead = ahead_of(x, next, panels_together(p, end - panel - panels), int8_block);
-    int8_panels(p, x, panel * panel_rows, panels, w, ahead);
-    panel += panels;
-  }
-}
-
 }  // namespace
 }  // namespace griffin::kernels

@@ -15,6 +15,7 @@
 #include "impl/int8.h"
 #include "impl/pack_int8.h"
 #include "impl/product.h"
+#include "impl/quantized_streams.h"
 #include "impl/tile_operand.h"
 #include "impl/tiles.h"
 #include "simd/quads.h"
@@ -183,7 +184,7 @@ inline void multiply_int8_tiles(const MatmulArgs& p, std::int64_t block, std::in
 }
 
 void matmul_int8_tiles(const MatmulArgs& p) noexcept {
-  if (lies_in_quads(p.rows)) return matmul_int8(p);
+  if (lies_in_quads(p.rows)) return stream_panels<Dtype::int8>(p);
   const std::int64_t panel_bytes = groups_of(p.in) * int8_block;
   multiply_int8_tiles(p, int8_block, last_panel(p), [&](std::int64_t panel, std::int64_t) {
     return static_cast<const char*>(p.w) + panel * panel_bytes;
@@ -192,7 +193,7 @@ void matmul_int8_tiles(const MatmulArgs& p) noexcept {
 
 /// Panels are widened to int8 first.
 void matmul_int4_tiles(const MatmulArgs& p) noexcept {
-  if (lies_in_quads(p.rows)) return matmul_int4(p);
+  if (lies_in_quads(p.rows)) return stream_panels<Dtype::int4>(p);
   const std::int64_t groups = groups_of(p.in);
   const std::int64_t wide_bytes = groups * int8_block;
   const std::int64_t room = wide_bytes > 0 ? product_scratch(p.in) / wide_bytes : last_panel(p);

@@ -24,7 +24,7 @@ inline std::int64_t whole_tile_rows(std::int64_t rows) {
   return (rows + tile_side - 1) / tile_side * tile_side;
 }
 
-/// So few rows of int8 are multiplied as without a matrix unit, to the same bits: they would leave
+/// So few rows of int8 are multiplied without the matrix unit, to the same bits: they would leave
 /// most of it idle, and weights come no faster than memory gives them.
 inline bool lies_in_quads(std::int64_t rows) {
   return rows <= 8;
@@ -44,6 +44,7 @@ std::int64_t tile_operand_bytes(Operand operand, std::int64_t rows, std::int64_t
 constexpr Tiling tile_tiling = [] {
   Tiling tiling = common_tiling;
   tiling.pack_rows = tile_side;
+  tiling.few_rows = tile_side;  // multiplied faster than their weights can be read
   return tiling;
 }();
 
