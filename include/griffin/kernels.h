@@ -109,6 +109,7 @@ enum class Write : std::uint8_t { set, add };
 /// In float arithmetic each element is summed along `in` in its own vector accumulator, lane j
 /// taking i (or pair i, with a bf16 operand) = j mod lanes, and the lanes by halves. Quantised, the
 /// groups are summed one after the other: y += float(sum in group) * (scale of x * scale of w).
+/// A matrix unit has an order of its own for bf16 by bf16: chunks of 32 inputs, one after the other.
 /// Cost: 2 R in flops and `in` weights read per output column.
 struct MatmulArgs {
   const void* x;          // [rows, in] float32, or a packed operand
@@ -339,7 +340,10 @@ struct Table {
   std::int64_t (*argmax)(const ArgmaxArgs&) noexcept;
 };
 
-/// How many tables this build has for the CPU it runs on; at least one, the scalar table.
+/// How many tables this build has for the CPU it runs on; at least one, the scalar table. Whoever
+/// calls one of these four functions first asks the operating system for the use of a matrix unit,
+/// where there is one and unless GRIFFIN_ISA names another table. On Linux that is for the whole
+/// process, and signal stacks that are too small for tiles are refused from then on.
 GRIFFIN_API int table_count() noexcept;
 
 /// Table `index` of table_count(), best first.
