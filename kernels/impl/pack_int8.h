@@ -50,7 +50,7 @@ inline Range range_of(const float* x, std::int64_t width) {
     __builtin_prefetch(x + i + 2 * group_width);  // rows are too far apart to be foreseen
     const Vec value = load(x + i, count);
     largest = max(abs(value), largest);
-    invalid = invalid + value * broadcast(0.0F);
+    invalid = multiply_add(value, broadcast(0.0F), invalid);
   });
   return {max_of_lanes(largest), sum_of_lanes(invalid)};
 }
@@ -78,9 +78,11 @@ inline void pack_group(const float* x, std::int64_t width, PackedGroup& to) {
   }
   for (int i = 0; i < group_width; ++i) to.values[i] = static_cast<std::int8_t>(rounded[i]);
   for (int run = 0; run < runs_per_group; ++run) {
-    std::int32_t sum = 0;
-    for (int i = 0; i < run_width; ++i) sum += to.values[run * run_width + i];
-    to.sums[run] = sum;
+    Vec sum = broadcast(0.0F);  // exact, in any order
+    for (int i = 0; i < run_width; i += lanes) {
+      sum = sum + load(rounded + run * run_width + i, All{});
+    }
+    to.sums[run] = static_cast<std::int32_t>(sum_of_lanes(sum));
   }
   to.scale = range.largest / 127.0F + range.invalid;
 }
