@@ -60,7 +60,15 @@ class StretchAhead {
   std::int64_t step_ = 0;
 };
 
-/// A block of outputs by a slice of rows, stretch after stretch.
+/// How long the parts are of which `count` takes as few as it can, no longer than `most`: as even
+/// as multiples of a pair of tiles can be.
+inline std::int64_t even_part(std::int64_t count, std::int64_t most) {
+  constexpr std::int64_t pair = 2 * tile_side;
+  const std::int64_t parts = (count + most - 1) / most;
+  return parts > 0 ? ((count + parts - 1) / parts + pair - 1) / pair * pair : pair;
+}
+
+/// Blocks of outputs by a slice of rows, stretch after stretch.
 class TileBlock {
  public:
   TileBlock(const MatmulArgs& p, Tiles& tiles, std::int64_t row, std::int64_t row_end)
@@ -68,11 +76,22 @@ class TileBlock {
         tiles_(tiles),
         row_(row),
         row_tiles_((row_end - row + tile_side - 1) / tile_side),
+        step_(even_part(p.out_end - p.out_begin, block_outputs * tile_side)),
         chunks_(chunks_of(p.in)),
         weights_(static_cast<char*>(p.scratch)),
         sums_(weights_ + weight_room) {}
 
-  /// Outputs [o, o + block_outputs tiles), as far as there are any.
+  void multiply() {
+    for (std::int64_t o = p_.out_begin; o < p_.out_end; o += step_) multiply(o);
+  }
+
+ private:
+  /// Tiles of rows from `r` on, of outputs from `n` on, chunks [c, c + count).
+  struct Place {
+    std::int64_t r, n, c, count;
+  };
+
+  /// A block of outputs.
   void multiply(std::int64_t o) {
     const std::int64_t outputs = outputs_from(o);
     std::int64_t c = 0;
@@ -91,15 +110,9 @@ class TileBlock {
     } while (c < chunks_);
   }
 
- private:
-  /// Tiles of rows from `r` on, of outputs from `n` on, chunks [c, c + count).
-  struct Place {
-    std::int64_t r, n, c, count;
-  };
-
   std::int64_t outputs_from(std::int64_t o) const {
-    const std::int64_t left = (p_.out_end - o + tile_side - 1) / tile_side;
-    return left < block_outputs ? left : block_outputs;
+    const std::int64_t left = p_.out_end - o < step_ ? p_.out_end - o : step_;
+    return (left + tile_side - 1) / tile_side;
   }
   std::int64_t chunks_from(std::int64_t c) const {
     return chunks_ - c < block_chunks ? chunks_ - c : block_chunks;
@@ -126,11 +139,10 @@ class TileBlock {
   /// the next outputs.
   StretchAhead ahead_of(std::int64_t o, std::int64_t c, std::int64_t in_steps) const {
     const bool last = c + block_chunks >= chunks_;
-    const std::int64_t first = last ? o + block_outputs * tile_side : o;
+    const std::int64_t first = last ? o + step_ : o;
     const std::int64_t left = p_.out_end - first;
     if (left <= 0 || in_steps == 0) return {};
-    const std::int64_t outputs =
-        left < block_outputs * tile_side ? left : block_outputs * tile_side;
+    const std::int64_t outputs = left < step_ ? left : step_;
     const std::int64_t next = last ? 0 : c + block_chunks;
     return {p_, first, outputs, next, chunks_from(next), in_steps};
   }
@@ -181,24 +193,18 @@ class TileBlock {
   Tiles& tiles_;
   std::int64_t row_;
   std::int64_t row_tiles_;
+  std::int64_t step_;  // outputs of a block
   std::int64_t chunks_;
   char* weights_;  // [output tile, chunk of the stretch]
   char* sums_;     // [row tile, output tile]
 };
 
-/// More than 80 rows, in even slices for whose sums there is room.
+/// More than 80 rows, in slices for whose sums there is room.
 inline void multiply_blocks(const MatmulArgs& p) {
-  constexpr std::int64_t most = block_rows * tile_side;
-  const std::int64_t slices = (p.rows + most - 1) / most;
-  const std::int64_t step =
-      ((p.rows + slices - 1) / slices + 2 * tile_side - 1) / (2 * tile_side) * (2 * tile_side);
+  const std::int64_t step = even_part(p.rows, block_rows * tile_side);
   Tiles tiles(whole_tiles);
   for (std::int64_t row = 0; row < p.rows; row += step) {
-    const std::int64_t end = p.rows - row < step ? p.rows : row + step;
-    TileBlock block(p, tiles, row, end);
-    for (std::int64_t o = p.out_begin; o < p.out_end; o += block_outputs * tile_side) {
-      block.multiply(o);
-    }
+    TileBlock(p, tiles, row, p.rows - row < step ? p.rows : row + step).multiply();
   }
 }
 
