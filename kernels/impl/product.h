@@ -95,11 +95,11 @@ inline std::int64_t weight_bytes(std::int64_t outputs, std::int64_t in) {
   }
 }
 
-/// Block n takes its columns of float32 rows, or the n-th of the operands.
-template <Dtype D, Operand X, void (*Matmul)(const MatmulArgs&) noexcept>
+/// Block n takes its columns of float32 rows, or the n-th of the operands, of OperandBytes bytes.
+template <Dtype D, Operand X, void (*Matmul)(const MatmulArgs&) noexcept, auto OperandBytes>
 void block_diagonal(const BlockDiagonalArgs& p) noexcept {
   const std::int64_t width = p.block_width;
-  const std::int64_t step = X == Operand::f32 ? width * 4 : operand_bytes(X, p.rows, width);
+  const std::int64_t step = X == Operand::f32 ? width * 4 : OperandBytes(X, p.rows, width);
   for (std::int64_t n = p.begin / width; n * width < p.end; ++n) {
     const std::int64_t start = n * width;
     const std::int64_t begin = p.begin > start ? p.begin - start : 0;
@@ -120,10 +120,11 @@ void block_diagonal(const BlockDiagonalArgs& p) noexcept {
 }
 
 /// Sets both products in a table.
-template <Dtype D, Operand X, void (*Matmul)(const MatmulArgs&) noexcept>
+template <Dtype D, Operand X, void (*Matmul)(const MatmulArgs&) noexcept,
+          auto OperandBytes = operand_bytes>
 inline void set_product(Table& table) {
   table.matmul[index_of(D)][index_of(X)] = Matmul;
-  table.block_diagonal[index_of(D)][index_of(X)] = block_diagonal<D, X, Matmul>;
+  table.block_diagonal[index_of(D)][index_of(X)] = block_diagonal<D, X, Matmul, OperandBytes>;
 }
 
 }  // namespace

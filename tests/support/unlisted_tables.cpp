@@ -3,6 +3,10 @@
 
 #include <algorithm>
 
+namespace griffin::kernels {
+void fill_avx512_bf16_fma(Table& table) noexcept;
+}  // namespace griffin::kernels
+
 namespace griffin::test {
 namespace {
 
@@ -15,7 +19,11 @@ struct Row {
 };
 
 std::vector<Row> rows() {
+#if defined(__x86_64__)
+  return {{"avx512_bf16_fma", "avx512_bf16", kernels::fill_avx512_bf16_fma}};
+#else
   return {};
+#endif
 }
 
 std::vector<kernels::Table> build_tables() {
