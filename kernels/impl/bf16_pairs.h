@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bf16 product with vdpbf16ps, which adds two products to each of 16 sums.
+// The bf16 product in pairs, as vdpbf16ps adds two products to each of 16 sums: by that instruction
+// (bf16_dot.h), or by others that give its bits (bf16_fma.h). Which is the parameter Arithmetic.
 //
 // An element is the sum over lanes j of S_j = sum_b of pair 16 b + j, the lanes added by halves, as
 // in sum_of_lanes. Few rows are multiplied that way: lanes run along `in`, weights are read once in
@@ -32,9 +33,11 @@ inline bool lies_in_rows(std::int64_t rows) {
   return rows < rows_worth_panels;
 }
 
-/// Few rows stay rows, padded to whole vectors. More of them become tiles of up to
-/// pair_rows rows, [lane in lane_order, vector, row, 2].
+/// Few rows stay rows, [vector, term, 16], padded to whole vectors. More of them become tiles of up
+/// to pair_rows rows, [lane in lane_order, vector, term, row].
+template <class Arithmetic>
 void pack_pairs(const PackArgs& p) noexcept {
+  constexpr int terms = Arithmetic::terms;
   const std::int64_t vectors = vectors_of(p.in);
   const std::int64_t first_vector = p.in_begin / vector_columns;
   const std::int64_t last_vector = vectors_of(p.in_end);
@@ -46,7 +49,11 @@ void pack_pairs(const PackArgs& p) noexcept {
   if (lies_in_rows(p.rows)) {
     for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
       for (std::int64_t b = first_vector; b < last_vector; ++b) {
-        _mm512_storeu_si512(operand + (r * vectors + b) * 64, vector_at(r, b));
+        const __m512i pairs = vector_at(r, b);
+        char* to = operand + (r * vectors + b) * terms * 64;
+        GRIFFIN_UNROLL for (int t = 0; t < terms; ++t) {
+          _mm512_storeu_si512(to + t * 64, Arithmetic::term(pairs, t));
+        }
       }
     }
     return;
@@ -54,29 +61,42 @@ void pack_pairs(const PackArgs& p) noexcept {
   for (std::int64_t row = p.row_begin; row < p.row_end; row += pair_rows) {
     const std::int64_t rows = p.rows - row < pair_rows ? p.rows - row : pair_rows;
     const auto mask = static_cast<__mmask16>((1U << static_cast<unsigned>(rows)) - 1U);
-    char* tile = operand + row * vectors * 64;
+    char* tile = operand + row * vectors * terms * 64;
     for (std::int64_t b = first_vector; b < last_vector; ++b) {
       const auto of_row = [&](int i) -> Vec {
         return {_mm512_castsi512_ps(i < rows ? vector_at(row + i, b) : _mm512_setzero_si512())};
       };
       transpose_lanes(of_row, [&](int n, Vec of_rows) {
-        _mm512_mask_storeu_ps(tile + (n * vectors + b) * rows * 4, mask, of_rows.v);
+        GRIFFIN_UNROLL for (int t = 0; t < terms; ++t) {
+          char* to = tile + ((n * vectors + b) * terms + t) * rows * 4;
+          _mm512_mask_storeu_epi32(to, mask, Arithmetic::term(_mm512_castps_si512(of_rows.v), t));
+        }
       });
     }
   }
 }
 
+template <class Arithmetic>
 void matmul_pairs(const MatmulArgs& p) noexcept {
   if (lies_in_rows(p.rows)) {
-    stream_columns(p);
+    stream_columns<Arithmetic>(p);
   } else {
-    multiply_panels(p);
+    multiply_panels<Arithmetic>(p);
   }
 }
 
+template <class Arithmetic>
+std::int64_t pair_operand_bytes(Operand operand, std::int64_t rows, std::int64_t in) noexcept {
+  return operand_bytes(operand, rows, in) * (operand == Operand::bf16 ? Arithmetic::terms : 1);
+}
+
+template <class Arithmetic>
 inline void fill_bf16_pairs(Table& table) {
-  table.pack[index_of(Operand::bf16)] = pack_pairs;
-  set_product<Dtype::bf16, Operand::bf16, matmul_pairs>(table);
+  table.operand_bytes = pair_operand_bytes<Arithmetic>;
+  table.product_scratch = pair_scratch<Arithmetic>;
+  table.pack[index_of(Operand::bf16)] = pack_pairs<Arithmetic>;
+  set_product<Dtype::bf16, Operand::bf16, matmul_pairs<Arithmetic>, pair_operand_bytes<Arithmetic>>(
+      table);
 }
 
 }  // namespace

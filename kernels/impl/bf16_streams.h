@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bf16 product of few rows with vdpbf16ps: weights as they lie, lanes along `in`.
+// The bf16 product of few rows: weights as they lie, lanes along `in`.
 #pragma once
 
 #include <cstdint>
@@ -25,15 +25,23 @@ struct Stretch {
 
 /// sum[a][v] += products of A rows of activations with W rows of weights over a stretch. Lanes run
 /// along `in`.
-template <int A, int W>
+template <class Arithmetic, int A, int W>
 inline void add_stretch(const MatmulArgs& p, const char* x, const Stretch& s, Vec (&sum)[A][W]) {
-  const std::int64_t x_bytes = vectors_of(p.in) * 64;
+  constexpr int terms = Arithmetic::terms;
+  const std::int64_t x_bytes = vectors_of(p.in) * 64 * terms;
   const std::int64_t w_bytes = p.in * 2;
   const auto add_vector = [&](std::int64_t b, const __m512i(&vector)[W]) {
-    GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
-      const __m512bh value = pairs(_mm512_loadu_si512(x + a * x_bytes + b * 64));
+    GRIFFIN_UNROLL for (int t = 0; t < terms; ++t) {
+      typename Arithmetic::Factor weight[W];
       GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
-        sum[a][v].v = _mm512_dpbf16_ps(sum[a][v].v, pairs(vector[v]), value);
+        weight[v] = Arithmetic::factor(Arithmetic::term(vector[v], t));
+      }
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        const auto value =
+            Arithmetic::factor(_mm512_loadu_si512(x + a * x_bytes + (b * terms + t) * 64));
+        GRIFFIN_UNROLL for (int v = 0; v < W; ++v) {
+          sum[a][v] = Arithmetic::multiply_add(weight[v], value, sum[a][v]);
+        }
       }
     }
   };
@@ -57,14 +65,37 @@ inline void add_stretch(const MatmulArgs& p, const char* x, const Stretch& s, Ve
 }
 
 /// One column of A rows: a single stream of weights, prefetched two pages ahead.
-template <int A>
-inline void stream_column(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
-  const char* x = static_cast<const char*>(p.x) + row * vectors_of(p.in) * 64;
+template <class Arithmetic, int A>
+inline void sum_column(const MatmulArgs& p, std::int64_t row, std::int64_t o, Vec (&sum)[A][1]) {
+  const char* x = static_cast<const char*>(p.x) + row * vectors_of(p.in) * 64 * Arithmetic::terms;
   const char* w = static_cast<const char*>(p.w) + o * p.in * 2;
-  Vec sum[A][1];
   for (int a = 0; a < A; ++a) sum[a][0] = broadcast(0.0F);
-  add_stretch<A, 1>(p, x, {w, w + stream_ahead, 0, vectors_of(p.in)}, sum);
-  for (int a = 0; a < A; ++a) finish_element(p, row + a, o, sum_of_lanes(sum[a][0]));
+  add_stretch<Arithmetic, A, 1>(p, x, {w, w + stream_ahead, 0, vectors_of(p.in)}, sum);
+}
+
+/// One after the other from column o on, as many as are summed before any is finished.
+template <class Arithmetic, int A>
+inline void stream_column(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
+  if constexpr (Arithmetic::stream_columns == 1) {
+    Vec sum[A][1];
+    sum_column<Arithmetic>(p, row, o, sum);
+    for (int a = 0; a < A; ++a) finish_element(p, row + a, o, sum_of_lanes(sum[a][0]));
+  } else {
+    const std::int64_t left = p.out_end - o;
+    const std::int64_t columns =
+        left < Arithmetic::stream_columns ? left : Arithmetic::stream_columns;
+    Vec sums[Arithmetic::stream_columns][A][1];
+    const typename Arithmetic::Mode mode;
+    for (std::int64_t c = 0; c < columns; ++c) {
+      Vec sum[A][1];
+      sum_column<Arithmetic>(p, row, o + c, sum);
+      for (int a = 0; a < A; ++a) sums[c][a][0] = sum[a][0];
+    }
+    mode.end(sums);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      for (int a = 0; a < A; ++a) finish_element(p, row + a, o + c, sum_of_lanes(sums[c][a][0]));
+    }
+  }
 }
 
 constexpr int band_tiles = 8;
@@ -72,20 +103,22 @@ constexpr int band_columns = band_tiles * pair_panels;
 
 /// Blocks of `in` for which the activations of a tile take less than half of the first-level cache:
 /// they then stay there while the weights of a band of columns go by.
+template <class Arithmetic>
 inline std::int64_t vectors_at_once(std::int64_t rows, std::int64_t in) {
-  const std::int64_t fit = (20 << 10) / (rows * 64);
+  const std::int64_t fit = (20 << 10) / (rows * 64 * Arithmetic::terms);
   return fit < vectors_of(in) ? fit : vectors_of(in);
 }
 
 /// band_columns columns of A rows, from column o on. Sums wait in memory between stretches.
-template <int A>
+template <class Arithmetic, int A>
 inline void stream_band(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
   constexpr int W = pair_panels;
-  const char* x = static_cast<const char*>(p.x) + row * vectors_of(p.in) * 64;
+  const char* x = static_cast<const char*>(p.x) + row * vectors_of(p.in) * 64 * Arithmetic::terms;
   const char* w = static_cast<const char*>(p.w) + o * p.in * 2;
   const std::int64_t tile_bytes = W * p.in * 2;
-  const std::int64_t step = vectors_at_once(A, p.in);
+  const std::int64_t step = vectors_at_once<Arithmetic>(A, p.in);
   Vec sums[band_tiles][A][W];
+  const typename Arithmetic::Mode mode;
   for (std::int64_t first = 0; first < vectors_of(p.in); first += step) {
     const std::int64_t left = vectors_of(p.in) - first;
     const std::int64_t count = left < step ? left : step;
@@ -101,12 +134,13 @@ inline void stream_band(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
       const char* next = !last         ? from + tile_bytes
                          : left > step ? w + step * 64
                                        : from + tile_bytes - first * 64;
-      add_stretch<A, W>(p, x, {from, next, first, count}, sum);
+      add_stretch<Arithmetic, A, W>(p, x, {from, next, first, count}, sum);
       GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
         GRIFFIN_UNROLL for (int v = 0; v < W; ++v) sums[tile][a][v] = sum[a][v];
       }
     }
   }
+  mode.end(sums);
   for (int tile = 0; tile < band_tiles; ++tile) {
     for (int a = 0; a < A; ++a) {
       for (int v = 0; v < W; ++v) {
@@ -118,17 +152,20 @@ inline void stream_band(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
 
 /// Few rows. One alone keeps up with memory. More need every load of activations for several rows
 /// of weights.
+template <class Arithmetic>
 inline void stream_columns(const MatmulArgs& p) {
   std::int64_t o = p.out_begin;
   if (p.rows > 1 && p.in > 0) {
     for (; o + band_columns <= p.out_end; o += band_columns) {
-      for_row_tiles<pair_rows>(
-          0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) { stream_band<A>(p, row, o); });
+      for_row_tiles<pair_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
+        stream_band<Arithmetic, A>(p, row, o);
+      });
     }
   }
-  for (; o < p.out_end; ++o) {
-    for_row_tiles<pair_rows>(
-        0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) { stream_column<A>(p, row, o); });
+  for (; o < p.out_end; o += Arithmetic::stream_columns) {
+    for_row_tiles<pair_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
+      stream_column<Arithmetic, A>(p, row, o);
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pairs of bf16 numbers, 16 in a register: what vdpbf16ps multiplies. Empty where there is none.
+// Pairs of bf16 numbers, 16 in a register. Empty where there is no vdpbf16ps.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,6 @@ constexpr std::int64_t vector_columns = 2 * pair_lanes;  // elements of `in` in 
 
 inline std::int64_t vectors_of(std::int64_t in) {
   return (in + vector_columns - 1) / vector_columns;
-}
-
-inline __m512bh pairs(__m512i bits) {
-  return reinterpret_cast<__m512bh>(bits);
 }
 
 /// A vector of a bf16 row, zeros beyond its end.

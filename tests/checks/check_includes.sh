@@ -47,7 +47,7 @@ check_kernel() {
   local where=$1 file=$2 header=$3
   local system='^(cstddef|cstdint|[a-z0-9_]*intrin\.h|arm_neon\.h)$'
   if [[ $file == kernels/dispatch.cpp ]]; then
-    system='^(cstddef|cstdint|cstdlib|cstring|iterator|string|cpuid\.h|sys/auxv\.h|asm/hwcap\.h|griffin/core/error\.h)$'
+    system='^(chrono|cstddef|cstdint|cstdlib|cstring|iterator|string|cpuid\.h|sys/auxv\.h|asm/hwcap\.h|griffin/core/error\.h)$'
   fi
   if [[ $file == kernels/reference.h ]]; then
     system='^(cmath|cstdint|cstring|limits|vector)$'

@@ -100,6 +100,15 @@ TEST(Dispatch, RefusesUnknownNames) {
   }
 }
 
+#ifdef __x86_64__
+/// AMD's CPUs start as many vdpbf16ps as float32 multiply-adds, and that is measured right.
+TEST(Dispatch, OffersMultiplyAddsForBf16OnlyWhereTheyAreFaster) {
+  if (find_table("avx512_bf16") == nullptr) GTEST_SKIP() << "no vdpbf16ps";
+  if (__builtin_cpu_is("amd") == 0) GTEST_SKIP() << "not known of this CPU";
+  EXPECT_EQ(find_table("avx512_bf16_fma"), nullptr);
+}
+#endif
+
 TEST(Dispatch, HonoursTheEnvironment) {
   for (const kernels::Table* table : listed_tables()) {
     const IsaVariable variable(table->name);

@@ -105,20 +105,33 @@ TEST_P(Pack, GivesTheSameInt8OnEveryTable) {
   }
 }
 
+/// A product of one row, whatever form it has in the operand.
+GuardedMatrix product_of_row(const kernels::Table& table, const std::vector<float>& x,
+                             const reference::Matrix& w) {
+  const auto in = static_cast<std::int64_t>(x.size());
+  std::vector<float> weights(static_cast<std::size_t>(w.size()));
+  for (std::int64_t i = 0; i < w.size(); ++i) {
+    weights[static_cast<std::size_t>(i)] = static_cast<float>(w(i / in, i % in));
+  }
+  const PackedProduct product{
+      dense_weights(bf16_by_bf16, w.rows(), in, weights), GuardedMatrix(1, in, x), {}};
+  return product.whole(table);
+}
+
 TEST_P(Pack, RoundsToBf16) {
   Random random(3);
   for (const std::int64_t in : {1, 2, 15, 16, 17, 31, 32, 33, 63, 65, 300}) {
     std::vector<float> x = random.normals(in);
     x[0] = 0x1.01p0F;              // a tie, to even below
     if (in > 1) x[1] = 0x1.03p0F;  // and above
-    if (in > 2) x[2] = std::numeric_limits<float>::infinity();
-    const AlignedBytes row = packed(table(), Operand::bf16, x.data(), in, 1, in);
+    const GuardedMatrix rounded = product_of_row(table(), x, reference::Matrix::Identity(in, in));
     for (std::int64_t i = 0; i < in; ++i) {
-      Eigen::bfloat16 value;
-      std::memcpy(&value, row.data() + 2 * i, 2);
-      ASSERT_EQ(static_cast<float>(value), rounded_to_bf16(x[static_cast<std::size_t>(i)]))
+      ASSERT_EQ(rounded(0, i), rounded_to_bf16(x[static_cast<std::size_t>(i)]))
           << "in " << in << ", " << i;
     }
+    x[static_cast<std::size_t>(in / 2)] = std::numeric_limits<float>::infinity();
+    const GuardedMatrix sum = product_of_row(table(), x, reference::Matrix::Ones(1, in));
+    ASSERT_EQ(sum(0, 0), std::numeric_limits<float>::infinity()) << "in " << in;
   }
 }
 

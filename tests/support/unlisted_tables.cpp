@@ -5,6 +5,12 @@
 
 #include "support/tile_models/tile_models.h"
 
+#ifdef __x86_64__
+namespace griffin::kernels {
+void fill_avx512_bf16_fma(Table& table) noexcept;
+}  // namespace griffin::kernels
+#endif
+
 namespace griffin::test {
 namespace {
 
@@ -17,7 +23,11 @@ struct Row {
 };
 
 std::vector<Row> faster_elsewhere() {
+#ifdef __x86_64__
+  return {{"avx512_bf16_fma", "avx512_bf16", "avx512_bf16", kernels::fill_avx512_bf16_fma}};
+#else
   return {};
+#endif
 }
 
 std::vector<Row> models() {

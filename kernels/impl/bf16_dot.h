@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pairs of bf16 numbers multiplied by vdpbf16ps, which adds two products to each of 16 sums: the
+// odd one of a pair first, then the even one, each rounded to nearest even. Numbers below 2^-126
+// are taken, and given, as zero. Neither rounding mode nor flags of the thread have to do with it.
+// Empty where there is no such instruction.
+#pragma once
+
+#include "impl/tiles.h"
+#include "simd/vec.h"
+
+#ifdef __AVX512BF16__
+
+namespace griffin::kernels {
+namespace {
+
+/// What the product of pairs (bf16_pairs.h) is made of. The other such is in bf16_fma.h.
+struct DotProducts {
+  static constexpr int terms = 1;           // registers that 16 pairs take as factors
+  static constexpr int least_panels = 1;    // of weights, that scratch has room for
+  static constexpr int stream_columns = 1;  // summed before any is finished, where one is a stream
+
+  using Factor = __m512bh;
+
+  static __m512i term(__m512i pairs, int) { return pairs; }
+  static Factor factor(__m512i term) {
+    asm("" : "+v"(term));
+    return reinterpret_cast<__m512bh>(term);
+  }
+  static Vec multiply_add(Factor w, Factor x, Vec sum) { return {_mm512_dpbf16_ps(sum.v, w, x)}; }
+
+  /// While one lives, multiply_add may be called; end() is told where the sums are.
+  struct Mode {
+    void end(const void*) const {}
+  };
+
+  /// Takes the sums of one lane after the other for the tree.
+  template <int A, int W>
+  struct LaneSums {
+    CarryTree<A, W> tree;
+
+    void add(int n, Vec (&sum)[A][W]) { tree.add(n, sum); }
+    void finish() {}
+  };
+};
+
+}  // namespace
+}  // namespace griffin::kernels
+
+#endif  // __AVX512BF16__
