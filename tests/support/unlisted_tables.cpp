@@ -33,6 +33,11 @@ std::vector<const kernels::Table*> unlisted_tables() {
   return tables;
 }
 
+bool attends_on_tiles(const kernels::Table& table) {
+  return recorded_name(table) == "avx512_amx" ||
+         std::string_view(table.name) == "scalar_tile_model";
+}
+
 std::string recorded_name(const kernels::Table& table) {
   if (std::string_view(table.name) == "avx512_tile_model") return "avx512_amx";
   return table.name;
