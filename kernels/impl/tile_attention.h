@@ -93,8 +93,12 @@ class TileAttention {
       clear(sums(g), 2 * chunks_ * tile_numbers);
     }
     const std::int64_t last = last_position(count_ - 1);
-    for (std::int64_t run = first_seen(0) / run_keys * run_keys; run <= last; run += run_keys) {
-      take_run(run);
+    std::int64_t run = first_seen(0) / run_keys * run_keys;
+    RunRows rows = rows_of(run);
+    for (; run <= last; run += run_keys) {
+      const RunRows next = rows_of(run + run_keys);
+      take_run(run, rows, next);
+      rows = next;
     }
     for (std::int64_t g = 0; g < count_; ++g) finish(g);
   }
@@ -131,18 +135,22 @@ class TileAttention {
     }
   }
 
-  void take_run(std::int64_t run) {
+  /// Of a run; none beyond the last one.
+  RunRows rows_of(std::int64_t run) const {
     const std::int64_t first = first_seen(0);
     const std::int64_t last = last_position(count_ - 1);
-    const RunRows rows(p_, run > first ? run : first,
-                       run + run_keys <= last ? run + run_keys : last + 1);
+    return RunRows(p_, run > first ? run : first,
+                   run + run_keys <= last ? run + run_keys : last + 1);
+  }
+
+  void take_run(std::int64_t run, const RunRows& rows, const RunRows& next) {
     score_run(run, rows);
     for (std::int64_t g = 0; g < count_; ++g) {
       if (!meets(g, run)) continue;
       hide_unseen(g, run);
       softmax_[g].absorb(scores(g), p_.scale);
     }
-    const std::uint32_t endless_pairs = copy_values(rows);
+    const std::uint32_t endless_pairs = copy_values(rows, next);
     for (std::int64_t g = 0; g < count_; ++g) {
       if (!meets(g, run)) continue;
       rescale(g);
@@ -198,6 +206,7 @@ class TileAttention {
   void hide_unseen(std::int64_t g, std::int64_t run) {
     constexpr float hidden = -__builtin_inff();
     const std::int64_t all_see = first_visible(p_, last_position(g));
+    if (run >= all_see && run + run_keys - 1 <= position_[g * tile_side]) return;
     for (std::int64_t k = 0; k < run_keys; ++k) {
       const std::int64_t position = run + k;
       float* of_key = scores(g) + k * tile_side;
@@ -214,10 +223,13 @@ class TileAttention {
 
   /// Tiles of 32 keys by 16 dimensions, those of 16 dimensions behind one another: [chunk, even and
   /// odd dimensions, 32 keys, pair of keys, dimension, 2]. Returns the pairs, a bit each, of which
-  /// a number is not finite.
-  std::uint32_t copy_values(const RunRows& rows) {
+  /// a number is not finite. The keys of the next run, which tiles will take from
+  /// several pages at once, are on their way meanwhile.
+  std::uint32_t copy_values(const RunRows& rows, const RunRows& next) {
     std::uint32_t endless_pairs = 0;
     for (unsigned pair = 0; pair < run_keys / 2; ++pair) {
+      prefetch(next.keys[2 * pair]);
+      prefetch(next.keys[2 * pair + 1]);
       char* even = values_ + pair * tile_stride;
       for (std::int64_t c = 0; c < chunks_; ++c, even += 2 * value_bytes) {
         const bool endless = pair_chunk(rows.values[2 * pair], rows.values[2 * pair + 1],
@@ -228,6 +240,14 @@ class TileAttention {
     return endless_pairs;
   }
 
+  /// A row, into the second-level cache.
+  void prefetch(const char* row) const {
+    for (std::int64_t c = 0; c < chunks_ && row != nullptr; ++c) {
+      __builtin_prefetch(row + c * chunk_bytes, 0, 2);
+    }
+  }
+
+  /// What earlier runs gave, relative to the largest score by now.
   void rescale(std::int64_t g) {
     for (std::int64_t n = 0; n < tile_side; ++n) {
       const float correction = softmax_[g].correction[n];

@@ -89,8 +89,11 @@ struct AttentionCase {
     const auto all = [&](const StoredArray& rows) {
       return reference::matrix(rows.values(), shape.length, shape.kv_width());
     };
-    return reference::attention({q.to_double(), all(keys), all(values), shape.head_dim, 0,
-                                 shape.window, static_cast<double>(scale),
+    const auto as_multiplied = [&](double x) {
+      return rounds ? static_cast<double>(Eigen::bfloat16(static_cast<float>(x))) : x;
+    };
+    return reference::attention({q.to_double().unaryExpr(as_multiplied), all(keys), all(values),
+                                 shape.head_dim, 0, shape.window, static_cast<double>(scale),
                                  rounds ? reference::bf16_roundoff : 0.0});
   }
 

@@ -43,11 +43,14 @@ TEST_P(Attention, AgreesWithDoublePrecisionOnAWindow) {
 
 /// Scores of hundreds, so that all weight falls on one key and the running maximum jumps.
 TEST_P(Attention, SurvivesLargeScores) {
-  AttentionCase attention = random_attention({Dtype::f32, 200, 2, 16, 150, 150});
-  for (const float scale : {20.0F, 200.0F}) {
-    attention.scale = scale;
-    const reference::Recurrence expected = attention.expected(table());
-    EXPECT_TRUE(close(attention.whole(table()), expected.y, expected.budget)) << scale;
+  for (const Dtype storage : all_storages) {
+    AttentionCase attention = random_attention({storage, 200, 2, 16, 150, 150});
+    for (const float scale : {20.0F, 200.0F}) {
+      attention.scale = scale;
+      const reference::Recurrence expected = attention.expected(table());
+      EXPECT_TRUE(close(attention.whole(table()), expected.y, expected.budget))
+          << name_of(storage) << ", " << scale;
+    }
   }
 }
 

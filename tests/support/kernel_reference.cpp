@@ -110,17 +110,12 @@ Matrix rope(const Matrix& x, const Matrix& angles, std::int64_t head_dim) {
 
 namespace {
 
-/// Where a query is rounded, a score is off by at most `roundoff` of the sum of its products'
-/// magnitudes, and the weight by a factor of exp of that; rounding the weight is another. If
-/// weights p_k become p_k (1 + e_k), the mean y of the values moves by
+/// If weights p_k become p_k (1 + e_k), the mean y of the values moves by
 ///   sum_k p_k e_k (v_k - y) / (1 + sum_k p_k e_k),
 /// provided that it is the changed weights that it is divided by.
-Row rounding_budget(double roundoff, const Row& weights, const Row& magnitudes,
-                    const Matrix& values) {
-  const Row changes =
-      ((magnitudes.array() * roundoff).exp() * (1 + roundoff) - 1).matrix().cwiseProduct(weights);
+Row rounding_budget(double roundoff, const Row& weights, const Matrix& values) {
   const Row y = weights * values;
-  return changes * (values.rowwise() - y).cwiseAbs() / (1 - changes.sum());
+  return weights * (values.rowwise() - y).cwiseAbs() * (roundoff / (1 - roundoff));
 }
 
 /// A score is a sum of products, off by at most `sum_error` units of the sum of their magnitudes
@@ -143,7 +138,7 @@ Row attention_budget(const AttentionInput& given, std::int64_t r, std::int64_t h
   const double score_error =
       u * (sum_error * magnitudes.maxCoeff() + weights.cwiseProduct(lag).cwiseAbs().maxCoeff());
   return (weights * values.cwiseAbs()) / weights.sum() * (2 * score_error + 8 * u) +
-         rounding_budget(given.roundoff, weights / weights.sum(), magnitudes, values);
+         rounding_budget(given.weight_roundoff, weights / weights.sum(), values);
 }
 
 }  // namespace

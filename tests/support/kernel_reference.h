@@ -76,7 +76,7 @@ struct AttentionInput {
   std::int64_t position = 0;
   std::int64_t window = 0;
   double scale = 1;
-  double roundoff = 0;  // of queries and weights, where they are rounded before they are multiplied
+  double weight_roundoff = 0;  // where weights are rounded before values are multiplied by them
 };
 
 /// Budget: the error of the scores moves the weights, sums add a little.
