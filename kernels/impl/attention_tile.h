@@ -244,23 +244,25 @@ template <Dtype D>
   }
 }
 
-/// Query heads [p.head_begin, p.head_end), which share the key/value head that keys and values
-/// begin with.
-template <Dtype D>
-inline void attend_group(const AttentionArgs& p) {
-  for (std::int64_t head = p.head_begin; head < p.head_end; head += query_tile) {
+/// Calls body(tile) for the tiles of up to `most` queries of query heads [p.head_begin,
+/// p.head_end).
+template <class Body>
+inline void for_each_query_tile(const AttentionArgs& p, std::int64_t most, const Body& body) {
+  for (std::int64_t head = p.head_begin; head < p.head_end; head += most) {
     const std::int64_t left = p.head_end - head;
-    const std::int64_t heads = left < query_tile ? left : query_tile;
-    const std::int64_t step = query_tile / heads;
+    const std::int64_t heads = left < most ? left : most;
+    const std::int64_t step = most / heads;
     for (std::int64_t row = p.row_begin; row < p.row_end; row += step) {
       const std::int64_t rows = p.row_end - row < step ? p.row_end - row : step;
-      attend_tile<D>(p, {row, rows, head, heads});
+      body(QueryTile{row, rows, head, heads});
     }
   }
 }
 
-template <Dtype D>
-void attention(const AttentionArgs& p) noexcept {
+/// Calls body(group) for each group of query heads within [p.head_begin, p.head_end): those that
+/// share the key/value head that the group's keys and values begin with.
+template <Dtype D, class Body>
+inline void for_each_group(const AttentionArgs& p, const Body& body) {
   AttentionArgs group = p;
   for (; group.head_begin < p.head_end; group.head_begin = group.head_end) {
     const std::int64_t head = group.head_begin / p.group;  // of keys and values
@@ -273,8 +275,16 @@ void attention(const AttentionArgs& p) noexcept {
     group.chunk_values = of_head(p.chunk_values);
     group.ring_keys = of_head(p.ring_keys);
     group.ring_values = of_head(p.ring_values);
-    attend_group<D>(group);
+    body(group);
   }
+}
+
+template <Dtype D>
+void attention(const AttentionArgs& p) noexcept {
+  for_each_group<D>(p, [](const AttentionArgs& group) {
+    for_each_query_tile(group, query_tile,
+                        [&](const QueryTile& tile) { attend_tile<D>(group, tile); });
+  });
 }
 
 }  // namespace

@@ -117,13 +117,13 @@ inline std::int64_t bf16_stride(std::int64_t in) {
   return (in + 31) / 32 * 32;
 }
 
-void matmul_bf16_bf16(const MatmulArgs& p) noexcept {
+inline void matmul_bf16_bf16(const MatmulArgs& p) noexcept {
   MatmulArgs q = p;
   q.x_stride = bf16_stride(p.in);
   multiply_rows<Dtype::bf16, Dtype::bf16>(q, p.in);
 }
 
-void pack_bf16(const PackArgs& p) noexcept {
+inline void pack_bf16(const PackArgs& p) noexcept {
   for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
     char* to = static_cast<char*>(p.operand) + (r * bf16_stride(p.in) + p.in_begin) * 2;
     narrow_bf16({.from = p.x + r * p.x_stride, .to = to, .count = p.in_end - p.in_begin});

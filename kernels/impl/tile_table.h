@@ -6,6 +6,7 @@
 
 #include "griffin/kernels.h"
 #include "impl/product.h"
+#include "impl/tile_attention.h"
 #include "impl/tile_bf16.h"
 #include "impl/tile_bf16_blocks.h"
 #include "impl/tile_int8.h"
@@ -24,6 +25,8 @@ inline void fill_tiles(Table& table) {
   table.tiling = tile_tiling;
   table.operand_bytes = tile_operand_bytes;
   table.product_scratch = tile_product_scratch;
+  table.attention_scratch = tile_attention_scratch;
+  table.attention[index_of(Dtype::bf16)] = attention_bf16_tiles;
   table.pack[index_of(Operand::bf16)] = pack_bf16_tiles;
   table.pack[index_of(Operand::int8)] = pack_int8_tiles;
   set_product<Dtype::bf16, Operand::bf16, matmul_bf16_tiles, tile_operand_bytes>(table);

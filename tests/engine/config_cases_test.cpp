@@ -120,11 +120,13 @@ TEST_P(ConfigCases, KeyValueHeadsAreRead) {
       config.qkv_bias = kv_heads != 2;
       const CheckedModel checked(config);
       const auto tokens = random_tokens(config, 60, 64);
-      Sequence sequence = checked.model().new_sequence({0, kv});
-      ForwardPass pass = pass_for(checked.model(), table(), 60);
-      EXPECT_LE(max_abs_difference(run_at_once(pass, sequence, tokens),
-                                   checked.oracle().logits(tokens, kv)),
-                logit_limit)
+      const Rows expected = checked.oracle().logits(tokens, kv);
+      double limit = logit_limit;
+      if (kv == Dtype::bf16 && attends_on_tiles(table())) {
+        // Queries and weights are to scores and sums what keys and values are.
+        limit += (expected - checked.oracle().logits(tokens)).cwiseAbs().maxCoeff();
+      }
+      EXPECT_LE(max_abs_difference(run(checked.model(), tokens, kv), expected), limit)
           << kv_heads << " key/value heads, " << name_of(kv);
     }
   }

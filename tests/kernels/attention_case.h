@@ -12,6 +12,7 @@
 #include "kernels/stored_array.h"
 #include "support/kernel_reference.h"
 #include "support/random_data.h"
+#include "support/unlisted_tables.h"
 
 namespace griffin::test {
 
@@ -83,12 +84,17 @@ struct AttentionCase {
 
   GuardedMatrix whole(const kernels::Table& table) const { return chunk(table, 0, shape.length); }
 
-  reference::Recurrence expected() const {
+  reference::Recurrence expected(const kernels::Table& table) const {
+    const bool rounds = shape.storage == Dtype::bf16 && attends_on_tiles(table);
     const auto all = [&](const StoredArray& rows) {
       return reference::matrix(rows.values(), shape.length, shape.kv_width());
     };
-    return reference::attention({q.to_double(), all(keys), all(values), shape.head_dim, 0,
-                                 shape.window, static_cast<double>(scale)});
+    const auto as_multiplied = [&](double x) {
+      return rounds ? static_cast<double>(Eigen::bfloat16(static_cast<float>(x))) : x;
+    };
+    return reference::attention({q.to_double().unaryExpr(as_multiplied), all(keys), all(values),
+                                 shape.head_dim, 0, shape.window, static_cast<double>(scale),
+                                 rounds ? reference::bf16_roundoff : 0.0});
   }
 
  private:

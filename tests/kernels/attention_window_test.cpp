@@ -117,13 +117,15 @@ TEST_P(AttentionWindow, GivesTheSameBitsForAnyChunksWithoutAWindow) {
 
 /// A ring need not hold more than there is before the chunk.
 TEST_P(AttentionWindow, TakesARingAsShortAsThePast) {
-  for (const std::int64_t position : {0, 1, 5, 12}) {
-    AttentionCase attention = random_attention({Dtype::f32, 20, 2, 16, 12, 20});
-    const GuardedMatrix whole = attention.whole(table());
-    attention.shape.ring_rows = position;
-    const GuardedMatrix part = attention.chunk(table(), position, 20 - position);
-    for (std::int64_t r = 0; r < part.rows(); ++r) {
-      EXPECT_TRUE(same_row(part, r, whole, position + r, 0, 32)) << "position " << position;
+  for (const Dtype storage : all_storages) {
+    for (const std::int64_t position : {0, 1, 5, 12}) {
+      AttentionCase attention = random_attention({storage, 20, 2, 16, 12, 20});
+      const GuardedMatrix whole = attention.whole(table());
+      attention.shape.ring_rows = position;
+      const GuardedMatrix part = attention.chunk(table(), position, 20 - position);
+      for (std::int64_t r = 0; r < part.rows(); ++r) {
+        EXPECT_TRUE(same_row(part, r, whole, position + r, 0, 32)) << "position " << position;
+      }
     }
   }
 }
@@ -131,42 +133,45 @@ TEST_P(AttentionWindow, TakesARingAsShortAsThePast) {
 /// A later position in the same place of the window is other blocks, but the same mathematics.
 TEST_P(AttentionWindow, WorksFarFromTheStart) {
   constexpr std::int64_t window = 40;
-  const AttentionCase near = random_attention({Dtype::f32, 60, 2, 16, window, window});
-  const reference::Recurrence expected = near.expected();
-  for (const std::int64_t offset :
-       {std::int64_t{40}, std::int64_t{1000000}, std::int64_t{1} << 40}) {
-    // the last 20 rows after `window` keys, moved by `offset`
-    StoredArray ring_keys(Dtype::f32, window * 16);
-    StoredArray ring_values(Dtype::f32, window * 16);
-    for (std::int64_t p = 0; p < window * 16; ++p) {
-      const std::int64_t row = (p / 16 + offset) % window;
-      const auto to = static_cast<std::size_t>(row * 16 + p % 16);
-      ring_keys.set(to, near.keys.values()[static_cast<std::size_t>(p)]);
-      ring_values.set(to, near.values.values()[static_cast<std::size_t>(p)]);
+  for (const Dtype storage : all_storages) {
+    const AttentionCase near = random_attention({storage, 60, 2, 16, window, window});
+    const reference::Recurrence expected = near.expected(table());
+    for (const std::int64_t offset :
+         {std::int64_t{40}, std::int64_t{1000000}, std::int64_t{1} << 40}) {
+      // the last 20 rows after `window` keys, moved by `offset`
+      StoredArray ring_keys(storage, window * 16);
+      StoredArray ring_values(storage, window * 16);
+      for (std::int64_t p = 0; p < window * 16; ++p) {
+        const std::int64_t row = (p / 16 + offset) % window;
+        const auto to = static_cast<std::size_t>(row * 16 + p % 16);
+        ring_keys.set(to, near.keys.values()[static_cast<std::size_t>(p)]);
+        ring_values.set(to, near.values.values()[static_cast<std::size_t>(p)]);
+      }
+      GuardedMatrix y(20, 32);
+      Buffer scratch(static_cast<std::size_t>(table().attention_scratch(16)));
+      table().attention[index_of(storage)]({.q = near.q.row(window),
+                                            .q_stride = near.q.stride(),
+                                            .chunk_keys = near.keys.at(window * 16),
+                                            .chunk_values = near.values.at(window * 16),
+                                            .ring_keys = ring_keys.data(),
+                                            .ring_values = ring_values.data(),
+                                            .kv_stride = 16,
+                                            .ring_rows = window,
+                                            .position = window + offset,
+                                            .window = window,
+                                            .scale = near.scale,
+                                            .y = y.row(0),
+                                            .y_stride = y.stride(),
+                                            .head_dim = 16,
+                                            .group = 2,
+                                            .row_begin = 0,
+                                            .row_end = 20,
+                                            .head_begin = 0,
+                                            .head_end = 2,
+                                            .scratch = scratch.data()});
+      EXPECT_TRUE(close(y, expected.y.bottomRows(20), expected.budget.bottomRows(20)))
+          << name_of(storage) << ", " << offset;
     }
-    GuardedMatrix y(20, 32);
-    Buffer scratch(static_cast<std::size_t>(table().attention_scratch(16)));
-    table().attention[index_of(Dtype::f32)]({.q = near.q.row(window),
-                                             .q_stride = near.q.stride(),
-                                             .chunk_keys = near.keys.at(window * 16),
-                                             .chunk_values = near.values.at(window * 16),
-                                             .ring_keys = ring_keys.data(),
-                                             .ring_values = ring_values.data(),
-                                             .kv_stride = 16,
-                                             .ring_rows = window,
-                                             .position = window + offset,
-                                             .window = window,
-                                             .scale = near.scale,
-                                             .y = y.row(0),
-                                             .y_stride = y.stride(),
-                                             .head_dim = 16,
-                                             .group = 2,
-                                             .row_begin = 0,
-                                             .row_end = 20,
-                                             .head_begin = 0,
-                                             .head_end = 2,
-                                             .scratch = scratch.data()});
-    EXPECT_TRUE(close(y, expected.y.bottomRows(20), expected.budget.bottomRows(20))) << offset;
   }
 }
 

@@ -36,7 +36,7 @@ TEST_P(GroupedAttention, AgreesWithDoublePrecision) {
           const AttentionShape shape{storage, 140, heads.all, head_dim, window, 140, heads.kv, gap};
           const AttentionCase attention = random_attention(shape);
           const GuardedMatrix y = attention.whole(table());
-          const reference::Recurrence expected = attention.expected();
+          const reference::Recurrence expected = attention.expected(table());
           ASSERT_TRUE(close(y, expected.y, expected.budget)) << text(shape);
           ASSERT_TRUE(y.only_written(0, heads.all * head_dim)) << text(shape);
         }
@@ -95,7 +95,7 @@ TEST_P(GroupedAttention, IsEveryGroupAlone) {
 TEST_P(GroupedAttention, TakesGroupsOfAHundredHeads) {
   const AttentionShape shape{Dtype::f32, 70, 200, 4, 66, 66, 2};
   const AttentionCase attention = random_attention(shape);
-  const reference::Recurrence expected = attention.expected();
+  const reference::Recurrence expected = attention.expected(table());
   EXPECT_TRUE(close(attention.whole(table()), expected.y, expected.budget));
 }
 
@@ -159,22 +159,32 @@ struct AttentionMemory {
   Memory q, ring_keys, ring_values, keys, values, y;
 };
 
+using Bytes = std::vector<std::byte>;
+
 /// Four query heads of `count` rows after `position` others, all of them seen.
 struct Rows {
+  Dtype storage;
   std::int64_t head_dim, kv_heads, count;
   static constexpr std::int64_t position = 70;
 
-  AttentionMemory<std::vector<float>> random() const {
+  AttentionMemory<Bytes> random() const {
     Random random(static_cast<std::uint32_t>(head_dim * 1000 + kv_heads * 100 + count));
-    const std::int64_t q = count * 4 * head_dim;
-    const std::int64_t ring = position * kv_heads * head_dim;
-    const std::int64_t chunk = count * kv_heads * head_dim;
-    return {random.normals(q),     random.normals(ring),  random.normals(ring),
-            random.normals(chunk), random.normals(chunk), random.normals(q)};
+    const auto bytes = [&](Dtype dtype, std::int64_t rows, std::int64_t heads) {
+      const StoredArray array(dtype, random.normals(rows * heads * head_dim));
+      const auto* begin = static_cast<const std::byte*>(array.data());
+      return Bytes(begin, begin + array.values().size() * size_of(dtype));
+    };
+    Bytes q = bytes(Dtype::f32, count, 4);
+    return {q,
+            bytes(storage, position, kv_heads),
+            bytes(storage, position, kv_heads),
+            bytes(storage, count, kv_heads),
+            bytes(storage, count, kv_heads),
+            q};
   }
 
-  kernels::AttentionArgs args(const AttentionMemory<float*>& memory, void* scratch) const {
-    return {.q = memory.q,
+  kernels::AttentionArgs args(const AttentionMemory<std::byte*>& memory, void* scratch) const {
+    return {.q = reinterpret_cast<const float*>(memory.q),
             .q_stride = 4 * head_dim,
             .chunk_keys = memory.keys,
             .chunk_values = memory.values,
@@ -185,7 +195,7 @@ struct Rows {
             .position = position,
             .window = position,
             .scale = 0.25F,
-            .y = memory.y,
+            .y = reinterpret_cast<float*>(memory.y),
             .y_stride = 4 * head_dim,
             .head_dim = head_dim,
             .group = 4 / kv_heads,
@@ -200,25 +210,29 @@ struct Rows {
 /// Everything ends where memory ends; heads of 64 lie on cache lines there, so that keys and values
 /// may be used where they lie.
 TEST_P(GroupedAttention, StaysWithinItsRows) {
+  const auto guarded = [](const Bytes& bytes) { return GuardedBytes(bytes.data(), bytes.size()); };
   const GuardedBytes scratch(static_cast<std::size_t>(table().attention_scratch(64)));
-  const auto run = [&](const Rows& rows, const AttentionMemory<float*>& memory) {
-    table().attention[index_of(Dtype::f32)](rows.args(memory, scratch.data()));
-  };
-  for (const std::int64_t head_dim : {7, 64}) {
-    for (const std::int64_t kv_heads : {1, 2, 4}) {
-      for (const std::int64_t count : {1, 2, 130}) {
-        const Rows rows{head_dim, kv_heads, count};
-        auto plain = rows.random();
-        const AttentionMemory<GuardedBytes> guarded{
-            GuardedBytes(plain.q),           GuardedBytes(plain.ring_keys),
-            GuardedBytes(plain.ring_values), GuardedBytes(plain.keys),
-            GuardedBytes(plain.values),      GuardedBytes(plain.y)};
-        run(rows, {plain.q.data(), plain.ring_keys.data(), plain.ring_values.data(),
-                   plain.keys.data(), plain.values.data(), plain.y.data()});
-        run(rows, {guarded.q.floats(), guarded.ring_keys.floats(), guarded.ring_values.floats(),
-                   guarded.keys.floats(), guarded.values.floats(), guarded.y.floats()});
-        EXPECT_EQ(std::memcmp(plain.y.data(), guarded.y.data(), plain.y.size() * sizeof(float)), 0)
-            << kv_heads << " of " << head_dim << ", " << count << " rows";
+  for (const Dtype storage : all_storages) {
+    for (const std::int64_t head_dim : {7, 64}) {
+      for (const std::int64_t kv_heads : {1, 2, 4}) {
+        for (const std::int64_t count : {1, 2, 130}) {
+          const Rows rows{storage, head_dim, kv_heads, count};
+          AttentionMemory<Bytes> plain = rows.random();
+          const AttentionMemory<GuardedBytes> edge{
+              guarded(plain.q),    guarded(plain.ring_keys), guarded(plain.ring_values),
+              guarded(plain.keys), guarded(plain.values),    guarded(plain.y)};
+          const auto run = [&](auto& memory) {
+            table().attention[index_of(storage)](
+                rows.args({memory.q.data(), memory.ring_keys.data(), memory.ring_values.data(),
+                           memory.keys.data(), memory.values.data(), memory.y.data()},
+                          scratch.data()));
+          };
+          run(edge);
+          run(plain);
+          EXPECT_EQ(std::memcmp(plain.y.data(), edge.y.data(), plain.y.size()), 0)
+              << name_of(storage) << ", " << kv_heads << " of " << head_dim << ", " << count
+              << " rows";
+        }
       }
     }
   }

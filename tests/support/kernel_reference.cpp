@@ -110,6 +110,14 @@ Matrix rope(const Matrix& x, const Matrix& angles, std::int64_t head_dim) {
 
 namespace {
 
+/// If weights p_k become p_k (1 + e_k), the mean y of the values moves by
+///   sum_k p_k e_k (v_k - y) / (1 + sum_k p_k e_k),
+/// provided that it is the changed weights that it is divided by.
+Row rounding_budget(double roundoff, const Row& weights, const Matrix& values) {
+  const Row y = weights * values;
+  return weights * (values.rowwise() - y).cwiseAbs() * (roundoff / (1 - roundoff));
+}
+
 /// A score is a sum of products, off by at most `sum_error` units of the sum of their magnitudes
 /// (see matmul_test.cpp), and exp sees it relative to the maximum. The weights then are off by that
 /// much relatively, twice, since their total is too; summing values and rescaling adds the rest.
@@ -129,7 +137,8 @@ Row attention_budget(const AttentionInput& given, std::int64_t r, std::int64_t h
   const Row weights = lag.array().exp().matrix();
   const double score_error =
       u * (sum_error * magnitudes.maxCoeff() + weights.cwiseProduct(lag).cwiseAbs().maxCoeff());
-  return (weights * values.cwiseAbs()) / weights.sum() * (2 * score_error + 8 * u);
+  return (weights * values.cwiseAbs()) / weights.sum() * (2 * score_error + 8 * u) +
+         rounding_budget(given.weight_roundoff, weights / weights.sum(), values);
 }
 
 }  // namespace

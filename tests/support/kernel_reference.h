@@ -26,6 +26,8 @@ using Row = Eigen::RowVectorXd;
 
 /// Largest relative error of one float32 rounding.
 inline constexpr double unit_roundoff = 0x1p-24;
+/// Of one rounding to bf16.
+inline constexpr double bf16_roundoff = 0x1p-8;
 /// Results below the smallest normal float may be flushed to zero.
 inline constexpr double smallest_normal = 0x1p-126;
 
@@ -74,6 +76,7 @@ struct AttentionInput {
   std::int64_t position = 0;
   std::int64_t window = 0;
   double scale = 1;
+  double weight_roundoff = 0;  // where weights are rounded before values are multiplied by them
 };
 
 /// Budget: the error of the scores moves the weights, sums add a little.

@@ -84,4 +84,9 @@ std::string name_of_bits(const kernels::Table& table) {
   return table.name;
 }
 
+bool attends_on_tiles(const kernels::Table& table) {
+  const std::string bits = name_of_bits(table);
+  return bits == "avx512_amx" || bits == "scalar_tile_model";
+}
+
 }  // namespace griffin::test

@@ -22,4 +22,8 @@ std::vector<const kernels::Table*> tile_models();
 /// give those of another by other instructions.
 std::string name_of_bits(const kernels::Table& table);
 
+/// Whether a table's attention to bf16 keys and values is on a matrix unit, or a model of one, and
+/// so rounds queries and weights to bf16.
+bool attends_on_tiles(const kernels::Table& table);
+
 }  // namespace griffin::test
