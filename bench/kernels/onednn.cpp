@@ -60,9 +60,9 @@ class Product {
         matmul_(description_),
         x_(description_.src_desc(), engine_),
         y_(description_.dst_desc(), engine_) {
-    add_weights(lab);
     const std::size_t bytes = description_.src_desc().get_size();
     std::copy_n(lab.weights(bytes), bytes, static_cast<std::byte*>(x_.get_data_handle()));
+    add_weights(lab);  // last: weights move when more of them are asked for
   }
 
   std::size_t weight_bytes() const { return description_.weights_desc().get_size(); }
