@@ -20,7 +20,7 @@ struct Types {
   memory::data_type source;
   memory::data_type weights;
   memory::data_type result;
-  Operand arithmetic;
+  Operand operand;
 };
 
 constexpr Types all_types[] = {
@@ -101,8 +101,8 @@ void run_product(Lab& lab, benchmark::State& state, const Types& types, const Sh
   omp_set_num_threads(lab.threads());
   Product product(lab, types, shape, rows);
   const Work work = {static_cast<double>(product.weight_bytes()),
-                     2.0 * static_cast<double>(rows * shape.in * shape.out),
-                     best_arithmetic(types.arithmetic, best_table()), &best_table()};
+                     2.0 * static_cast<double>(rows * shape.in * shape.out), types.operand,
+                     &best_table()};
   lab.measure(state, work, [&] { product.run(); });
   state.SetLabel(std::string(lab.bound()) + " " + product.implementation());
 }
