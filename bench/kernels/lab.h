@@ -141,7 +141,7 @@ void for_each_table(const std::function<void(const kernels::Table&, const kernel
 void add_benchmark(const std::string& name, std::function<void(benchmark::State&)> run);
 
 // One file each.
-void add_reads(Lab& lab);
+void add_machine(Lab& lab);
 void add_matmul(Lab& lab);
 void add_attention(Lab& lab);
 void add_elementwise(Lab& lab);

@@ -23,7 +23,7 @@ constexpr int trials = 2;                 // of each in turn: the first may find
 constexpr std::int64_t rounds = 1 << 15;  // between two looks at the clock, 50 to 800 us
 
 /// What every table brings, for the operands of Table::arithmetic.
-constexpr Arithmetic all_arithmetic[] = {
+constexpr Arithmetic known_arithmetic[] = {
     {"f32 fma", "scalar", Operand::f32, isa::f32_portable},
 #ifdef GRIFFIN_NEON
     {"f32 fma", "neon", Operand::f32, isa::f32_portable},
@@ -44,7 +44,7 @@ constexpr Arithmetic all_arithmetic[] = {
 void require_known(Operand operand, const Table& table) {
   const char* brought_by = table.arithmetic[index_of(operand)];
   if (brought_by == nullptr) return;  // they are widened
-  for (const Arithmetic& known : all_arithmetic) {
+  for (const Arithmetic& known : known_arithmetic) {
     if (std::string_view(known.table) == brought_by && known.operand == operand) return;
   }
   constexpr const char* names[] = {"f32", "bf16", "int8"};
@@ -77,12 +77,20 @@ const Arithmetic* fastest_of(const std::vector<const Arithmetic*>& candidates) {
 
 }  // namespace
 
+std::vector<const Arithmetic*> all_arithmetic() {
+  std::vector<const Arithmetic*> found;
+  for (const Arithmetic& known : known_arithmetic) {
+    if (kernels::find_table(known.table) != nullptr) found.push_back(&known);
+  }
+  return found;
+}
+
 std::vector<const Arithmetic*> arithmetic_for(Operand operand, const Table& table) {
   std::vector<const Arithmetic*> found;
-  for (const Arithmetic& arithmetic : all_arithmetic) {
-    if (arithmetic.operand > operand) continue;
-    const Table* brings = kernels::find_table(arithmetic.table);
-    if (brings != nullptr && brings->level <= table.level) found.push_back(&arithmetic);
+  for (const Arithmetic* arithmetic : all_arithmetic()) {
+    const bool may_be_used = arithmetic->operand <= operand;
+    const int level = kernels::find_table(arithmetic->table)->level;
+    if (may_be_used && level <= table.level) found.push_back(arithmetic);
   }
   for (const Operand narrowest : {Operand::f32, Operand::bf16, Operand::int8}) {
     if (narrowest <= operand) require_known(narrowest, table);

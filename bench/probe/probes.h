@@ -28,6 +28,9 @@ struct Arithmetic {
   const isa::MultiplyAdd& probe;
 };
 
+/// Those of this CPU that are known here, those of lower tables first.
+std::vector<const Arithmetic*> all_arithmetic();
+
 /// The instructions that may multiply such operands, of `table` and those lower ones that this CPU
 /// has: theirs and those for wider operands. A bf16 number is a float32 number; an int8 number is a
 /// bf16 number, and a float32 sum of the 128 products of a group of them is exact, because it stays

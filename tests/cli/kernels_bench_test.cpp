@@ -38,9 +38,10 @@ TEST(KernelsBench, PrintsCountersOfAProduct) {
                   {"bytes/s", "flop/s", "share"});
 }
 
-TEST(KernelsBench, PrintsEveryWayToRead) {
+TEST(KernelsBench, PrintsWhatTheMachineDoes) {
   expect_counters("^read/apart/streams:4$", "2", {"bytes/s", "share"});
   expect_counters("^read/rows/streams:16$", "1", {"bytes/s", "share"});
+  expect_counters("^peak/f32_fma/scalar$", "1", {"flop/s", "share"});
 }
 
 TEST(KernelsBench, ComparesTheAssociativeScan) {
