@@ -44,23 +44,25 @@ struct Speeds {
   double flops_per_second = 0.0;
 };
 
-/// Measures speeds with the arithmetic that such weights could be multiplied in on this CPU.
+/// Measures speeds with the fastest arithmetic of this CPU that such weights may be multiplied
+/// with.
 class Prober {
  public:
   /// `bytes` of memory to measure bandwidth with. Throws Error(capacity).
-  Prober(std::size_t bytes, Operand wanted)
-      : bandwidth_(bytes), arithmetic_(best_arithmetic(wanted)) {}
+  Prober(std::size_t bytes, Operand operand)
+      : bandwidth_(bytes), arithmetic_(fastest_arithmetic(operand, kernels::table_at(0))) {}
 
-  Speeds probe(int threads) const {
+  Speeds probe(int threads) {
     return {bandwidth_.measure(threads), probe_peak(arithmetic_, threads)};
   }
 
-  Operand arithmetic() const noexcept { return arithmetic_; }
+  /// Its name.
+  const char* arithmetic() const noexcept { return arithmetic_.name; }
   std::size_t bytes() const noexcept { return bandwidth_.bytes(); }
 
  private:
   BandwidthProbe bandwidth_;
-  Operand arithmetic_;
+  const Arithmetic& arithmetic_;
 };
 
 double mean(std::span<const double> values);

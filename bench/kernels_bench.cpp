@@ -66,6 +66,7 @@ void print_help() {
 int run(int argc, char** argv) {
   const Settings settings = take_settings(argc, argv);
   Lab lab(settings);
+  add_machine(lab);
   add_matmul(lab);
   add_attention(lab);
   add_elementwise(lab);

@@ -32,7 +32,7 @@ Fields fields(const Row& row) {
       {"ceiling", row.ceiling.tokens_per_second},
       {"share", median(row.shares)},
       {"bound", name_of(row.ceiling.bound)},
-      {"peak", arithmetic_name(row.arithmetic)},
+      {"peak", row.arithmetic},
       {"bandwidth_gbs", row.speeds.bytes_per_second / 1e9},
       {"peak_gops", row.speeds.flops_per_second / 1e9},
       {"work_bytes", static_cast<std::uint64_t>(row.work.bytes)},

@@ -24,7 +24,7 @@ struct Row {
   Ceiling ceiling = {};             // of the median speeds
   Work work = {};                   // of one repetition
   Speeds speeds = {};
-  Operand arithmetic = Operand::f32;
+  std::string arithmetic;  // of the compute ceiling
   std::uint64_t peak_rss_bytes = 0;
   std::uint64_t weight_bytes = 0;
   std::uint64_t state_bytes = 0;  // of one sequence

@@ -77,14 +77,19 @@ double Lab::memory_seconds(const Work& work) {
     if (!streaming_) streaming_.emplace(memory());
     return work.bytes / streaming_->measure(work.streams, threads());
   }
+  return work.bytes / bandwidth().measure(threads());
+}
+
+BandwidthProbe& Lab::bandwidth() {
   if (!reading_) reading_.emplace(memory());
-  return work.bytes / reading_->measure(threads());
+  return *reading_;
 }
 
 double Lab::floor_seconds(const Work& work) {
   const double reading = memory_seconds(work);
-  const double multiplying = work.flops / probe_peak(work.arithmetic, *work.table, threads());
-  bound_ = reading > multiplying ? "memory" : arithmetic_name(work.arithmetic);
+  const Arithmetic& arithmetic = fastest_arithmetic(work.operand, *work.table);
+  const double multiplying = work.flops / probe_peak(arithmetic, threads());
+  bound_ = reading > multiplying ? "memory" : arithmetic.name;
   return std::max(reading, multiplying);
 }
 

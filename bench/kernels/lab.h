@@ -30,7 +30,7 @@ struct Settings {
 struct Work {
   double bytes;
   double flops;
-  Operand arithmetic;
+  Operand operand;              // what is multiplied
   const kernels::Table* table;  // that computes it
   int streams = 0;        // arrays that are read, if one of the same length is written: StreamProbe
   double elements = 0.0;  // for ns/element, where that is worth saying
@@ -43,7 +43,7 @@ class Lab {
   int threads() const noexcept { return settings_.threads; }
   std::size_t memory() const noexcept { return settings_.memory; }
 
-  /// What the last measurement is bound by: "memory", or the name of its arithmetic.
+  /// What the last measurement is bound by: "memory", or the name of an arithmetic.
   const char* bound() const noexcept { return bound_; }
 
   /// At least `bytes` of weights, kept between benchmarks. They are finite and ordinary numbers
@@ -54,6 +54,9 @@ class Lab {
   std::byte* scratch(int worker) noexcept {
     return scratch_.data() + static_cast<std::size_t>(worker) * scratch_per_thread_;
   }
+
+  /// Made when it is first asked for.
+  BandwidthProbe& bandwidth();
 
   /// Times body(), with the ceilings measured before and after, and reports the counters.
   template <class Body>
@@ -138,6 +141,7 @@ void for_each_table(const std::function<void(const kernels::Table&, const kernel
 void add_benchmark(const std::string& name, std::function<void(benchmark::State&)> run);
 
 // One file each.
+void add_machine(Lab& lab);
 void add_matmul(Lab& lab);
 void add_attention(Lab& lab);
 void add_elementwise(Lab& lab);

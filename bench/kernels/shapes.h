@@ -19,7 +19,7 @@ inline constexpr std::int64_t block_width = lru_width / gate_blocks;
 inline constexpr std::int64_t taps = 4;
 inline constexpr std::int64_t chunk = 512;  // rows of a prefill pass
 
-inline constexpr std::int64_t batches[] = {1, 8, 64, 512};
+inline constexpr std::int64_t batches[] = {1, 8, 16, 64, 512};
 
 struct Shape {
   std::int64_t in;

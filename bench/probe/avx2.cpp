@@ -43,19 +43,20 @@ double multiply_add_bytes(std::int64_t rounds) {
   return static_cast<double>(_mm256_extract_epi32(total, 0));
 }
 
-}  // namespace
+constexpr std::size_t line = 64;
 
-std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes) {
+/// `step` bytes of each stream in turn.
+template <std::size_t step, bool prefetch>
+std::uint64_t read(const std::byte* const* starts, int streams, std::size_t ahead,
+                   std::size_t bytes) {
   __m256i sum[4] = {};
-  for (std::size_t at = 0; at < bytes; at += read_step) {
-#pragma GCC unroll 4
+  for (std::size_t at = 0; at < bytes; at += step) {
     for (int s = 0; s < streams; ++s) {
       const std::byte* from = starts[s] + at;
 #pragma GCC unroll 8
-      for (std::size_t i = 0; i < read_step / 32; ++i) {
-        if (i % 2 == 0) {
-          _mm_prefetch(reinterpret_cast<const char*>(from + i * 32 + prefetch_distance),
-                       _MM_HINT_T0);
+      for (std::size_t i = 0; i < step / 32; ++i) {
+        if (prefetch && i % 2 == 0) {
+          _mm_prefetch(reinterpret_cast<const char*>(from + i * 32 + ahead), _MM_HINT_T0);
         }
         const auto* vector = reinterpret_cast<const __m256i*>(from + i * 32);
         sum[i % 4] = _mm256_or_si256(sum[i % 4], _mm256_load_si256(vector));
@@ -67,6 +68,14 @@ std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes) {
   alignas(32) std::uint64_t words[4];
   _mm256_store_si256(reinterpret_cast<__m256i*>(words), all);
   return words[0] | words[1] | words[2] | words[3];
+}
+
+}  // namespace
+
+std::uint64_t read_avx2(const std::byte* const* starts, int streams, std::size_t prefetched,
+                        std::size_t bytes) {
+  return prefetched > 0 ? read<read_step, true>(starts, streams, prefetched, bytes)
+                        : read<line, false>(starts, streams, prefetched, bytes);
 }
 
 const MultiplyAdd f32_avx2 = {multiply_add, 2 * 8 * chains};

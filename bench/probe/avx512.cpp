@@ -23,18 +23,22 @@ double multiply_add(std::int64_t rounds) {
   return static_cast<double>(_mm512_cvtss_f32(total));
 }
 
-}  // namespace
+constexpr std::size_t line = 64;
 
-std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes) {
+/// `step` bytes of each stream in turn.
+template <std::size_t step, bool prefetch>
+std::uint64_t read(const std::byte* const* starts, int streams, std::size_t ahead,
+                   std::size_t bytes) {
   __m512i sum[4] = {};
-  for (std::size_t at = 0; at < bytes; at += read_step) {
-#pragma GCC unroll 4
+  for (std::size_t at = 0; at < bytes; at += step) {
     for (int s = 0; s < streams; ++s) {
       const std::byte* from = starts[s] + at;
 #pragma GCC unroll 4
-      for (std::size_t i = 0; i < read_step / 64; ++i) {
-        _mm_prefetch(reinterpret_cast<const char*>(from + i * 64 + prefetch_distance), _MM_HINT_T0);
-        sum[i] = _mm512_or_si512(sum[i], _mm512_load_si512(from + i * 64));
+      for (std::size_t i = 0; i < step / line; ++i) {
+        if (prefetch) {
+          _mm_prefetch(reinterpret_cast<const char*>(from + i * line + ahead), _MM_HINT_T0);
+        }
+        sum[i] = _mm512_or_si512(sum[i], _mm512_load_si512(from + i * line));
       }
     }
   }
@@ -45,6 +49,14 @@ std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes) {
   std::uint64_t result = 0;
   for (const std::uint64_t word : words) result |= word;
   return result;
+}
+
+}  // namespace
+
+std::uint64_t read_avx512(const std::byte* const* starts, int streams, std::size_t prefetched,
+                          std::size_t bytes) {
+  return prefetched > 0 ? read<read_step, true>(starts, streams, prefetched, bytes)
+                        : read<line, false>(starts, streams, prefetched, bytes);
 }
 
 const MultiplyAdd f32_avx512 = {multiply_add, 2 * 16 * chains};

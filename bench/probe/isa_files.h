@@ -8,18 +8,16 @@
 
 namespace griffin::bench::isa {
 
-/// Streams that a reader takes turns on: one alone does not keep a core's line buffers busy.
-inline constexpr int streams = 4;
+/// A reader takes turns on so many streams at most.
+inline constexpr int most_streams = 16;
 
-/// Prefetched this far before it is read, in bytes.
-inline constexpr std::size_t prefetch_distance = 4096;
-
-/// Every reader takes this much of each stream in one step.
+/// Reads `bytes`, a multiple of read_step, from the start of each of `streams` streams, which are
+/// on cache lines. With `prefetched`, that much of a stream in turn, each line prefetched so many
+/// bytes before it is read; else a line of each in turn. The answer depends on every byte, so that
+/// nothing can be left out.
+using Read = std::uint64_t (*)(const std::byte* const* starts, int streams, std::size_t prefetched,
+                               std::size_t bytes);
 inline constexpr std::size_t read_step = 256;
-
-/// Reads `bytes`, a multiple of read_step, from the start of each of the `streams`, which are on
-/// cache lines. The answer depends on every byte, so that nothing can be left out.
-using Read = std::uint64_t (*)(const std::byte* const* starts, std::size_t bytes);
 
 /// Multiplies and adds in registers, `rounds` times one instruction for each of a number of
 /// independent chains: more than latency times instructions per cycle. The answer depends on all.
@@ -34,7 +32,8 @@ struct MultiplyAdd {
 using Stream = void (*)(const float* const* from, int reads, float* to, std::int64_t count);
 inline constexpr std::int64_t stream_step = 16;
 
-std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes);
+std::uint64_t read_portable(const std::byte* const* starts, int streams, std::size_t prefetched,
+                            std::size_t bytes);
 void stream_portable(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_portable;
 
@@ -43,17 +42,23 @@ extern const MultiplyAdd int8_dotprod;  // sdot
 #endif
 
 #ifdef GRIFFIN_X86
-std::uint64_t read_avx2(const std::byte* const* starts, std::size_t bytes);
+std::uint64_t read_avx2(const std::byte* const* starts, int streams, std::size_t prefetched,
+                        std::size_t bytes);
 void stream_avx2(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_avx2;
 extern const MultiplyAdd int8_avx2;  // vpmaddubsw, vpmaddwd, vpaddd
 
-std::uint64_t read_avx512(const std::byte* const* starts, std::size_t bytes);
+std::uint64_t read_avx512(const std::byte* const* starts, int streams, std::size_t prefetched,
+                          std::size_t bytes);
 void stream_avx512(const float* const* from, int reads, float* to, std::int64_t count);
 extern const MultiplyAdd f32_avx512;
 
 extern const MultiplyAdd bf16_avx512;  // vdpbf16ps
 extern const MultiplyAdd int8_avx512;  // vpdpbusd
+
+// Only where there is a table "avx512_amx", which has asked the system for the tiles.
+extern const MultiplyAdd bf16_amx;  // tdpbf16ps
+extern const MultiplyAdd int8_amx;  // tdpbsud
 #endif
 
 }  // namespace griffin::bench::isa

@@ -54,15 +54,16 @@ double multiply_add(std::int64_t rounds) {
   return total;
 }
 
-}  // namespace
-
-std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes) {
+/// `step` bytes of each stream in turn.
+template <std::size_t step, bool prefetch>
+std::uint64_t read(const std::byte* const* starts, int streams, std::size_t ahead,
+                   std::size_t bytes) {
   Words sum[4] = {};
-  for (std::size_t at = 0; at < bytes; at += read_step) {
+  for (std::size_t at = 0; at < bytes; at += step) {
     for (int s = 0; s < streams; ++s) {
       const std::byte* from = starts[s] + at;
-      for (std::size_t i = 0; i < read_step; i += line) {
-        __builtin_prefetch(from + i + prefetch_distance);
+      for (std::size_t i = 0; i < step; i += line) {
+        if (prefetch) __builtin_prefetch(from + i + ahead);
         const auto* words = reinterpret_cast<const Words*>(from + i);
         for (int w = 0; w < 4; ++w) sum[w] |= words[w];
       }
@@ -70,6 +71,14 @@ std::uint64_t read_portable(const std::byte* const* starts, std::size_t bytes) {
   }
   const Words all = sum[0] | sum[1] | sum[2] | sum[3];
   return all[0] | all[1];
+}
+
+}  // namespace
+
+std::uint64_t read_portable(const std::byte* const* starts, int streams, std::size_t prefetched,
+                            std::size_t bytes) {
+  return prefetched > 0 ? read<read_step, true>(starts, streams, prefetched, bytes)
+                        : read<line, false>(starts, streams, prefetched, bytes);
 }
 
 const MultiplyAdd f32_portable = {multiply_add, 2 * 4 * chains};

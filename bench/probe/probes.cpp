@@ -4,28 +4,26 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "griffin/core/huge_page.h"
 #include "griffin/core/parallel.h"
 #include "probe/isa_files.h"
+#include "probe/rate.h"
 
 namespace griffin::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::milliseconds read_time{60};
-constexpr std::chrono::milliseconds multiply_time{30};
+constexpr std::chrono::milliseconds read_time{20};
+constexpr std::chrono::milliseconds stream_time{60};
 constexpr std::size_t small_page = 4096;
 constexpr std::size_t block = std::size_t{1} << 16;  // of one stream between two looks at the clock
-constexpr std::int64_t rounds = 1 << 15;             // between two looks at the clock, some 50 us
-
-std::atomic<std::uint64_t> sink;  // takes the results, so that they have to be computed
+constexpr std::size_t row = 21 * isa::read_step;  // no two of sixteen in the same sets of a cache
 
 /// How memory is best read and written here.
 struct Chosen {
@@ -47,81 +45,25 @@ const Chosen& chosen() {
   return once;
 }
 
-/// The instructions that a table brings for operands: what Table::arithmetic may say.
-struct Instruction {
-  std::string_view table;
-  Operand operand;
-  const isa::MultiplyAdd& probe;
-};
+constexpr Reading readings[] = {{Reading::Place::apart, 1},  {Reading::Place::apart, 2},
+                                {Reading::Place::apart, 4},  {Reading::Place::apart, 8},
+                                {Reading::Place::apart, 16}, {Reading::Place::rows, 4},
+                                {Reading::Place::rows, 8},   {Reading::Place::rows, 16}};
 
-const isa::MultiplyAdd& multiply_add(Operand arithmetic, const kernels::Table& table) {
-  static const Instruction instructions[] = {
-      {"scalar", Operand::f32, isa::f32_portable},
-#ifdef GRIFFIN_NEON
-      {"neon", Operand::f32, isa::f32_portable},
-      {"neon_dotprod", Operand::int8, isa::int8_dotprod},
-#endif
-#ifdef GRIFFIN_X86
-      {"avx2", Operand::f32, isa::f32_avx2},
-      {"avx2", Operand::int8, isa::int8_avx2},
-      {"avx512", Operand::f32, isa::f32_avx512},
-      {"avx512_vnni", Operand::int8, isa::int8_avx512},
-      {"avx512_bf16", Operand::bf16, isa::bf16_avx512},
-#endif
-  };
-  const char* brought_by = table.arithmetic[kernels::index_of(arithmetic)];
-  for (const Instruction& known : instructions) {
-    if (brought_by != nullptr && known.table == brought_by && known.operand == arithmetic) {
-      return known.probe;
-    }
-  }
-  throw Error(ErrorCode::unsupported, std::string("bench/probe knows no peak of ") +
-                                          arithmetic_name(arithmetic) + " of " +
-                                          (brought_by != nullptr ? brought_by : table.name));
-}
-
-/// Lets every thread call `work(thread, step)`, which says how much it did, until the time is over.
-/// Returns how much all did per second. On the threads that the engine computes with.
-template <class Work>
-double rate(int threads, std::chrono::milliseconds time, const Work& work) {
-  std::atomic<std::int64_t> done = 0;
-  const Clock::time_point start = Clock::now();
-  parallel_for(threads, threads, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t mine = 0;
-    for (std::int64_t step = 0; Clock::now() < start + time; ++step) {
-      for (std::int64_t thread = begin; thread < end; ++thread) mine += work(thread, step);
-    }
-    done += mine;
-  });
-  const std::chrono::duration<double> elapsed = Clock::now() - start;
-  return static_cast<double>(done) / elapsed.count();
-}
-
-double peak_of(const isa::MultiplyAdd& probe, int threads) {
-  return rate(threads, multiply_time, [&](std::int64_t, std::int64_t) {
-    sink.fetch_xor(static_cast<std::uint64_t>(probe.run(rounds)), std::memory_order_relaxed);
-    return rounds * probe.flops_per_round;
-  });
+/// How far ahead of what is read: less with many streams, which must stay in the first-level cache.
+std::size_t prefetched(int streams) {
+  return std::clamp<std::size_t>((std::size_t{16} << 10) / static_cast<std::size_t>(streams), 1024,
+                                 4096);
 }
 
 }  // namespace
 
-Operand best_arithmetic(Operand wanted) noexcept {
-  const kernels::Table& best = kernels::table_at(0);
-  if (wanted == Operand::int8 && best_arithmetic(wanted, best) != wanted) wanted = Operand::bf16;
-  return best_arithmetic(wanted, best);
+std::string Reading::name() const {
+  return (place == Place::apart ? "apart/streams:" : "rows/streams:") + std::to_string(streams);
 }
 
-Operand best_arithmetic(Operand wanted, const kernels::Table& table) noexcept {
-  return table.arithmetic[kernels::index_of(wanted)] != nullptr ? wanted : Operand::f32;
-}
-
-double probe_peak(Operand arithmetic, int threads) {
-  return probe_peak(arithmetic, kernels::table_at(0), threads);
-}
-
-double probe_peak(Operand arithmetic, const kernels::Table& table, int threads) {
-  return peak_of(multiply_add(arithmetic, table), threads);
+std::span<const Reading> all_readings() noexcept {
+  return readings;
 }
 
 void BandwidthProbe::Unmap::operator()(std::byte* mapped) const noexcept {
@@ -153,19 +95,67 @@ BandwidthProbe::BandwidthProbe(std::size_t bytes)
                });
 }
 
-double BandwidthProbe::measure(int threads) const {
+double BandwidthProbe::measure(int threads) {
+  constexpr std::ptrdiff_t tried = 3;
+  const auto sort_by_speed = [&](auto begin, auto end) {
+    std::vector<std::pair<double, Reading>> found;
+    for (auto way = begin; way != end; ++way) found.emplace_back(measure(threads, *way), *way);
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (const auto& [speed, way] : found) *begin++ = way;
+    return found.front().first;
+  };
+  std::vector<Reading>& ways = readings_[threads];
+  if (ways.empty()) {
+    ways.assign(std::begin(readings), std::end(readings));
+    sort_by_speed(ways.begin(), ways.end());
+  }
+  const double best = sort_by_speed(ways.begin(), ways.begin() + tried);
+  std::rotate(ways.begin() + tried - 1, ways.begin() + tried, ways.end());
+  return best;
+}
+
+double BandwidthProbe::measure(int threads, const Reading& reading) const {
+  return reading.place == Reading::Place::apart ? read_apart(threads, reading.streams)
+                                                : read_rows(threads, reading.streams);
+}
+
+double BandwidthProbe::read_apart(int threads, int streams) const {
+  const std::size_t of_thread = static_cast<std::size_t>(streams);
   const std::size_t blocks = bytes_ / block;
-  const std::size_t streams = isa::streams * static_cast<std::size_t>(threads);
-  const std::size_t blocks_of_stream = std::max(blocks / streams, std::size_t{1});
+  const std::size_t blocks_of_stream =
+      std::max(blocks / (of_thread * static_cast<std::size_t>(threads)), std::size_t{1});
   return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
-    const std::byte* starts[isa::streams];
-    for (std::size_t s = 0; s < isa::streams; ++s) {
+    const std::byte* starts[isa::most_streams];
+    for (std::size_t s = 0; s < of_thread; ++s) {
       const std::size_t first =
-          (isa::streams * static_cast<std::size_t>(thread) + s) * blocks_of_stream % blocks;
+          (of_thread * static_cast<std::size_t>(thread) + s) * blocks_of_stream % blocks;
       starts[s] = data_ + (first + static_cast<std::size_t>(step) % blocks_of_stream) * block;
     }
-    sink.fetch_xor(chosen().read(starts, block), std::memory_order_relaxed);
-    return static_cast<std::int64_t>(isa::streams * block);
+    sink.fetch_xor(chosen().read(starts, streams, prefetched(streams), block),
+                   std::memory_order_relaxed);
+    return static_cast<std::int64_t>(of_thread * block);
+  });
+}
+
+double BandwidthProbe::read_rows(int threads, int streams) const {
+  const std::size_t panel = static_cast<std::size_t>(streams) * row;
+  const std::size_t panels = bytes_ / panel;
+  const std::size_t of_thread =
+      std::max(panels / static_cast<std::size_t>(threads), std::size_t{1});
+  const std::size_t in_step = block * isa::most_streams / panel;  // as much as of all parts
+  return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
+    const std::size_t begin = static_cast<std::size_t>(thread) * of_thread;
+    for (std::size_t p = 0; p < in_step; ++p) {
+      const std::size_t turn = (static_cast<std::size_t>(step) * in_step + p) % of_thread;
+      const std::byte* start = data_ + (begin + turn) % panels * panel;
+      const std::byte* starts[isa::most_streams];
+      for (std::size_t s = 0; s < static_cast<std::size_t>(streams); ++s) {
+        starts[s] = start + s * row;
+      }
+      sink.fetch_xor(chosen().read(starts, streams, 0, row), std::memory_order_relaxed);
+    }
+    return static_cast<std::int64_t>(in_step * panel);
   });
 }
 
@@ -190,7 +180,7 @@ double StreamProbe::measure(int reads, int threads) {
   auto* floats = reinterpret_cast<float*>(buffer_.data());
   const auto blocks = static_cast<std::int64_t>(buffer_.size() / sizeof(float)) / stream_block;
   const std::int64_t of_thread = std::max<std::int64_t>(1, blocks / (arrays * threads));
-  return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
+  return rate(threads, stream_time, [&](std::int64_t thread, std::int64_t step) {
     const auto array = [&](std::int64_t index) {
       const std::int64_t first = (thread * arrays + index) * of_thread % blocks;
       return floats + (first + step % of_thread) * stream_block;

@@ -4,7 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "griffin/core/buffer.h"
 #include "griffin/core/error.h"
@@ -12,23 +16,51 @@
 
 namespace griffin::bench {
 
-/// The instruction that multiplies and adds such operands, each faster than the one before it.
-constexpr const char* arithmetic_name(Operand operand) noexcept {
-  return operand == Operand::f32 ? "f32 fma" : operand == Operand::bf16 ? "bf16 dot" : "int8 dot";
+namespace isa {
+struct MultiplyAdd;
 }
 
-/// The wanted arithmetic, or the next lower one that this CPU has.
-Operand best_arithmetic(Operand wanted) noexcept;
+/// Instructions that multiply and add, and the table that brings them.
+struct Arithmetic {
+  const char* name;
+  const char* table;
+  Operand operand;  // what they multiply
+  const isa::MultiplyAdd& probe;
+};
+
+/// Those of this CPU that are known here, those of lower tables first.
+std::vector<const Arithmetic*> all_arithmetic();
+
+/// The instructions that may multiply such operands, of `table` and those lower ones that this CPU
+/// has: theirs and those for wider operands. A bf16 number is a float32 number; an int8 number is a
+/// bf16 number, and a float32 sum of the 128 products of a group of them is exact, because it stays
+/// below 2^24. Throws Error(unsupported) for a table whose instructions no one has written a probe
+/// for.
+std::vector<const Arithmetic*> arithmetic_for(Operand operand, const kernels::Table& table);
+
+/// The fastest of them. No order of theirs holds for every CPU, so they are measured, once for an
+/// operand and a table, with one thread, 20 ms each.
+const Arithmetic& fastest_arithmetic(Operand operand, const kernels::Table& table);
 
 /// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add. Takes about
-/// 30 ms. The arithmetic must be one that best_arithmetic() gave.
-double probe_peak(Operand arithmetic, int threads);
+/// 30 ms.
+double probe_peak(const Arithmetic& arithmetic, int threads);
 
-/// The same with the vectors of one instruction set, which this CPU must have: what its kernels
-/// could make of it, where the functions above say what the CPU could. probe_peak throws
-/// Error(unsupported) for a table whose arithmetic no one has written a probe for.
-Operand best_arithmetic(Operand wanted, const kernels::Table& table) noexcept;
-double probe_peak(Operand arithmetic, const kernels::Table& table, int threads);
+/// A way to read much memory: what keeps most reads under way differs from CPU to CPU.
+struct Reading {
+  enum class Place {
+    apart,  // every stream has a part of the memory, 256 bytes of each in turn, prefetched
+    rows,   // rows of a matrix, a cache line of each in turn, with no prefetch but the CPU's own
+  };
+  Place place;
+  int streams;
+
+  /// "apart/streams:4"
+  std::string name() const;
+};
+
+/// All that are tried.
+std::span<const Reading> all_readings() noexcept;
 
 /// Reads a buffer much larger than any cache as fast as we know how. It is kept, because filling
 /// it takes longer than reading it.
@@ -37,8 +69,14 @@ class BandwidthProbe {
   /// Throws Error(capacity) where there is not enough memory.
   explicit BandwidthProbe(std::size_t bytes);
 
-  /// Bytes per second that `threads` threads read together, each its own part. Takes about 60 ms.
-  double measure(int threads) const;
+  /// Bytes per second that `threads` threads read together, each its own part, in the best way.
+  /// Takes about 60 ms: the two ways that were best with so many threads are tried, and one of the
+  /// others in turn, which takes the place of the slower if it was faster just now. All are tried
+  /// before the first measurement, which takes 20 ms more for each.
+  double measure(int threads);
+
+  /// The same in one way. Takes about 20 ms.
+  double measure(int threads, const Reading& reading) const;
 
   /// Bytes of the buffer, all of them resident.
   std::size_t bytes() const noexcept { return bytes_; }
@@ -49,9 +87,13 @@ class BandwidthProbe {
     void operator()(std::byte* mapped) const noexcept;
   };
 
+  double read_apart(int threads, int streams) const;
+  double read_rows(int threads, int streams) const;
+
   std::size_t bytes_;
   std::unique_ptr<std::byte, Unmap> mapping_;
-  std::byte* data_;  // in the mapping, where a huge page starts
+  std::byte* data_;                               // in the mapping, where a huge page starts
+  std::map<int, std::vector<Reading>> readings_;  // by threads, the two best first
 };
 
 /// Reads arrays and writes one, with one multiply-add for each element: what no kernel that works

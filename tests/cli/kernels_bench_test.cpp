@@ -38,6 +38,12 @@ TEST(KernelsBench, PrintsCountersOfAProduct) {
                   {"bytes/s", "flop/s", "share"});
 }
 
+TEST(KernelsBench, PrintsWhatTheMachineDoes) {
+  expect_counters("^read/apart/streams:4$", "2", {"bytes/s", "share"});
+  expect_counters("^read/rows/streams:16$", "1", {"bytes/s", "share"});
+  expect_counters("^peak/f32_fma/scalar$", "1", {"flop/s", "share"});
+}
+
 TEST(KernelsBench, ComparesTheAssociativeScan) {
   expect_counters("^associative_scan/rows:256/", "2", {"bytes/s", "flop/s", "share", "ns/element"});
 }

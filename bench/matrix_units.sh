@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: bench/matrix_units.sh BUILD_FOLDER [--against TABLE] [--quick]
+#
+# What the best kernels of this CPU gain: products beside oneDNN, and prompts beside the kernels of
+# TABLE (the next lower ones) in turns; decoding beside what memory allows. Medians of five. Needs 8
+# GB of memory for the 2B shape in bf16. --quick: small shapes, to see that everything runs. "either":
+# some of the five were held against memory, some against the arithmetic.
+set -euo pipefail
+usage() {
+  sed -n '3s/^# //p' "$0" >&2
+  exit 2
+}
+fail() {
+  echo "matrix_units.sh: error: $1" >&2
+  exit 1
+}
+
+build=${1:-}
+[[ -n $build && $build != -* ]] || usage
+shift
+against="" rounds=5 out=15360 rows=(512 64 16 8 1) model=(--config recurrentgemma-2b)
+prompts=512,2048 decoded=16 products=(--benchmark_repetitions=5) probe=()
+while (($# > 0)); do
+  case $1 in
+    --against)
+      (($# > 1)) || usage
+      against=$2 && shift
+      ;;
+    --quick)
+      rounds=1 out=256 model=() prompts=8,16 decoded=2 probe=(--probe-mib 1)
+      products=(--benchmark_repetitions=2 --benchmark_min_time=0.001 --memory-mib=1)
+      ;;
+    *) usage ;;
+  esac
+  shift
+done
+kernels_bench=$build/bench/kernels_bench griffin_bench=$build/bench/griffin_bench
+for program in "$kernels_bench" "$griffin_bench"; do
+  [[ -x $program ]] || fail "no $program; kernels_bench needs libbenchmark-dev"
+done
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# Columns of a csv file by their names, with tabs between them.
+columns() {
+  awk -F, -v names="$*" '
+    BEGIN { count = split(names, wanted, " "); OFS = "\t" }
+    { gsub(/"/, "") }
+    NR == 1 { for (i = 1; i <= NF; ++i) at[$i] = i; next }
+    { for (i = 1; i <= count; ++i) printf "%s%s", $(at[wanted[i]]), i < count ? OFS : "\n" }'
+}
+
+median() { sort -g | awk '{v[NR] = $1} END {print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2}'; }
+number() { awk -v x="$1" -v digits="$2" 'BEGIN {printf "%.*f", digits, x}'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {if (b > 0) printf "%.2f", a / b; else printf "-"}'; }
+
+# The tables of this CPU, lowest first, and those of them that have a product of their own.
+list=$("$kernels_bench" --benchmark_list_tests --benchmark_filter='^matmul/')
+mapfile -t tables < <(awk -F/ '!seen[$NF]++ {print $NF}' <<<"$list")
+best=${tables[-1]}
+against=${against:-${tables[${#tables[@]} > 1 ? -2 : -1]}}
+[[ " ${tables[*]} " == *" $against "* ]] || fail "no table $against here, only ${tables[*]}"
+
+# Which table's product another table uses: the last one up to it.
+table_of() {  # product table
+  local table found=""
+  for table in "${tables[@]}"; do
+    grep -q "^matmul/$1/.*/$table\$" <<<"$list" && found=$table
+    [[ $table != "$2" ]] || break
+  done
+  echo "$found"
+}
+
+print_products() {
+  local number_of_rows product types shape ours theirs peer line other label share
+  local name="^(matmul/(bf16_bf16|int8|int4)|onednn/(bf16|u8s8_s32))/rows:($(IFS='|' && echo "${rows[*]}"))"
+  "$kernels_bench" --benchmark_filter="$name/in:2560/out:$out(/($best|$against$also))?\$" \
+    --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true \
+    --benchmark_format=csv "${products[@]}" >"$folder/csv" 2>"$folder/errors" ||
+    fail "kernels_bench: $(cat "$folder/errors")"
+  columns name flop/s share label <"$folder/csv" >"$folder/products"
+  speed() { awk -F'\t' -v name="$1_median" '$1 == name {printf "%.1f", $2 / 1e9}' "$folder/products"; }
+  echo
+  echo "Products with a matrix of $out x 2560, 1 thread, GFLOP/s"
+  echo
+  echo "| weights | rows | $best | share | of | $against | ratio | oneDNN | ratio |"
+  echo "|---|---|---|---|---|---|---|---|---|"
+  for types in bf16_bf16:bf16 int8:u8s8_s32 int4:; do
+    product=${types%:*}
+    for number_of_rows in "${rows[@]}"; do
+      shape=rows:$number_of_rows/in:2560/out:$out
+      line=matmul/$product/$shape/$(table_of "$product" "$best")
+      ours=$(speed "$line")
+      [[ -n $ours ]] || fail "kernels_bench has no $line"
+      read -r share label < <(awk -F'\t' -v name="${line}_median" '$1 == name {print $3, $4}' "$folder/products")
+      other=matmul/$product/$shape/$(table_of "$product" "$against")
+      theirs=-
+      [[ $other == "$line" ]] || theirs=$(speed "$other")
+      peer=$(speed "onednn/${types#*:}/$shape")
+      echo "| ${product%_*} | $number_of_rows | $ours | $(number "$share" 3) | ${label:-either} | $theirs" \
+        "| $(ratio "$ours" "${theirs#-}") | ${peer:--} | $(ratio "$ours" "${peer:-0}") |"
+    done
+  done
+}
+
+# Rows of griffin_bench: isa, dtype, threads, batch, test, tokens/s, share, bound, peak.
+measure() {  # table, arguments
+  GRIFFIN_ISA=$1 "$griffin_bench" "${model[@]}" "${probe[@]}" -o csv "${@:2}" |
+    columns isa dtype threads batch test median_ts share bound peak
+}
+
+print_prompts() {
+  local dtype round table test
+  local -A speed share
+  for dtype in bf16 int8; do
+    for ((round = 0; round < rounds; ++round)); do
+      for table in "$best" "$against"; do
+        measure "$table" --dtype "$dtype" -p "$prompts" -n 0 -t 2 -r 1 >>"$folder/prompts"
+      done
+    done
+  done
+  echo
+  echo "Prompts, 2 threads, tokens/s"
+  echo
+  echo "| weights | test | $best | share | of | $against | ratio |"
+  echo "|---|---|---|---|---|---|---|"
+  cut -f 2,5 "$folder/prompts" | sort -u -V | while read -r dtype test; do
+    for table in "$best" "$against"; do
+      awk -F'\t' -v key="$table $dtype $test" '$1 " " $2 " " $5 == key' "$folder/prompts" >"$folder/of"
+      speed[$table]=$(cut -f 6 "$folder/of" | median)
+      share[$table]=$(cut -f 7 "$folder/of" | median)
+      [[ $table != "$best" ]] || of=$(ceiling_of "$folder/of")
+    done
+    echo "| $dtype | $test | $(number "${speed[$best]}" 1) | $(number "${share[$best]}" 3) | $of" \
+      "| $(number "${speed[$against]}" 1) | $(ratio "${speed[$best]}" "${speed[$against]}") |"
+  done
+}
+
+# "memory", or the arithmetic.
+ceiling_of() { awk -F'\t' 'NR == 1 {print $8 == "memory" ? $8 : $9}' "$1"; }
+
+print_decoding() {
+  local dtype
+  for dtype in bf16 int8 int4; do
+    measure "$best" --dtype "$dtype" -p 0 -n "$decoded" -t 1 -r "$rounds" >>"$folder/decoding"
+  done
+  measure "$best" --dtype bf16 -p 0 -n "$decoded" -b 16 -t 2 -r "$rounds" >>"$folder/decoding"
+  echo
+  echo "Decoding with $best, tokens/s"
+  echo
+  echo "| weights | threads | sequences | tokens/s | share | of |"
+  echo "|---|---|---|---|---|---|"
+  awk -F'\t' '{printf "| %s | %s | %s | %.2f | %.3f | %s |\n",
+               $2, $3, $4, $6, $7, $8 == "memory" ? $8 : $9}' "$folder/decoding"
+}
+
+# Products whose tables are named otherwise than the two: theirs are those of a lower one.
+also=$(for product in bf16_bf16 int8 int4; do
+  for table in "$best" "$against"; do printf '|%s' "$(table_of "$product" "$table")"; done
+done)
+echo "CPU: $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; tables: ${tables[*]}"
+print_products
+print_prompts
+print_decoding
