@@ -60,6 +60,7 @@ const isa::MultiplyAdd& multiply_add(Operand arithmetic, const kernels::Table& t
 #ifdef GRIFFIN_NEON
       {"neon", Operand::f32, isa::f32_portable},
       {"neon_dotprod", Operand::int8, isa::int8_dotprod},
+      {"neon_i8mm", Operand::int8, isa::int8_i8mm},
 #endif
 #ifdef GRIFFIN_X86
       {"avx2", Operand::f32, isa::f32_avx2},

@@ -119,7 +119,8 @@ inline void int4_panel(const MatmulArgs& p, const Int8Operand& x, std::int64_t o
 /// From so many rows on it pays to widen the panels first.
 constexpr std::int64_t rows_worth_widening = 9;
 
-void matmul_int4(const MatmulArgs& p) noexcept {
+/// Unused by a set that has its own.
+[[maybe_unused]] void matmul_int4(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t wide_bytes = x.groups * int8_block;

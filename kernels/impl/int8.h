@@ -25,12 +25,13 @@ struct Sixteen {
 };
 
 /// y += sum (x_scale w_scale), without a fused operation: the same on every machine.
+inline void add_scaled(float* y, Vec sum, float x_scale, Vec w_scale) {
+  const Vec scaled = sum * (broadcast(x_scale) * w_scale);
+  store(y, load(y, All{}) + scaled, All{});
+}
 inline void add_scaled(float* y, const Vec (&sum)[panel_vecs], float x_scale,
                        const Sixteen& w_scale) {
-  for (int i = 0; i < panel_vecs; ++i) {
-    const Vec scaled = sum[i] * (broadcast(x_scale) * w_scale.v[i]);
-    store(y + i * lanes, load(y + i * lanes, All{}) + scaled, All{});
-  }
+  for (int i = 0; i < panel_vecs; ++i) add_scaled(y + i * lanes, sum[i], x_scale, w_scale.v[i]);
 }
 
 /// The float32 scales of an int8 block.
@@ -165,7 +166,8 @@ inline Ahead ahead_of(const Int8Operand& x, const char* w, std::int64_t panels,
   return Ahead::in_steps(w, panels > 1 ? panels * x.groups * block : 0, tiles * x.groups);
 }
 
-void matmul_int8(const MatmulArgs& p) noexcept {
+/// Unused by a set that has its own.
+[[maybe_unused]] void matmul_int8(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t end = last_panel(p);
