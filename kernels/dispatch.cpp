@@ -109,15 +109,24 @@ bool may_use_tiles() noexcept {
 #endif
 
 #ifdef GRIFFIN_NEON
-/// Elsewhere than on Linux there is no common way to ask.
-bool linux_has_dotprod() noexcept {
+// Elsewhere than on Linux there is no common way to ask.
 #if defined(__linux__)
+bool linux_has_dotprod() noexcept {
   constexpr unsigned long asimd_dot_product = 1UL << 20;  // HWCAP_ASIMDDP
   return (getauxval(AT_HWCAP) & asimd_dot_product) != 0;
-#else
-  return false;
-#endif
 }
+bool linux_has_i8mm() noexcept {
+  constexpr unsigned long int8_matrices = 1UL << 13;  // HWCAP2_I8MM
+  return (getauxval(AT_HWCAP2) & int8_matrices) != 0;
+}
+#else
+bool linux_has_dotprod() noexcept {
+  return false;
+}
+bool linux_has_i8mm() noexcept {
+  return false;
+}
+#endif
 #endif
 
 /// An instruction set that this build has kernels for.

@@ -28,6 +28,7 @@ constexpr Arithmetic known_arithmetic[] = {
 #ifdef GRIFFIN_NEON
     {"f32 fma", "neon", Operand::f32, isa::f32_portable},
     {"int8 dot", "neon_dotprod", Operand::int8, isa::int8_dotprod},
+    {"int8 dot", "neon_i8mm", Operand::int8, isa::int8_i8mm},
 #endif
 #ifdef GRIFFIN_X86
     {"f32 fma", "avx2", Operand::f32, isa::f32_avx2},

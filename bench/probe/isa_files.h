@@ -39,6 +39,7 @@ extern const MultiplyAdd f32_portable;
 
 #ifdef GRIFFIN_NEON
 extern const MultiplyAdd int8_dotprod;  // sdot
+extern const MultiplyAdd int8_i8mm;     // usmmla
 #endif
 
 #ifdef GRIFFIN_X86

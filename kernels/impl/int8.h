@@ -25,12 +25,13 @@ struct Sixteen {
 };
 
 /// y += sum (x_scale w_scale), without a fused operation: the same on every machine.
+inline void add_scaled(float* y, Vec sum, float x_scale, Vec w_scale) {
+  const Vec scaled = sum * (broadcast(x_scale) * w_scale);
+  store(y, load(y, All{}) + scaled, All{});
+}
 inline void add_scaled(float* y, const Vec (&sum)[panel_vecs], float x_scale,
                        const Sixteen& w_scale) {
-  for (int i = 0; i < panel_vecs; ++i) {
-    const Vec scaled = sum[i] * (broadcast(x_scale) * w_scale.v[i]);
-    store(y + i * lanes, load(y + i * lanes, All{}) + scaled, All{});
-  }
+  for (int i = 0; i < panel_vecs; ++i) add_scaled(y + i * lanes, sum[i], x_scale, w_scale.v[i]);
 }
 
 /// The float32 scales of an int8 block.

@@ -18,8 +18,9 @@ static_assert(common_tiling.pack_rows % quad_rows == 0);
 constexpr int quads_per_group = static_cast<int>(group_width) / 4;
 
 /// Where things lie in a packed operand. Tiles of up to quad_rows rows follow one another; with A
-/// rows in a tile it holds values [quad, A, 4], and further on -128 times the sums of groups,
-/// [group, A], the sums of runs, [group, run, A], and scales [group, A].
+/// rows in a tile it holds values [quad, A, 4] (with quads_together: [two quads, A, 8], which for a
+/// single row is the same), and further on -128 times the sums of groups, [group, A], the sums of
+/// runs, [group, run, A], and scales [group, A].
 struct Int8Operand {
   const char* base;
   std::int64_t rows;
@@ -87,8 +88,14 @@ inline void pack_group(const float* x, std::int64_t width, PackedGroup& to) {
   to.scale = range.largest / 127.0F + range.invalid;
 }
 
-/// One group of the rows of a tile: [row, quad] becomes [quad, row].
+/// One group of the rows of a tile: [row, quad] becomes [quad, row], or [two quads, row].
 inline void interleave(const PackedGroup* rows, std::int64_t count, char* to) {
+  if constexpr (quads_together == 2) {
+    for (int i = 0; i < group_width; i += 8) {
+      for (std::int64_t r = 0; r < count; ++r, to += 8) __builtin_memcpy(to, rows[r].values + i, 8);
+    }
+    return;
+  }
   for (int q = 0; q < quads_per_group; q += lanes) {
     for (std::int64_t first = 0; first < count; first += lanes) {
       const std::int64_t width = count - first < lanes ? count - first : lanes;

@@ -2,7 +2,8 @@
 // Integer sums by NEON. The functions are described in quads_scalar.h.
 //
 // With the dot-product instructions (ARMv8.2) one of them adds the four products of four outputs;
-// without, products are widened to 16 bits and added in pairs.
+// without, products are widened to 16 bits and added in pairs. With those for matrices (I8MM) more
+// rows than one are multiplied by impl/int8_mmla.h.
 #pragma once
 
 #include <arm_neon.h>
@@ -24,8 +25,15 @@ struct Quad {
   int8x16_t v;
 };
 
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+// 8 rows x half a panel: 4 x 4 sums of two rows by two outputs, 4 pairs of outputs, 4 of rows.
+constexpr int quad_rows = 8;
+constexpr int quads_together = 2;
+#else
 // 4 rows x 1 panel: 16 sums, 4 weights and an activation of 32 registers.
 constexpr int quad_rows = 4;
+constexpr int quads_together = 1;
+#endif
 constexpr int quad_panels = 1;
 
 inline Quads all(std::int32_t x) {

@@ -29,6 +29,7 @@ struct Quad {
 // multiply-adds, two of which start in a cycle and take five.
 constexpr int quad_rows = 8;
 constexpr int quad_panels = 3;
+constexpr int quads_together = 1;
 
 inline __m512i bits(const Quads& a) {
   return reinterpret_cast<__m512i>(a.v);

@@ -5,7 +5,8 @@
 # build: builds SOURCE_FOLDER (cross/) for AArch64 with Debian's cross compiler, looks for weak
 # symbols in the archives of one file per instruction set, and for kernels' headers that do not stand
 # alone. What is built stays there, so that the next time only what has changed is built again.
-# kernels, engine: runs the tests of that name in an emulator.
+# kernels, engine: runs the tests of that name in an emulator, as many of them as GTEST_TOTAL_SHARDS
+# and GTEST_SHARD_INDEX say.
 set -euo pipefail
 part=$1 source=$2 build=$3
 
@@ -31,7 +32,7 @@ fi
 unset GRIFFIN_ISA
 run_tests=(qemu-aarch64 -L /usr/aarch64-linux-gnu "$build/test_$part")
 tests=$("${run_tests[@]}" --gtest_list_tests)
-for table in neon neon_dotprod; do
+for table in neon neon_dotprod neon_i8mm; do
   if ! grep -Eq "[/_]$table( |\$)" <<<"$tests"; then
     echo "FAIL: no test runs with the $table table"
     exit 1

@@ -234,10 +234,18 @@ std::string parameters_name(const ::testing::TestParamInfo<Parameters>& info) {
   return std::string(std::get<0>(info.param).name) + "_" + std::get<1>(info.param)->name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BitIdentity,
-                         ::testing::Combine(::testing::ValuesIn(cases()),
-                                            ::testing::ValuesIn(all_tables())),
-                         parameters_name);
+/// Every case with every table that has kernels of its own for it.
+std::vector<Parameters> all_parameters() {
+  std::vector<Parameters> all;
+  for (const Case& c : cases()) {
+    for (const kernels::Table* table : all_tables()) {
+      if (&lowest_like(*table, c.weights) == table) all.emplace_back(c, table);
+    }
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BitIdentity, ::testing::ValuesIn(all_parameters()), parameters_name);
 
 }  // namespace
 }  // namespace griffin::test

@@ -103,13 +103,15 @@ class SoftCap : public IsaTest {
     return y;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, ActivationGate,
-                         ::testing::Combine(::testing::Values(Activation::gelu_tanh,
-                                                              Activation::gelu_erf,
-                                                              Activation::silu, Activation::relu),
-                                            ::testing::ValuesIn(all_tables())),
-                         ActivationGate::name);
-INSTANTIATE_TEST_SUITE_P(Isa, SoftCap, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(
+    Isa, ActivationGate,
+    ::testing::Combine(::testing::Values(Activation::gelu_tanh, Activation::gelu_erf,
+                                         Activation::silu, Activation::relu),
+                       ::testing::ValuesIn(tables_with_own(&kernels::Table::activation_gate))),
+    ActivationGate::name);
+INSTANTIATE_TEST_SUITE_P(Isa, SoftCap,
+                         ::testing::ValuesIn(tables_with_own(&kernels::Table::soft_cap)),
+                         table_name);
 
 TEST_P(ActivationGate, AgreesWithDoublePrecision) {
   for (const std::int64_t width : widths()) {

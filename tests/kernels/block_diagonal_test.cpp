@@ -99,7 +99,10 @@ class BlockDiagonal : public IsaTest {
     }
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, BlockDiagonal, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(
+    Isa, BlockDiagonal,
+    ::testing::ValuesIn(tables_with_own(float_products_of<&kernels::Table::block_diagonal>)),
+    table_name);
 
 TEST_P(BlockDiagonal, IsExactOnSmallWholeNumbers) {
   for_shapes([](Dtype storage, std::int64_t rows, std::int64_t blocks, std::int64_t width) {

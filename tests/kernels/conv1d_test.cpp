@@ -71,7 +71,8 @@ Convolution random_convolution(std::int64_t rows, std::int64_t width, std::int64
 }
 
 class Conv1d : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isa, Conv1d, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, Conv1d, ::testing::ValuesIn(tables_with_own(&kernels::Table::conv1d)),
+                         table_name);
 
 TEST_P(Conv1d, AgreesWithDoublePrecision) {
   for (const std::int64_t width : widths()) {

@@ -25,7 +25,8 @@ std::string text(const AttentionShape& shape) {
 }
 
 class GroupedAttention : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isa, GroupedAttention, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, GroupedAttention, ::testing::ValuesIn(tables_with_own(attention_of)),
+                         table_name);
 
 TEST_P(GroupedAttention, AgreesWithDoublePrecision) {
   for (const Dtype storage : all_storages) {

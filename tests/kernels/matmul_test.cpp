@@ -108,7 +108,9 @@ class Matmul : public IsaTest {
     }
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, Matmul, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(
+    Isa, Matmul, ::testing::ValuesIn(tables_with_own(float_products_of<&kernels::Table::matmul>)),
+    table_name);
 
 TEST_P(Matmul, IsExactOnSmallWholeNumbers) {
   for_shapes([](Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {

@@ -81,7 +81,7 @@ class PackedBlockDiagonal : public IsaTest {
  protected:
   template <class Test>
   static void for_shapes(const Test& test) {
-    for (const Product product : packed_products) {
+    for (const Product product : own_products(table())) {
       for (const std::int64_t block_width : block_widths) {
         for (const std::int64_t blocks : {1, 3, 10}) {
           for (const std::int64_t rows : {1, 2, 5, 8, 9, 16, 17, 24, 65, 72}) {
@@ -110,7 +110,7 @@ TEST_P(PackedBlockDiagonal, IsTheProductOfEveryBlock) {
 }
 
 TEST_P(PackedBlockDiagonal, GivesTheSameBitsForAnyGroupOfRows) {
-  for (const Product product : packed_products) {
+  for (const Product product : own_products(table())) {
     for (const std::int64_t block_width : block_widths) {
       const PackedGate gate = random_gate(product, 72, 3, block_width);
       const GuardedMatrix whole = gate.expected(table());

@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "griffin/kernels.h"
 #include "kernels/guarded_matrix.h"
 #include "kernels/stored_array.h"
+#include "support/isa.h"
 #include "support/random_data.h"
 
 namespace griffin::test {
@@ -46,6 +48,20 @@ inline auto matmul_of(const kernels::Table& table, const Product& product) {
 inline auto block_diagonal_of(const kernels::Table& table, const Product& product) {
   return table
       .block_diagonal[kernels::index_of(product.weights)][kernels::index_of(product.operand)];
+}
+
+/// The packed products of a table that no lower one computes by the same kernels.
+inline std::vector<Product> own_products(const kernels::Table& table) {
+  std::vector<Product> own;
+  for (const Product& product : packed_products) {
+    const auto of_product = [&](const kernels::Table& t) {
+      return std::tuple(t.pack[kernels::index_of(product.operand)], matmul_of(t, product),
+                        block_diagonal_of(t, product));
+    };
+    const std::vector<const kernels::Table*> tables = tables_with_own(of_product);
+    if (std::find(tables.begin(), tables.end(), &table) != tables.end()) own.push_back(product);
+  }
+  return own;
 }
 
 /// One row and one tile of eight, with more and with fewer; int4 panels are widened from nine rows

@@ -63,7 +63,8 @@ class RgLruExtremes : public IsaTest {
         .whole(table());
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, RgLruExtremes, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, RgLruExtremes,
+                         ::testing::ValuesIn(tables_with_own(&kernels::Table::rg_lru)), table_name);
 
 TEST_P(RgLruExtremes, Sigmoid) {
   std::vector<float> gates = grid(-110, 110, 200000);

@@ -10,7 +10,8 @@ namespace griffin::test {
 namespace {
 
 class RgLru : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isa, RgLru, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, RgLru, ::testing::ValuesIn(tables_with_own(&kernels::Table::rg_lru)),
+                         table_name);
 
 TEST_P(RgLru, AgreesWithDoublePrecision) {
   for (const std::int64_t width : widths()) {

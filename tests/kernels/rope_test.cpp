@@ -77,7 +77,11 @@ class Rope : public IsaTest {
                   .pairs = static_cast<std::int64_t>(cos_sin.size()) / (2 * x.rows())});
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, Rope, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, Rope,
+                         ::testing::ValuesIn(tables_with_own([](const kernels::Table& table) {
+                           return std::pair(table.rope_angles, table.rope);
+                         })),
+                         table_name);
 
 /// Half a unit in the last place below 1 is the rounding to float32; a thousandth more for the
 /// evaluation, and from 2^23 to 2^30 what griffin/kernels.h says.

@@ -43,7 +43,11 @@ class StreamedScan : public IsaTest {
   std::vector<float> decay_ = random_.uniforms(width, -3, 0);
   std::vector<float> h_ = random_.normals(width);
 };
-INSTANTIATE_TEST_SUITE_P(Isa, StreamedScan, ::testing::ValuesIn(all_tables()), table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, StreamedScan,
+                         ::testing::ValuesIn(tables_with_own([](const kernels::Table& table) {
+                           return std::pair(table.linear_scan, table.rg_lru);
+                         })),
+                         table_name);
 
 TEST_P(StreamedScan, LinearScan) {
   const auto run = [&](std::int64_t step) {
