@@ -248,8 +248,10 @@ struct RopeArgs {
 /// max(0, p - window) .. p. Keys before `position` are in the ring (position q in row q mod
 /// ring_rows), the others in chunk row q - position. Query head n has key/value head m = n / group.
 ///   y[r, n] = sum_q softmax_q(scale q[r, n] . key[q, m]) value[q, m]
-/// The softmax takes runs of keys aligned to absolute positions with a running maximum, so
-/// that a row's arithmetic depends on its position only. Split along rows and heads.
+/// Keys and values are widened; but a matrix unit, to which those of bf16 are operands, takes
+/// queries and weights rounded to bf16, and sums the weights as rounded. The softmax takes runs of
+/// keys aligned to absolute positions with a running maximum, so that a row's arithmetic depends on
+/// its position only. Split along rows and heads.
 struct AttentionArgs {
   const float* q;  // [rows, heads head_dim], rotated
   std::int64_t q_stride;
