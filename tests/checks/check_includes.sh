@@ -47,7 +47,10 @@ check_kernel() {
   local where=$1 file=$2 header=$3
   local system='^(cstddef|cstdint|[a-z0-9_]*intrin\.h|arm_neon\.h)$'
   if [[ $file == kernels/dispatch.cpp ]]; then
-    system='^(chrono|cstddef|cstdint|cstdlib|cstring|iterator|string|cpuid\.h|sys/auxv\.h|asm/hwcap\.h|griffin/core/error\.h)$'
+    system='^(cstddef|cstdint|cstdlib|cstring|iterator|string|griffin/core/error\.h)$'
+  fi
+  if [[ $file == kernels/cpu.cpp ]]; then
+    system='^(chrono|cstdint|cstdlib|cstring|cpuid\.h|sys/auxv\.h|sys/syscall\.h|unistd\.h)$'
   fi
   if [[ $file == kernels/reference.h ]]; then
     system='^(cmath|cstdint|cstring|limits|vector)$'

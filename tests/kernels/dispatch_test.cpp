@@ -7,6 +7,7 @@
 #include <string>
 
 #include "griffin/core/error.h"
+#include "kernels/cpu.h"
 #include "support/isa.h"
 
 namespace griffin::test {
@@ -128,6 +129,29 @@ TEST(Dispatch, HonoursTheEnvironment) {
   }
   const IsaVariable variable(nullptr);
   EXPECT_EQ(&default_table(), &table_at(0));
+}
+
+/// CPUID 7, 1D.0 and 1D.1 of CPUs and virtual machines.
+TEST(Dispatch, KnowsTilesByTheirPalette) {
+  constexpr kernels::Cpuid features{2, 0xF1BF2FFF, 0x1B415F6E, 0xFFDD4432};
+  constexpr kernels::Cpuid palettes{1, 0, 0, 0};
+  constexpr kernels::Cpuid palette{0x04002000, 0x00080040, 16, 0};
+  EXPECT_TRUE(kernels::announces_tiles(features, palettes, palette));
+  EXPECT_FALSE(kernels::announces_tiles(features, {}, {})) << "announced, without a palette";
+  EXPECT_FALSE(kernels::announces_tiles(features, palettes, {}));
+  EXPECT_FALSE(kernels::announces_tiles(features, {}, palette));
+  for (const std::uint32_t bit : {22U, 24U, 25U}) {
+    kernels::Cpuid without = features;
+    without.edx &= ~(1U << bit);
+    EXPECT_FALSE(kernels::announces_tiles(without, palettes, palette)) << "without bit " << bit;
+  }
+  const kernels::Cpuid other_tiles[] = {{0x08002000, 0x00080040, 16, 0},
+                                        {0x04002000, 0x00080080, 16, 0},
+                                        {0x04002000, 0x00040040, 16, 0},
+                                        {0x04002000, 0x00080040, 8, 0}};
+  for (const kernels::Cpuid& other : other_tiles) {
+    EXPECT_FALSE(kernels::announces_tiles(features, palettes, other));
+  }
 }
 
 class Tables : public IsaTest {};
