@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iostream>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
+#include "kernel_times.h"
 #include "report.h"
 #include "runs.h"
 #include "support/options.h"
@@ -73,6 +76,8 @@ class Options {
         ->capture_default_str();
     add_number(app, "-r,--repetitions", repetitions, 1, 1 << 20, "Repetitions of every test");
     add_number(app, "--chunk", chunk, 1, 1 << 20, "Prompt tokens read in one pass");
+    app.add_flag("--profile", profile,
+                 "Say on stderr where the time goes, kernel by kernel; costs some of it");
     add_number(app, "--probe-mib", probe_mib, 1, 1 << 20,
                "Memory read to measure its bandwidth, much more than the caches hold");
   }
@@ -137,6 +142,7 @@ class Options {
   int repetitions = 5;
   int chunk = 512;
   int probe_mib = 1024;
+  bool profile = false;
   std::string kv_dtype = "f32";
 
  private:
@@ -179,14 +185,23 @@ class Bench {
         model_(options.load_model()),
         dtype_(computed_with(model_, options.dtype())),
         work_(model_),
-        runner_(model_, options.sequences(model_)),
+        timed_(timed_table(kernels::default_table())),
+        runner_(model_, options.sequences(model_), options.profile ? &timed_ : nullptr),
         peak_before_probe_(examples::peak_memory()),
         prober_(static_cast<std::size_t>(options.probe_mib) << 20U, operand_of(dtype_)) {}
 
   Row measure(const Test& test) {
     std::vector<Speeds> speeds;
-    const auto probe = [&] { speeds.push_back(prober_.probe(test.threads)); };
+    const auto probe = [&] {
+      if (speeds.empty()) take_kernel_times();  // the first pass does not count
+      speeds.push_back(prober_.probe(test.threads));
+    };
     const std::vector<double> seconds = runner_.time(test, options_.repetitions, probe);
+    if (options_.profile) {
+      const double all = std::accumulate(seconds.begin(), seconds.end(), 0.0);
+      print_kernel_times(std::cerr, test.name(), take_kernel_times(), all * test.threads,
+                         test.all_tokens() * options_.repetitions);
+    }
     Row row{.model = options_.model_name(),
             .dtype = name_of(dtype_),
             .isa = kernels::default_table().name,
@@ -225,6 +240,7 @@ class Bench {
   Model model_;
   Dtype dtype_;
   ModelWork work_;
+  kernels::Table timed_;
   Runner runner_;
   std::uint64_t peak_before_probe_;
   Prober prober_;

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <iomanip>
+#include <ostream>
 #include <utility>
 
 namespace griffin::bench {
@@ -139,6 +141,25 @@ std::vector<KernelTime> take_kernel_times() {
   std::sort(times.begin(), times.end(),
             [](const KernelTime& a, const KernelTime& b) { return a.seconds > b.seconds; });
   return times;
+}
+
+void print_kernel_times(std::ostream& out, const std::string& title,
+                        const std::vector<KernelTime>& times, double thread_seconds,
+                        std::int64_t tokens) {
+  const auto line = [&](const std::string& name, double seconds, std::int64_t calls) {
+    out << std::left << std::setw(32) << name << std::right << std::fixed << std::setprecision(1)
+        << std::setw(6) << 100.0 * seconds / thread_seconds << " %" << std::setprecision(2)
+        << std::setw(12) << 1e6 * seconds / static_cast<double>(tokens) << " us/token";
+    if (calls > 0) out << std::setw(10) << calls << " calls";
+    out << '\n';
+  };
+  out << title << '\n';
+  double rest = thread_seconds;
+  for (const KernelTime& time : times) {
+    line(time.name, time.seconds, time.calls);
+    rest -= time.seconds;
+  }
+  line("rest", rest, 0);
 }
 
 }  // namespace griffin::bench

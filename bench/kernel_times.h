@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,11 @@ kernels::Table timed_table(const kernels::Table& table);
 
 /// What was called since the last time, longest first, and starts again from nothing.
 std::vector<KernelTime> take_kernel_times();
+
+/// A table of them: each kernel's share of `thread_seconds`, all the time of all threads, and what
+/// it took for each of `tokens` tokens. The rest is waiting, and what is no kernel.
+void print_kernel_times(std::ostream& out, const std::string& title,
+                        const std::vector<KernelTime>& times, double thread_seconds,
+                        std::int64_t tokens);
 
 }  // namespace griffin::bench

@@ -72,11 +72,12 @@ double decode(const Model& model, ForwardPass& pass, std::vector<Sequence>& sequ
   return seconds;
 }
 
-ForwardOptions pass_options(const Test& test) {
+ForwardOptions pass_options(const Test& test, const kernels::Table* kernels) {
   const bool decodes = test.kind == Kind::decode;
   return {.threads = test.threads,
           .max_rows = decodes ? test.batch : std::min(test.chunk, test.tokens),
-          .max_logits = decodes ? test.batch : 1};
+          .max_logits = decodes ? test.batch : 1,
+          .kernels = kernels};
 }
 
 }  // namespace
@@ -115,7 +116,7 @@ const Sequence& Runner::warmed(const Test& test) {
 void Runner::read(Sequence& sequence, const Test& test) {
   const std::int64_t missing = test.depth - sequence.position();
   ProgressBar bar("reading " + std::to_string(test.depth) + " tokens");
-  ForwardPass pass(model_, {.threads = test.threads, .max_rows = test.chunk});
+  ForwardPass pass(model_, {.threads = test.threads, .max_rows = test.chunk, .kernels = kernels_});
   while (sequence.position() < test.depth) {
     const std::int64_t left = test.depth - sequence.position();
     bar.update(static_cast<std::uint64_t>(missing - left), static_cast<std::uint64_t>(missing));
@@ -132,7 +133,7 @@ double Runner::repeat(const Test& test, ForwardPass& pass, std::vector<Sequence>
 
 std::vector<double> Runner::time(const Test& test, int repetitions, const BetweenRuns& probe) {
   const Sequence& start = warmed(test);
-  ForwardPass pass(model_, pass_options(test));
+  ForwardPass pass(model_, pass_options(test, kernels_));
   ProgressBar bar(test.name());
   std::vector<Sequence> sequences;
   std::vector<double> seconds;

@@ -34,8 +34,10 @@ struct Test {
 /// Runs tests on one model. Tokens are pseudo-random and the same every time.
 class Runner {
  public:
-  /// Sequences are made with these options.
-  Runner(const Model& model, const SequenceOptions& options) : model_(model), options_(options) {}
+  /// Sequences are made with these options, and passes run on these kernels, which must live on;
+  /// null: the best.
+  Runner(const Model& model, const SequenceOptions& options, const kernels::Table* kernels)
+      : model_(model), options_(options), kernels_(kernels) {}
 
   using BetweenRuns = std::function<void()>;
 
@@ -56,6 +58,7 @@ class Runner {
 
   Model model_;
   SequenceOptions options_;
+  const kernels::Table* kernels_;
   std::map<std::int64_t, Sequence> warmed_;  // by depth
 };
 

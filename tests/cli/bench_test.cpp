@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -177,6 +178,33 @@ TEST(Bench, PrintsTables) {
   EXPECT_EQ(csv[0].rfind("model,dtype,isa,", 0), 0u) << csv[0];
   EXPECT_EQ(csv[1].rfind(embedded_folder().string() + ",bf16,", 0), 0u) << csv[1];
   for (const std::string& line : csv) EXPECT_EQ(std::count(line.begin(), line.end(), ','), 24);
+}
+
+/// Every kernel of two passes of one thread, without the pass that comes before them.
+TEST(Bench, ProfilesKernels) {
+  const Outcome outcome =
+      bench({"-p", "16", "-n", "0", "-t", "1", "-r", "2", "--profile", "-o", "json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::map<std::string, std::pair<double, int>> kernels;  // share in percent, calls
+  const std::vector<std::string> lines = lines_of(outcome.err);
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(lines[0], "pp16");
+  double sum = 0.0;
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    std::istringstream line(lines[i].substr(32));
+    std::string unit;
+    std::pair<double, int> found;
+    double time = 0.0;
+    line >> found.first >> unit >> time >> unit >> found.second;
+    EXPECT_GE(found.first, 0.0) << lines[i];
+    sum += found.first;
+    kernels[lines[i].substr(0, lines[i].find("  "))] = found;
+  }
+  EXPECT_NEAR(sum, 100.0, 2.0) << outcome.err;
+  EXPECT_EQ(kernels["embed bf16"].second, 2) << outcome.err;
+  EXPECT_EQ(kernels["rms_norm"].second, 2 * (2 * 6 + 1)) << outcome.err;
+  EXPECT_EQ(kernels["attention f32"].second, 2 * 2) << outcome.err;
+  EXPECT_EQ(kernels.count("rest"), 1U) << outcome.err;
 }
 
 TEST(Bench, RefusesWhatItCannotMeasure) {
