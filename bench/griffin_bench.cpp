@@ -185,7 +185,7 @@ class Bench {
         model_(options.load_model()),
         dtype_(computed_with(model_, options.dtype())),
         work_(model_),
-        timed_(timed_table(kernels::default_table())),
+        timed_(options.profile ? timed_table(kernels::default_table()) : kernels::Table{}),
         runner_(model_, options.sequences(model_), options.profile ? &timed_ : nullptr),
         peak_before_probe_(examples::peak_memory()),
         prober_(static_cast<std::size_t>(options.probe_mib) << 20U, operand_of(dtype_)) {}

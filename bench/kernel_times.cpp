@@ -10,6 +10,8 @@
 #include <ostream>
 #include <utility>
 
+#include "griffin/core/error.h"
+
 namespace griffin::bench {
 namespace {
 
@@ -64,7 +66,7 @@ template <class P, class Result, class Args>
 void wrap(Table& table, Result (*&kernel)(const Args&) noexcept, std::string name) {
   static Timed<Result (*)(const Args&) noexcept> timed;
   if (kernel == nullptr) return;
-  if (timed.kernel == nullptr) counters().push_back(&timed.counter);
+  counters().push_back(&timed.counter);
   timed.kernel = kernel;
   timed.counter.name = std::move(name);
   P::in(table) = [](const Args& args) noexcept -> Result {
@@ -105,6 +107,13 @@ void wrap_products(Table& table, const std::string& name, std::index_sequence<I.
 }  // namespace
 
 Table timed_table(const Table& table) {
+  // A pointer more or less in Table is one here, too: name, level, tiling, arithmetic, three sizes.
+  static_assert(sizeof(Table) == 16 + sizeof(kernels::Tiling) + sizeof(Table::arithmetic) +
+                                     3 * sizeof(void*) + sizeof(Table::pack) +
+                                     sizeof(Table::matmul) + sizeof(Table::block_diagonal) +
+                                     sizeof(Table::attention) + sizeof(Table::embed) +
+                                     sizeof(Table::widen) + 10 * sizeof(void*));
+  if (!counters().empty()) throw Error(ErrorCode::invalid_argument, "kernels are timed already");
   Table timed = table;
   constexpr std::make_index_sequence<kernels::dtypes * kernels::operands> products;
   constexpr std::make_index_sequence<kernels::dtypes> dtypes;

@@ -2,12 +2,12 @@
 // Compiled for the lowest CPU.
 #include "cpu.h"
 
-#ifdef GRIFFIN_X86
-#include <cpuid.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+
+#ifdef GRIFFIN_X86
+#include <cpuid.h>
 #ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +18,11 @@
 #endif
 
 namespace griffin::kernels {
+
+bool is_named(const char* isa) noexcept {
+  const char* name = std::getenv("GRIFFIN_ISA");
+  return std::strcmp(name != nullptr ? name : "", isa) == 0;
+}
 
 #ifdef GRIFFIN_X86
 
@@ -64,8 +69,7 @@ bool vdpbf16ps_is_slow() noexcept {
 
 bool may_use_tiles() noexcept {
 #ifdef __linux__
-  const char* wanted = std::getenv("GRIFFIN_ISA");
-  if (wanted != nullptr && *wanted != '\0' && std::strcmp(wanted, "avx512_amx") != 0) return false;
+  if (!is_named("") && !is_named("avx512_amx")) return false;
   if (!announces_tiles(cpuid(7, 0), cpuid(0x1D, 0), cpuid(0x1D, 1))) return false;
   constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long tile_data = 18;               // XFEATURE_XTILEDATA

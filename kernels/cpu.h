@@ -29,6 +29,9 @@ constexpr bool announces_tiles(const Cpuid& features, const Cpuid& palettes,
          row_bytes == 64 && registers == 8 && rows == 16;
 }
 
+/// Whether the environment variable GRIFFIN_ISA has that value; "" where it is not set.
+bool is_named(const char* isa) noexcept;
+
 #ifdef GRIFFIN_X86
 bool has_f16c() noexcept;
 
