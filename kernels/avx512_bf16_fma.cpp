@@ -2,6 +2,9 @@
 #include "impl/bf16_dot.h"
 #include "impl/bf16_fma.h"
 #include "impl/bf16_pairs.h"
+#include "impl/product.h"
+#include "impl/quantized.h"
+#include "impl/quantized_streams.h"
 
 namespace griffin::kernels {
 namespace {
@@ -44,9 +47,12 @@ void run_multiply_adds(int rounds) noexcept {
   multiply_pairs<FusedMultiplyAdds>(rounds);
 }
 
-/// No arithmetic of its own for bf16: its numbers are widened, and multiplied as float32 ones.
+/// No arithmetic of its own for bf16: its numbers are widened, and multiplied as float32 ones. The
+/// CPUs that it is for also read few rows' weights faster side by side.
 void fill_avx512_bf16_fma(Table& table) noexcept {
   fill_bf16_pairs<FusedMultiplyAdds>(table);
+  set_product<Dtype::int8, Operand::int8, matmul_streams<Dtype::int8, matmul_int8>>(table);
+  set_product<Dtype::int4, Operand::int8, matmul_streams<Dtype::int4, matmul_int4>>(table);
   table.arithmetic[index_of(Operand::bf16)] = nullptr;
 }
 

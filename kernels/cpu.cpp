@@ -3,8 +3,6 @@
 #include "cpu.h"
 
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 
 #ifdef GRIFFIN_X86
 #include <cpuid.h>
@@ -18,11 +16,6 @@
 #endif
 
 namespace griffin::kernels {
-
-bool is_named(const char* isa) noexcept {
-  const char* name = std::getenv("GRIFFIN_ISA");
-  return std::strcmp(name != nullptr ? name : "", isa) == 0;
-}
 
 #ifdef GRIFFIN_X86
 
@@ -69,7 +62,6 @@ bool vdpbf16ps_is_slow() noexcept {
 
 bool may_use_tiles() noexcept {
 #ifdef __linux__
-  if (!is_named("") && !is_named("avx512_amx")) return false;
   if (!announces_tiles(cpuid(7, 0), cpuid(0x1D, 0), cpuid(0x1D, 1))) return false;
   constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long tile_data = 18;               // XFEATURE_XTILEDATA

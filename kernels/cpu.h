@@ -29,9 +29,6 @@ constexpr bool announces_tiles(const Cpuid& features, const Cpuid& palettes,
          row_bytes == 64 && registers == 8 && rows == 16;
 }
 
-/// Whether the environment variable GRIFFIN_ISA has that value; "" where it is not set.
-bool is_named(const char* isa) noexcept;
-
 #ifdef GRIFFIN_X86
 bool has_f16c() noexcept;
 
@@ -41,7 +38,7 @@ bool vdpbf16ps_is_slow() noexcept;
 
 /// Whether there is a matrix unit that this process may use. Asks the operating system, which then
 /// keeps tiles for every thread of the process and refuses signal stacks that are too small for
-/// them; so it is asked last, and not at all where GRIFFIN_ISA names other kernels.
+/// them.
 bool may_use_tiles() noexcept;
 #endif
 

@@ -19,6 +19,26 @@ namespace {
 
 #ifdef GRIFFIN_X86
 #define CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
+
+/// Whether GRIFFIN_ISA has that value; "" where it is not set.
+bool is_named(const char* isa) noexcept {
+  const char* name = std::getenv("GRIFFIN_ISA");
+  return std::strcmp(name != nullptr ? name : "", isa) == 0;
+}
+
+/// Whether a set may be asked for that costs the process something: not where GRIFFIN_ISA names
+/// another.
+bool is_wanted(const char* isa) noexcept {
+  constexpr const char* names[] = {
+#define GRIFFIN_ISA(name, base, condition) #name,
+#include "isas.inc"
+#undef GRIFFIN_ISA
+  };
+  for (const char* other : names) {
+    if (is_named(other)) return std::strcmp(other, isa) == 0;
+  }
+  return true;
+}
 #endif
 
 /// An instruction set that this build has kernels for.

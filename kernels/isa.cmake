@@ -38,7 +38,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   griffin_isa(avx512 VEC avx512 FLAGS ${avx512})
   griffin_isa(avx512_vnni VEC avx512 QUADS quads_vnni FLAGS ${avx512} -mavx512vnni)
   griffin_isa(avx512_bf16 VEC avx512 FLAGS ${avx512} -mavx512bf16)
-  griffin_isa(avx512_bf16_fma VEC avx512 FLAGS ${avx512} -mavx512bf16)
+  griffin_isa(avx512_bf16_fma VEC avx512 QUADS quads_vnni
+              FLAGS ${avx512} -mavx512vnni -mavx512bf16)
   griffin_isa(avx512_amx VEC avx512 QUADS quads_vnni TILES tiles_amx
               FLAGS ${avx512} -mavx512vnni -mavx512bf16)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")

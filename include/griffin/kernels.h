@@ -353,6 +353,8 @@ GRIFFIN_API const Table& table_at(int index) noexcept;
 
 /// The table called `name`, as kernels/isas.inc has it ("scalar", "avx2", ...), or the best one for
 /// a null or empty name. Null if this build has no such table or the CPU cannot run it.
+/// avx512_amx is not found, either, where GRIFFIN_ISA named another table when tables were first
+/// asked for.
 GRIFFIN_API const Table* find_table(const char* name) noexcept;
 
 /// find_table of the environment variable GRIFFIN_ISA. Throws Error(unsupported), naming those

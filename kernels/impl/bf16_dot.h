@@ -15,9 +15,10 @@ namespace {
 
 /// What the product of pairs (bf16_pairs.h) is made of. The other such is in bf16_fma.h.
 struct DotProducts {
-  static constexpr int terms = 1;           // registers that 16 pairs take as factors
-  static constexpr int least_panels = 1;    // of weights, that scratch has room for
-  static constexpr int stream_columns = 1;  // summed before any is finished, where one is a stream
+  static constexpr int terms = 1;            // registers that 16 pairs take as factors
+  static constexpr int least_panels = 1;     // of weights, that scratch has room for
+  static constexpr int stream_columns = 1;   // summed before any is finished, where one is a stream
+  static constexpr int least_band_rows = 2;  // one row alone keeps up with memory, in one stream
 
   using Factor = __m512bh;
 

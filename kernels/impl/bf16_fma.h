@@ -44,6 +44,7 @@ struct FusedMultiplyAdds {
   static constexpr int terms = 2;         // the odd numbers, then the even ones, as float32
   static constexpr int least_panels = 2;  // with one, loads would take longer than multiply-adds
   static constexpr int stream_columns = 16;
+  static constexpr int least_band_rows = 1;  // memory gives more to several streams on such CPUs
 
   using Mode = FlushToZero;
   using Factor = __m512;

@@ -150,12 +150,11 @@ inline void stream_band(const MatmulArgs& p, std::int64_t row, std::int64_t o) {
   }
 }
 
-/// Few rows. One alone keeps up with memory. More need every load of activations for several rows
-/// of weights.
+/// Few rows. More than one need every load of activations for several rows of weights.
 template <class Arithmetic>
 inline void stream_columns(const MatmulArgs& p) {
   std::int64_t o = p.out_begin;
-  if (p.rows > 1 && p.in > 0) {
+  if (p.rows >= Arithmetic::least_band_rows && p.in > 0) {
     for (; o + band_columns <= p.out_end; o += band_columns) {
       for_row_tiles<pair_rows>(0, p.rows, [&]<int A>(Rows<A>, std::int64_t row) {
         stream_band<Arithmetic, A>(p, row, o);

@@ -29,8 +29,8 @@ inline Sixteen int4_scale(const char* block) {
 }
 
 /// sum[a] += factor sum of a run, for A rows. `w` are its weights, `tile` its activations. Weights
-/// are prefetched `Ahead` bytes before they are wanted.
-template <int A, std::int64_t Ahead>
+/// are prefetched so many bytes before they are wanted.
+template <int A, std::int64_t Prefetched>
 inline void add_int4_run(const char* tile, const std::int32_t* run_sums, const char* w,
                          const Sixteen& factor, Sixteen (&sum)[A]) {
   Quads low[A];
@@ -40,7 +40,7 @@ inline void add_int4_run(const char* tile, const std::int32_t* run_sums, const c
     high[a] = all(0);
   }
   GRIFFIN_UNROLL for (int q = 0; q < quads_per_run / 2; ++q) {
-    __builtin_prefetch(w + q * 64 + Ahead);
+    __builtin_prefetch(w + q * 64 + Prefetched);
     const Bytes nibbles = load_bytes(w + q * 64);
     const Bytes low_weights = low_nibbles(nibbles);
     const Bytes high_weights = high_nibbles(nibbles);
@@ -61,18 +61,18 @@ inline void add_int4_run(const char* tile, const std::int32_t* run_sums, const c
 
 /// c[a] += a group of A rows times a block of int4. The sum of a group, runs times their factors,
 /// is exact: it is an integer below 2^24 at every step.
-template <int A, std::int64_t Ahead, int Width>
+template <int A, std::int64_t Prefetched, int Width>
 inline void add_int4_block(const char* tile, const std::int32_t* run_sums, const float* scales,
                            const char* w, float (&c)[A][Width], int column) {
   Sixteen sum[A];
   GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
     for (Vec& v : sum[a].v) v = broadcast(0.0F);
   }
-  __builtin_prefetch(w + int4_scales + Ahead);
+  __builtin_prefetch(w + int4_scales + Prefetched);
   for (int run = 0; run < runs_per_group; ++run) {
     Sixteen factor;
     to_float(load_factors(w + int4_factors, 4 * run), factor.v);
-    add_int4_run<A, Ahead>(tile, run_sums, w + run * quads_per_run / 2 * 64, factor, sum);
+    add_int4_run<A, Prefetched>(tile, run_sums, w + run * quads_per_run / 2 * 64, factor, sum);
     tile += run_width * A;
     run_sums += A;
   }

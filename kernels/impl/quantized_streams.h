@@ -36,6 +36,9 @@ inline void multiply_streams(const MatmulArgs& p, const Int8Operand& x, std::int
   finish_tile(p, row, o, c);
 }
 
+/// Up to so many rows weights come no faster than memory gives them.
+constexpr std::int64_t most_streamed_rows = 8;
+
 template <Dtype D>
 inline void stream_panels(const MatmulArgs& p) {
   if (p.out_begin >= p.out_end) return;
@@ -50,6 +53,12 @@ inline void stream_panels(const MatmulArgs& p) {
       multiply_streams<D, A, 1>(p, x, row, panel * panel_rows);
     }
   });
+}
+
+/// The product of weights D, where `Many` is that of more rows.
+template <Dtype D, void (*Many)(const MatmulArgs&) noexcept>
+void matmul_streams(const MatmulArgs& p) noexcept {
+  p.rows <= most_streamed_rows ? stream_panels<D>(p) : Many(p);
 }
 
 }  // namespace

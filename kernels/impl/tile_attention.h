@@ -332,8 +332,8 @@ class TileAttention {
   char* values_;   // as copy_values has it
   char* queries_;  // [tile of queries, chunk]
   float* sums_;    // [tile of queries, tile of dimensions, query, dimension]
-  float*
-      scores_;  // [tile of queries, key, query], or weights [tile of queries, 32 keys, query, key]
+  // [tile of queries, key, query], or weights [tile of queries, 32 keys, query, key]
+  float* scores_;
   TileSoftmax softmax_[most_query_tiles];
   std::int64_t position_[most_query_tiles * tile_side];
 };

@@ -139,12 +139,12 @@ inline void stream_tile(const MatmulArgs& p, Tiles& tiles, std::int64_t o) {
     w.copy(c, copy);
     add(c, copy, tile_stride);
   }
-  alignas(64) float sums[N][tile_side][tile_side] = {};
   if (columns == 1) {
     alignas(64) float of_row[1][tile_side];
     tiles.store<0>(of_row, 4);
     return finish_tile(p, 0, o, of_row);
   }
+  alignas(64) float sums[N][tile_side][tile_side] = {};
   for_numbers<N>([&]<int T>(Number<T>) { tiles.store<T>(sums[T], tile_stride); });
   for (int n = 0; n < N; ++n) finish_tile_columns(p, n * tile_side, o, sums[n][0]);
 }

@@ -162,15 +162,15 @@ inline std::int64_t panels_at_once(const Int8Operand& x) {
   return fit > 2 ? fit : 2;
 }
 
-/// All panels, from blocks of `block` bytes. wide(panel, count) is where count of them are as int8
-/// blocks.
+/// All panels, from blocks of `block` bytes, at most `most` at once. wide(panel, count) is where
+/// count of them are as int8 blocks.
 template <class Wide>
 inline void multiply_int8_tiles(const MatmulArgs& p, std::int64_t block, std::int64_t most,
                                 const Wide& wide) {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), whole_tile_rows(p.rows), groups_of(p.in)};
-  const std::int64_t room = panels_at_once(x);
-  const std::int64_t step = room < most ? room : most;
+  const std::int64_t best = panels_at_once(x);
+  const std::int64_t step = best < most ? best : most;
   const std::int64_t end = last_panel(p);
   Tiles tiles(whole_tiles);
   for (std::int64_t panel = first_panel(p); panel < end; panel += step) {
@@ -184,7 +184,6 @@ inline void multiply_int8_tiles(const MatmulArgs& p, std::int64_t block, std::in
 }
 
 void matmul_int8_tiles(const MatmulArgs& p) noexcept {
-  if (lies_in_quads(p.rows)) return stream_panels<Dtype::int8>(p);
   const std::int64_t panel_bytes = groups_of(p.in) * int8_block;
   multiply_int8_tiles(p, int8_block, last_panel(p), [&](std::int64_t panel, std::int64_t) {
     return static_cast<const char*>(p.w) + panel * panel_bytes;
@@ -193,7 +192,6 @@ void matmul_int8_tiles(const MatmulArgs& p) noexcept {
 
 /// Panels are widened to int8 first.
 void matmul_int4_tiles(const MatmulArgs& p) noexcept {
-  if (lies_in_quads(p.rows)) return stream_panels<Dtype::int4>(p);
   const std::int64_t groups = groups_of(p.in);
   const std::int64_t wide_bytes = groups * int8_block;
   const std::int64_t room = wide_bytes > 0 ? product_scratch(p.in) / wide_bytes : last_panel(p);

@@ -6,6 +6,7 @@
 
 #include "griffin/kernels.h"
 #include "impl/operand.h"
+#include "impl/quantized_streams.h"
 #include "impl/tiles.h"
 #include "simd/quads.h"
 #include "simd/tiles.h"
@@ -25,9 +26,9 @@ inline std::int64_t whole_tile_rows(std::int64_t rows) {
 }
 
 /// So few rows of int8 are multiplied without the matrix unit, to the same bits: they would leave
-/// most of it idle, and weights come no faster than memory gives them.
+/// most of it idle.
 inline bool lies_in_quads(std::int64_t rows) {
-  return rows <= 8;
+  return rows <= most_streamed_rows;
 }
 
 /// Columns of a tile of bf16 activations, each a row of them.
@@ -44,7 +45,7 @@ std::int64_t tile_operand_bytes(Operand operand, std::int64_t rows, std::int64_t
 constexpr Tiling tile_tiling = [] {
   Tiling tiling = common_tiling;
   tiling.pack_rows = tile_side;
-  tiling.few_rows = tile_side;  // multiplied faster than their weights can be read
+  tiling.few_rows = tile_side;  // as many as a tile takes as one
   return tiling;
 }();
 

@@ -6,6 +6,7 @@
 
 #include "griffin/kernels.h"
 #include "impl/product.h"
+#include "impl/quantized_streams.h"
 #include "impl/tile_attention.h"
 #include "impl/tile_bf16.h"
 #include "impl/tile_bf16_blocks.h"
@@ -30,8 +31,10 @@ inline void fill_tiles(Table& table) {
   table.pack[index_of(Operand::bf16)] = pack_bf16_tiles;
   table.pack[index_of(Operand::int8)] = pack_int8_tiles;
   set_product<Dtype::bf16, Operand::bf16, matmul_bf16_tiles, tile_operand_bytes>(table);
-  set_product<Dtype::int8, Operand::int8, matmul_int8_tiles, tile_operand_bytes>(table);
-  set_product<Dtype::int4, Operand::int8, matmul_int4_tiles, tile_operand_bytes>(table);
+  set_product<Dtype::int8, Operand::int8, matmul_streams<Dtype::int8, matmul_int8_tiles>,
+              tile_operand_bytes>(table);
+  set_product<Dtype::int4, Operand::int8, matmul_streams<Dtype::int4, matmul_int4_tiles>,
+              tile_operand_bytes>(table);
   table.arithmetic[index_of(Operand::bf16)] = table.name;
   table.arithmetic[index_of(Operand::int8)] = table.name;
 }

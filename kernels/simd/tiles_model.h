@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix unit in plain C++: the definition of what its instructions do, bit for bit.
+// The matrix unit in plain C++: the definition of what its instructions do, bit for bit, whatever
+// the mode of rounding; this is for the usual one, to nearest.
 //
 // A tile has up to 16 rows of up to 64 bytes. C [M, N] += A [M, K] B [K, N] takes the inputs of a
 // column of B in small runs: with bf16, row k of B holds inputs 2 k and 2 k + 1 of each of the N
@@ -81,6 +82,7 @@ class Tiles {
   /// themselves from zero, both sums are added, and that is added to C, each step rounded.
   template <int C, int A, int B>
   void dot_bf16() {
+    require_shapes<C, A, B>();
     const int columns = config_.row_bytes[C] / 4;
     for (int m = 0; m < config_.rows[C]; ++m) {
       float even[tile_side] = {};
@@ -105,6 +107,7 @@ class Tiles {
   /// C += A B of signed by unsigned bytes (TDPBSUD), modulo 2^32.
   template <int C, int A, int B>
   void dot_int8() {
+    require_shapes<C, A, B>();
     const int columns = config_.row_bytes[C] / 4;
     for (int m = 0; m < config_.rows[C]; ++m) {
       for (int n = 0; n < columns; ++n) {
@@ -123,6 +126,16 @@ class Tiles {
   }
 
  private:
+  /// [M, N] += [M, K] [K, N] in three registers: the instructions refuse others.
+  template <int C, int A, int B>
+  void require_shapes() const {
+    static_assert(C != A && C != B && A != B);
+    const bool fit = config_.rows[C] == config_.rows[A] &&
+                     config_.row_bytes[C] == config_.row_bytes[B] &&
+                     config_.row_bytes[A] == 4 * config_.rows[B];
+    if (!fit) __builtin_trap();
+  }
+
   TileConfig config_;
   alignas(64) char data_[tile_registers][tile_side][tile_stride] = {};
 };

@@ -9,8 +9,7 @@ namespace griffin::test {
 namespace {
 
 class Attention : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isa, Attention, ::testing::ValuesIn(tables_with_own(attention_of)),
-                         table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, Attention, ::testing::ValuesIn(attention_tables()), table_name);
 
 TEST_P(Attention, AgreesWithDoublePrecision) {
   for (const Dtype storage : all_storages) {

@@ -34,8 +34,7 @@ class AttentionWindow : public IsaTest {
     return chunks;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, AttentionWindow, ::testing::ValuesIn(tables_with_own(attention_of)),
-                         table_name);
+INSTANTIATE_TEST_SUITE_P(Isa, AttentionWindow, ::testing::ValuesIn(attention_tables()), table_name);
 
 /// With queries of zero a row is the mean of the values it sees. Let one value be 1, all others 0:
 /// a row is 1 / (keys it sees) if it sees that one, and 0 if not.

@@ -25,7 +25,7 @@ std::string text(const AttentionShape& shape) {
 }
 
 class GroupedAttention : public IsaTest {};
-INSTANTIATE_TEST_SUITE_P(Isa, GroupedAttention, ::testing::ValuesIn(tables_with_own(attention_of)),
+INSTANTIATE_TEST_SUITE_P(Isa, GroupedAttention, ::testing::ValuesIn(attention_tables()),
                          table_name);
 
 TEST_P(GroupedAttention, AgreesWithDoublePrecision) {
@@ -93,11 +93,17 @@ TEST_P(GroupedAttention, IsEveryGroupAlone) {
 }
 
 /// More heads of a group than a tile of queries has room for.
-TEST_P(GroupedAttention, TakesGroupsOfAHundredHeads) {
-  const AttentionShape shape{Dtype::f32, 70, 200, 4, 66, 66, 2};
-  const AttentionCase attention = random_attention(shape);
-  const reference::Recurrence expected = attention.expected(table());
-  EXPECT_TRUE(close(attention.whole(table()), expected.y, expected.budget));
+/// More than go together, in tiles of up to 160, too.
+TEST_P(GroupedAttention, TakesGroupsOfManyHeads) {
+  for (const Dtype storage : all_storages) {
+    for (const std::int64_t heads : {100, 170}) {
+      const AttentionShape shape{storage, 70, 2 * heads, 4, 66, 66, 2};
+      const AttentionCase attention = random_attention(shape);
+      const reference::Recurrence expected = attention.expected(table());
+      EXPECT_TRUE(close(attention.whole(table()), expected.y, expected.budget))
+          << name_of(storage) << ", " << heads << " heads";
+    }
+  }
 }
 
 TEST_P(GroupedAttention, WritesOnlyThePartItWasAskedFor) {
@@ -212,9 +218,9 @@ struct Rows {
 /// may be used where they lie.
 TEST_P(GroupedAttention, StaysWithinItsRows) {
   const auto guarded = [](const Bytes& bytes) { return GuardedBytes(bytes.data(), bytes.size()); };
-  const GuardedBytes scratch(static_cast<std::size_t>(table().attention_scratch(64)));
   for (const Dtype storage : all_storages) {
-    for (const std::int64_t head_dim : {7, 64}) {
+    for (const std::int64_t head_dim : {7, 64, 256}) {
+      const GuardedBytes scratch(static_cast<std::size_t>(table().attention_scratch(head_dim)));
       for (const std::int64_t kv_heads : {1, 2, 4}) {
         for (const std::int64_t count : {1, 2, 130}) {
           const Rows rows{storage, head_dim, kv_heads, count};

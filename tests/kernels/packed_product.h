@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -56,7 +57,7 @@ inline std::vector<Product> own_products(const kernels::Table& table) {
   for (const Product& product : packed_products) {
     const auto of_product = [&](const kernels::Table& t) {
       return std::tuple(t.pack[kernels::index_of(product.operand)], matmul_of(t, product),
-                        block_diagonal_of(t, product));
+                        block_diagonal_of(t, product), t.operand_bytes, t.product_scratch);
     };
     const std::vector<const kernels::Table*> tables = tables_with_own(of_product);
     if (std::find(tables.begin(), tables.end(), &table) != tables.end()) own.push_back(product);
@@ -65,8 +66,7 @@ inline std::vector<Product> own_products(const kernels::Table& table) {
 }
 
 /// One row and one tile of eight, with more and with fewer; int4 panels are widened from nine rows
-/// on, bf16 panels rearranged from seventeen on, tiles
-/// copied from 81 on.
+/// on, bf16 panels rearranged from seventeen on, tiles copied from 81 on.
 inline constexpr std::int64_t rows_of_every_kind[] = {1, 8, 9, 16, 17, 24, 65, 72, 97};
 
 inline bool is_quantized(const Product& product) {
@@ -111,11 +111,13 @@ class AlignedBytes {
   std::byte* data_;
 };
 
-/// One room for all products: to fill megabytes takes longer than most of them.
+/// Scratch of just the size that a table asks for: one room for all products of that size, since
+/// to fill it takes longer than most of them.
 inline std::byte* scratch(const kernels::Table& table, std::int64_t in) {
-  static AlignedBytes room(2 << 20);
-  EXPECT_LE(static_cast<std::size_t>(table.product_scratch(in)), room.size());
-  EXPECT_TRUE(room.intact());
+  static std::map<std::int64_t, AlignedBytes> rooms;
+  const std::int64_t size = table.product_scratch(in);
+  AlignedBytes& room = rooms.try_emplace(size, size).first->second;
+  EXPECT_TRUE(room.intact()) << "written beyond " << size << " bytes";
   return room.data();
 }
 
@@ -320,6 +322,7 @@ struct PackedProduct {
                                  .out_end = columns.end,
                                  .write = write,
                                  .scratch = scratch(table, w.in)});
+    scratch(table, w.in);  // looks at its end
   }
 
   /// Rows [first, first + y.rows()), on their own.

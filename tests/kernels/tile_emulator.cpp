@@ -98,15 +98,30 @@ Address address_of(Decoder& code, unsigned char modrm, const Extensions& extensi
   return {base + code.displacement(no_base ? 4 : displacement_bytes), scaled};
 }
 
-void configure(const Address& from) {
+/// Whether it is a configuration at all: the CPU refuses another.
+bool configure(const Address& from) {
   unsigned char config[64];
   std::memcpy(config, reinterpret_cast<const void*>(from.base + from.index), sizeof config);
-  state.configured = config[0] == 1;
+  bool valid = config[0] == 1 && config[1] == 0;
+  for (int i = 2; i < 64; ++i) {
+    const bool reserved = i < 16 || (i >= 32 && i < 48) || i >= 56;
+    valid = valid && (!reserved || config[i] == 0);
+  }
   for (int t = 0; t < 8; ++t) {
     state.tiles[t] = {};
     state.row_bytes[t] = config[16 + 2 * t] + 256 * config[17 + 2 * t];
     state.rows[t] = config[48 + t];
+    valid = valid && state.rows[t] <= rows_of_tile && state.row_bytes[t] <= bytes_of_row;
   }
+  state.configured = valid;
+  return valid;
+}
+
+/// Whether [M, N] += [M, K] [K, N] fit one another, in three registers.
+bool fit(int c, int a, int b) {
+  return c != a && c != b && a != b && state.rows[c] == state.rows[a] &&
+         state.row_bytes[c] == state.row_bytes[b] && state.row_bytes[a] == 4 * state.rows[b] &&
+         state.row_bytes[c] % 4 == 0 && state.rows[c] > 0 && state.row_bytes[c] > 0;
 }
 
 void load(int t, const Address& from) {
@@ -202,8 +217,7 @@ const unsigned char* carry_out(Decoder code) {
   const bool in_registers = modrm >> 6 == 3;
 
   if (opcode == 0x49 && prefix == none && !in_registers) {
-    configure(address_of(code, modrm, extensions));
-    return code.end();
+    return configure(address_of(code, modrm, extensions)) ? code.end() : nullptr;
   }
   if (opcode == 0x49 && prefix == none && modrm == 0xC0) {
     state.configured = false;
@@ -219,11 +233,12 @@ const unsigned char* carry_out(Decoder code) {
     prefix == repeat ? store(reg, address) : load(reg, address);
     return code.end();
   }
-  if (opcode == 0x5C && prefix == repeat && in_registers) {
+  if (!in_registers || !fit(reg, modrm & 7, third)) return nullptr;
+  if (opcode == 0x5C && prefix == repeat) {
     dot_bf16(reg, modrm & 7, third);
     return code.end();
   }
-  if (opcode == 0x5E && prefix == repeat && in_registers) {
+  if (opcode == 0x5E && prefix == repeat) {
     dot_int8(reg, modrm & 7, third);
     return code.end();
   }

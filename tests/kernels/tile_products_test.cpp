@@ -3,6 +3,11 @@
 // against the model of what they do.
 #include <gtest/gtest.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <signal.h>
+#endif
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,7 +15,9 @@
 #include <limits>
 #include <optional>
 
+#include "kernels/attention_case.h"
 #include "kernels/packed_product.h"
+#include "kernels/simd/tile_config.h"
 #include "kernels/tile_emulator.h"
 #include "support/isa.h"
 
@@ -51,6 +58,17 @@ TEST_P(TileProducts, OfManyRowsAgreeWithDoublePrecision) {
                         all.budget(x)))
           << name_of(product) << " [" << shape.rows << ", " << shape.in << "] -> " << shape.out;
     }
+  }
+}
+
+/// Scratch is just as large as the table asks for: for all tiles of a block, and for panels that
+/// were widened.
+TEST_P(TileProducts, StayWithinTheirScratch) {
+  for (const auto& [product, shape] : {std::pair{bf16_by_bf16, Shape{512, 64, 384}},
+                                       {bf16_by_bf16, {513, 40, 800}},
+                                       {int4_by_int8, {9, 12288, 40}},
+                                       {int4_by_int8, {17, 33000, 33}}}) {
+    random_product(product, shape.rows, shape.in, shape.out).whole(table());
   }
 }
 
@@ -144,6 +162,14 @@ bool tiles_in_use() {
   return (low & 1U << 18) != 0;
 }
 
+bool cpu_has_tiles() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & 1U << 24) != 0;
+}
+
 /// The table of tile instructions: on this CPU's matrix unit, or on an emulated one.
 class TileInstructions : public ::testing::Test {
  protected:
@@ -151,6 +177,7 @@ class TileInstructions : public ::testing::Test {
     const kernels::Table* base = kernels::find_table("avx512_bf16");
     if (base == nullptr) GTEST_SKIP() << "no AVX-512 BF16";
     listed_ = kernels::find_table("avx512_amx") != nullptr;
+    if (!listed_ && cpu_has_tiles()) GTEST_SKIP() << "tiles that this process may not use";
     table_ = *base;
     table_.name = "avx512_amx";
     kernels::fill_avx512_amx(table_);
@@ -205,6 +232,44 @@ TEST_F(TileInstructions, RoundAndFlushAsTheModelDoes) {
     EXPECT_TRUE(equal_numbers(awkward.whole(table()), expected)) << rows << " rows";
     expect_released();
   }
+}
+
+TEST_F(TileInstructions, AttendAsTheModelDoes) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const AttentionShape& shape : {AttentionShape{Dtype::bf16, 150, 3, 64, 70, 71, 1, 0},
+                                      {Dtype::bf16, 90, 4, 20, 66, 66, 2, 5},
+                                      {Dtype::bf16, 70, 2, 256, global, 70, 1, 0}}) {
+    AttentionCase attention = random_attention(shape);
+    for (const bool finite : {true, false}) {
+      if (!finite) attention.values.set(static_cast<std::size_t>(40 * shape.kv_width()), infinity);
+      for (const std::int64_t position : {std::int64_t{0}, shape.length - 1}) {
+        const std::int64_t count = shape.length - position;
+        const GuardedMatrix found = attention.chunk(table(), position, count);
+        expect_released();
+        EXPECT_TRUE(equal_numbers(found, attention.chunk(model(), position, count)))
+            << "head_dim " << shape.head_dim << ", position " << position;
+      }
+    }
+  }
+  expect_used();
+}
+
+/// The emulator refuses what the CPU would: here the child dies of it.
+TEST_F(TileInstructions, MustFitOneAnother) {
+  const auto multiply = [](const kernels::TileConfig& config) {
+    alignas(64) static kernels::TileConfig loaded;
+    loaded = config;
+    asm volatile("ldtilecfg %0" : : "m"(loaded));
+    asm volatile("tdpbf16ps %%tmm2, %%tmm1, %%tmm0" : :);
+    asm volatile("tilerelease");
+  };
+  multiply(kernels::whole_tiles);
+  kernels::TileConfig narrow_b = kernels::whole_tiles;
+  narrow_b.row_bytes[2] = 32;
+  EXPECT_EXIT(multiply(narrow_b), ::testing::KilledBySignal(SIGILL), "");
+  kernels::TileConfig few_rows = kernels::whole_tiles;
+  few_rows.rows[1] = 8;
+  EXPECT_EXIT(multiply(few_rows), ::testing::KilledBySignal(SIGILL), "");
 }
 
 TEST_F(TileInstructions, LeaveNothingBehindInGates) {

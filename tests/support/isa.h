@@ -57,6 +57,15 @@ inline auto attention_of(const kernels::Table& table) {
   return std::pair(std::to_array(table.attention), table.attention_scratch);
 }
 
+/// The tables with an attention of their own, and both models of tiles.
+inline std::vector<const kernels::Table*> attention_tables() {
+  std::vector<const kernels::Table*> tables = tables_with_own(attention_of);
+  for (const kernels::Table* model : tile_models()) {
+    if (std::find(tables.begin(), tables.end(), model) == tables.end()) tables.push_back(model);
+  }
+  return tables;
+}
+
 /// For tables_with_own: the products of float32 activations, of Table::matmul or block_diagonal.
 template <auto Products>
 auto float_products_of(const kernels::Table& table) {
