@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -38,12 +39,17 @@ std::vector<const Arithmetic*> all_arithmetic();
 /// for.
 std::vector<const Arithmetic*> arithmetic_for(Operand operand, const kernels::Table& table);
 
+/// The one whose peak(candidate) was the highest in one of two trials, each in turn; of equal ones
+/// the first. There must be one.
+const Arithmetic& fastest_of(std::span<const Arithmetic* const> candidates,
+                             const std::function<double(const Arithmetic&)>& peak);
+
 /// The fastest of them. No order of theirs holds for every CPU, so they are measured, once for an
 /// operand and a table, with one thread, 20 ms each.
 const Arithmetic& fastest_arithmetic(Operand operand, const kernels::Table& table);
 
-/// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add. Takes about
-/// 30 ms.
+/// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add: the
+/// best of three windows of 10 ms.
 double probe_peak(const Arithmetic& arithmetic, int threads);
 
 /// A way to read much memory: what keeps most reads under way differs from CPU to CPU.
