@@ -65,6 +65,30 @@ struct Reading {
   std::string name() const;
 };
 
+/// Where the threads read in a buffer: each has a part of its own, and in every turn reads on in
+/// all streams. All turns together read the part once.
+class Places {
+ public:
+  /// The buffer has at least a huge page. One too small for all threads and streams is read by
+  /// several at once.
+  Places(const Reading& reading, std::size_t bytes, int threads) noexcept;
+
+  /// Bytes of each stream in a turn.
+  std::size_t length() const noexcept { return length_; }
+  /// After so many turns a thread begins again.
+  std::size_t turns() const noexcept { return turns_; }
+  /// Where they start, on a cache line.
+  std::size_t start(std::size_t thread, std::size_t stream, std::size_t turn) const noexcept;
+
+ private:
+  std::size_t length_;
+  std::size_t turns_;
+  std::size_t between_turns_;
+  std::size_t between_streams_;
+  std::size_t between_threads_;
+  std::size_t last_;
+};
+
 /// All that are tried.
 std::span<const Reading> all_readings() noexcept;
 
@@ -92,9 +116,6 @@ class BandwidthProbe {
     std::size_t bytes;
     void operator()(std::byte* mapped) const noexcept;
   };
-
-  double read_apart(int threads, int streams) const;
-  double read_rows(int threads, int streams) const;
 
   std::size_t bytes_;
   std::unique_ptr<std::byte, Unmap> mapping_;
