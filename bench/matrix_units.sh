@@ -91,7 +91,7 @@ measure_products() {
     --benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true \
     --benchmark_format=csv "${products[@]}"
   # Runs that fail are lines with ",true,message" where counters would be; the exit code is 0.
-  wrong=$(awk '/^"[^"]*",+true,/ {sub(/,+true,/, ": "); print}' "$folder/csv")
+  wrong=$(awk '/^"[^"]*",+true,/ {sub(/,+true,/, ": "); print; exit}' "$folder/csv")
   [[ -z $wrong ]] || fail "kernels_bench: $wrong"
   columns name flop/s share label <"$folder/csv" >"$folder/products" ||
     fail "kernels_bench printed no flop/s, share or label"
@@ -114,7 +114,7 @@ print_products() {
       ours=$(speed_of "$line")
       IFS=$'\t' read -r share label < <(awk -F'\t' -v name="${line}_median" '
         $1 == name {print $3 "\t" $4}' "$folder/products") || true
-      positive "$ours" && positive "$share" || fail "kernels_bench has no figures of $line"
+      if ! positive "$ours" || ! positive "$share"; then fail "kernels_bench has no figures of $line"; fi
       theirs=-
       if [[ $other != "$line" ]]; then
         theirs=$(speed_of "$other")
@@ -222,7 +222,8 @@ fi
 also=$(for product in bf16_bf16 int8 int4; do
   for table in "$best" "$against"; do printf '|%s' "$(table_of "$product" "$table")"; done
 done)
-echo "CPU: $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; tables: ${tables[*]}"
+cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+echo "CPU: $cpu, $(nproc) cores; tables: ${tables[*]}"
 commit=$(git -C "$(dirname "$0")" describe --always --dirty 2>/dev/null) && echo "Sources: commit $commit"
 [[ -z $quick ]] || echo "--quick: these figures mean nothing"
 print_products

@@ -34,13 +34,14 @@ TEST(Readers, ReadEveryByteOfEveryStream) {
   Buffer buffer(isa::most_streams * 2 * bytes);
   std::memset(buffer.data(), 0, buffer.size());
   for (const int streams : {1, 2, 4, 8, isa::most_streams}) {
+    const auto count = static_cast<std::size_t>(streams);
     std::vector<const std::byte*> starts;
-    for (int s = 0; s < streams; ++s) starts.push_back(buffer.data() + s * 2 * bytes);
+    for (std::size_t s = 0; s < count; ++s) starts.push_back(buffer.data() + s * 2 * bytes);
     for (const isa::Read read : readers()) {
-      for (const std::size_t prefetched : {0, 1024}) {
+      for (const std::size_t prefetched : {0U, 1024U}) {
         for (std::size_t at = 0; at < buffer.size(); ++at) {
           buffer.data()[at] = std::byte{1};
-          const bool in_stream = at < streams * 2 * bytes && at % (2 * bytes) < bytes;
+          const bool in_stream = at < count * 2 * bytes && at % (2 * bytes) < bytes;
           ASSERT_EQ(read(starts.data(), streams, prefetched, bytes) != 0, in_stream)
               << streams << " streams, byte " << at;
           buffer.data()[at] = std::byte{0};
