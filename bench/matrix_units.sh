@@ -206,6 +206,7 @@ print_decoding() {
 # The tables of this CPU, lowest first, and those of them that have a product of their own.
 run "$kernels_bench" --benchmark_list_tests --benchmark_filter='^matmul/'
 list=$(cat "$folder/csv")
+[[ $list == matmul/* ]] || fail "kernels_bench lists no products"
 mapfile -t tables < <(awk -F/ '!seen[$NF]++ {print $NF}' <<<"$list")
 best=${tables[-1]}
 against=${against:-${tables[${#tables[@]} > 1 ? -2 : -1]}}

@@ -68,14 +68,14 @@ computes 1 '| bf16 | 512 | 400.0 | 0.500 | bf16 amx | 200.0 | 2.00 | 320.0 | 1.2
 computes 1 '| int8 | 16 | 400.0 | 0.500 | either | 200.0 | 2.00 | 500.0 | 0.80 |'
 computes 1 '| int4 | 1 | 400.0 | 0.500 | memory | 100.0 | 4.00 | - | - |'
 computes 1 'oneDNN 9.8.7: bf16 brg:one, u8s8_s32 brg:two'
-computes 1 '| bf16 | pp512 | 480.0 | 0.600 | bf16 amx | 120.0 | 4.00 | 1.00 |'
-computes 1 '| int8 | pp512 | 480.0 | 0.600 | either | 120.0 | 4.00 | 1.00 |'
+computes 1 '| bf16 | pp512 | 480.0 | 0.300 | bf16 amx | 120.0 | 4.00 | 1.00 |'
+computes 1 '| int8 | pp512 | 480.0 | 0.300 | either | 120.0 | 4.00 | 1.00 |'
 computes 1 '| int8 | pp2048 | 240.0 | 0.500 | bf16 amx | 60.0 | 4.00 | 0.50 |'
 computes 1 '| bf16 | 1 | 1 | 12.50 | 0.750 | memory |'
 computes 1 '| bf16 | 2 | 16 | 12.50 | 0.750 | memory |'
 fake --against low
 computes 1 '| bf16 | 512 | 400.0 | 0.500 | bf16 amx | 100.0 | 4.00 | 320.0 | 1.25 |'
-computes 1 '| bf16 | pp512 | 480.0 | 0.600 | bf16 amx | 60.0 | 8.00 | 1.00 |'
+computes 1 '| bf16 | pp512 | 480.0 | 0.300 | bf16 amx | 60.0 | 8.00 | 1.00 |'
 
 fail_with() {  # FAKE, message, arguments
   local code=0
