@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the ceilings are chosen from: ways to read memory, and instructions that multiply and add.
 #include <algorithm>
+#include <string>
 
 #include "kernels/lab.h"
 
@@ -48,7 +49,7 @@ std::string name_of(const Arithmetic& arithmetic) {
 void add_machine(Lab& lab) {
   for (const Reading& reading : all_readings()) {
     add_benchmark("read/" + reading.name(),
-                  [&](benchmark::State& state) { run_read(lab, state, reading); });
+                  [&lab, &reading](benchmark::State& state) { run_read(lab, state, reading); });
   }
   for (const Arithmetic* arithmetic : all_arithmetic()) {
     add_benchmark("peak/" + name_of(*arithmetic), [&lab, arithmetic](benchmark::State& state) {

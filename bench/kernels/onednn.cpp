@@ -110,6 +110,10 @@ void run_product(Lab& lab, benchmark::State& state, const Types& types, const Sh
 }  // namespace
 
 void add_onednn(Lab& lab) {
+  const dnnl_version_t& version = *dnnl::version();
+  benchmark::AddCustomContext("onednn", std::to_string(version.major) + "." +
+                                            std::to_string(version.minor) + "." +
+                                            std::to_string(version.patch));
   for (const Types& types : all_types) {
     for (const Shape& shape : matrices) {
       for (const std::int64_t rows : batches) {

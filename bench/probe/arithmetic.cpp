@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,8 +19,8 @@ namespace {
 using kernels::index_of;
 using kernels::Table;
 
-constexpr std::chrono::milliseconds peak_time{30};
-constexpr std::chrono::milliseconds trial_time{10};
+constexpr std::chrono::milliseconds window{10};
+constexpr int windows = 3;                // the best counts: whatever disturbs makes one slower
 constexpr int trials = 2;                 // of each in turn: the first may find the clock at rest
 constexpr std::int64_t rounds = 1 << 15;  // between two looks at the clock, 50 to 800 us
 
@@ -53,27 +55,12 @@ void require_known(Operand operand, const Table& table) {
                                           names[index_of(operand)] + " of " + brought_by);
 }
 
-double peak_of(const Arithmetic& arithmetic, int threads, std::chrono::milliseconds time) {
+double peak_of(const Arithmetic& arithmetic, int threads) {
   const isa::MultiplyAdd& probe = arithmetic.probe;
-  return rate(threads, time, [&](std::int64_t, std::int64_t) {
+  return rate(threads, window, [&](std::int64_t, std::int64_t) {
     sink.fetch_xor(static_cast<std::uint64_t>(probe.run(rounds)), std::memory_order_relaxed);
     return rounds * probe.flops_per_round;
   });
-}
-
-const Arithmetic* fastest_of(const std::vector<const Arithmetic*>& candidates) {
-  const Arithmetic* fastest = nullptr;
-  double peak = 0.0;
-  for (int trial = 0; trial < trials; ++trial) {
-    for (const Arithmetic* candidate : candidates) {
-      const double found = peak_of(*candidate, 1, trial_time);
-      if (found > peak) {
-        peak = found;
-        fastest = candidate;
-      }
-    }
-  }
-  return fastest;
 }
 
 }  // namespace
@@ -93,21 +80,42 @@ std::vector<const Arithmetic*> arithmetic_for(Operand operand, const Table& tabl
     const int level = kernels::find_table(arithmetic->table)->level;
     if (may_be_used && level <= table.level) found.push_back(arithmetic);
   }
-  for (const Operand narrowest : {Operand::f32, Operand::bf16, Operand::int8}) {
-    if (narrowest <= operand) require_known(narrowest, table);
+  for (const Operand wider : {Operand::f32, Operand::bf16, Operand::int8}) {
+    if (wider <= operand) require_known(wider, table);
   }
   return found;
+}
+
+const Arithmetic& fastest_of(std::span<const Arithmetic* const> candidates,
+                             const std::function<double(const Arithmetic&)>& peak) {
+  const Arithmetic* fastest = candidates.front();
+  double best = 0.0;
+  for (int trial = 0; trial < trials; ++trial) {
+    for (const Arithmetic* candidate : candidates) {
+      const double found = peak(*candidate);
+      if (found > best) {
+        best = found;
+        fastest = candidate;
+      }
+    }
+  }
+  return *fastest;
 }
 
 const Arithmetic& fastest_arithmetic(Operand operand, const Table& table) {
   static std::map<std::pair<int, Operand>, const Arithmetic*> known;
   const Arithmetic*& fastest = known[{table.level, operand}];
-  if (fastest == nullptr) fastest = fastest_of(arithmetic_for(operand, table));
+  if (fastest == nullptr) {
+    fastest = &fastest_of(arithmetic_for(operand, table),
+                          [](const Arithmetic& candidate) { return peak_of(candidate, 1); });
+  }
   return *fastest;
 }
 
 double probe_peak(const Arithmetic& arithmetic, int threads) {
-  return peak_of(arithmetic, threads, peak_time);
+  double best = 0.0;
+  for (int i = 0; i < windows; ++i) best = std::max(best, peak_of(arithmetic, threads));
+  return best;
 }
 
 }  // namespace griffin::bench

@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds read_time{20};
 constexpr std::chrono::milliseconds stream_time{60};
 constexpr std::size_t small_page = 4096;
 constexpr std::size_t block = std::size_t{1} << 16;  // of one stream between two looks at the clock
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t stagger = 17 * cache_line;  // between streams apart, for the same reason
 constexpr std::size_t row = 21 * isa::read_step;  // no two of sixteen in the same sets of a cache
 
 /// How memory is best read and written here.
@@ -64,6 +66,32 @@ std::string Reading::name() const {
 
 std::span<const Reading> all_readings() noexcept {
   return readings;
+}
+
+Places::Places(const Reading& reading, std::size_t bytes, int threads) noexcept {
+  const auto streams = static_cast<std::size_t>(reading.streams);
+  const auto all_threads = static_cast<std::size_t>(threads);
+  if (reading.place == Reading::Place::apart) {
+    const std::size_t part = bytes / (streams * all_threads);
+    length_ = block;
+    turns_ = part < block + stagger ? 1 : (part - stagger) / block;
+    between_turns_ = block;
+    between_streams_ = turns_ * block + stagger;
+    between_threads_ = streams * between_streams_;
+  } else {
+    length_ = row;
+    between_streams_ = row;
+    between_turns_ = streams * row;
+    turns_ = std::max(bytes / between_turns_ / all_threads, std::size_t{1});
+    between_threads_ = turns_ * between_turns_;
+  }
+  last_ = bytes - length_;
+}
+
+std::size_t Places::start(std::size_t thread, std::size_t stream, std::size_t turn) const noexcept {
+  const std::size_t start =
+      thread * between_threads_ + stream * between_streams_ + turn % turns_ * between_turns_;
+  return start <= last_ ? start : start % last_ / cache_line * cache_line;
 }
 
 void BandwidthProbe::Unmap::operator()(std::byte* mapped) const noexcept {
@@ -116,46 +144,22 @@ double BandwidthProbe::measure(int threads) {
 }
 
 double BandwidthProbe::measure(int threads, const Reading& reading) const {
-  return reading.place == Reading::Place::apart ? read_apart(threads, reading.streams)
-                                                : read_rows(threads, reading.streams);
-}
-
-double BandwidthProbe::read_apart(int threads, int streams) const {
-  const std::size_t of_thread = static_cast<std::size_t>(streams);
-  const std::size_t blocks = bytes_ / block;
-  const std::size_t blocks_of_stream =
-      std::max(blocks / (of_thread * static_cast<std::size_t>(threads)), std::size_t{1});
+  const Places places(reading, bytes_, threads);
+  const std::size_t ahead =
+      reading.place == Reading::Place::apart ? prefetched(reading.streams) : 0;
+  const auto streams = static_cast<std::size_t>(reading.streams);
+  const std::size_t in_step = std::max(block / places.length(), std::size_t{1});
   return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
-    const std::byte* starts[isa::most_streams];
-    for (std::size_t s = 0; s < of_thread; ++s) {
-      const std::size_t first =
-          (of_thread * static_cast<std::size_t>(thread) + s) * blocks_of_stream % blocks;
-      starts[s] = data_ + (first + static_cast<std::size_t>(step) % blocks_of_stream) * block;
-    }
-    sink.fetch_xor(chosen().read(starts, streams, prefetched(streams), block),
-                   std::memory_order_relaxed);
-    return static_cast<std::int64_t>(of_thread * block);
-  });
-}
-
-double BandwidthProbe::read_rows(int threads, int streams) const {
-  const std::size_t panel = static_cast<std::size_t>(streams) * row;
-  const std::size_t panels = bytes_ / panel;
-  const std::size_t of_thread =
-      std::max(panels / static_cast<std::size_t>(threads), std::size_t{1});
-  const std::size_t in_step = block * isa::most_streams / panel;  // as much as of all parts
-  return rate(threads, read_time, [&](std::int64_t thread, std::int64_t step) {
-    const std::size_t begin = static_cast<std::size_t>(thread) * of_thread;
-    for (std::size_t p = 0; p < in_step; ++p) {
-      const std::size_t turn = (static_cast<std::size_t>(step) * in_step + p) % of_thread;
-      const std::byte* start = data_ + (begin + turn) % panels * panel;
+    for (std::size_t i = 0; i < in_step; ++i) {
+      const std::size_t turn = static_cast<std::size_t>(step) * in_step + i;
       const std::byte* starts[isa::most_streams];
-      for (std::size_t s = 0; s < static_cast<std::size_t>(streams); ++s) {
-        starts[s] = start + s * row;
+      for (std::size_t s = 0; s < streams; ++s) {
+        starts[s] = data_ + places.start(static_cast<std::size_t>(thread), s, turn);
       }
-      sink.fetch_xor(chosen().read(starts, streams, 0, row), std::memory_order_relaxed);
+      sink.fetch_xor(chosen().read(starts, reading.streams, ahead, places.length()),
+                     std::memory_order_relaxed);
     }
-    return static_cast<std::int64_t>(in_step * panel);
+    return static_cast<std::int64_t>(in_step * streams * places.length());
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -38,12 +39,17 @@ std::vector<const Arithmetic*> all_arithmetic();
 /// for.
 std::vector<const Arithmetic*> arithmetic_for(Operand operand, const kernels::Table& table);
 
+/// The one whose peak(candidate) was the highest in one of two trials, each in turn; of equal ones
+/// the first. There must be one.
+const Arithmetic& fastest_of(std::span<const Arithmetic* const> candidates,
+                             const std::function<double(const Arithmetic&)>& peak);
+
 /// The fastest of them. No order of theirs holds for every CPU, so they are measured, once for an
 /// operand and a table, with one thread, 20 ms each.
 const Arithmetic& fastest_arithmetic(Operand operand, const kernels::Table& table);
 
-/// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add. Takes about
-/// 30 ms.
+/// Flops per second of `threads` threads that do nothing else, 2 flops a multiply-add: the
+/// best of three windows of 10 ms.
 double probe_peak(const Arithmetic& arithmetic, int threads);
 
 /// A way to read much memory: what keeps most reads under way differs from CPU to CPU.
@@ -57,6 +63,30 @@ struct Reading {
 
   /// "apart/streams:4"
   std::string name() const;
+};
+
+/// Where the threads read in a buffer: each has a part of its own, and in every turn reads on in
+/// all streams. All turns together read the part once.
+class Places {
+ public:
+  /// The buffer has at least a huge page. One too small for all threads and streams is read by
+  /// several at once.
+  Places(const Reading& reading, std::size_t bytes, int threads) noexcept;
+
+  /// Bytes of each stream in a turn.
+  std::size_t length() const noexcept { return length_; }
+  /// After so many turns a thread begins again.
+  std::size_t turns() const noexcept { return turns_; }
+  /// Where they start, on a cache line.
+  std::size_t start(std::size_t thread, std::size_t stream, std::size_t turn) const noexcept;
+
+ private:
+  std::size_t length_;
+  std::size_t turns_;
+  std::size_t between_turns_;
+  std::size_t between_streams_;
+  std::size_t between_threads_;
+  std::size_t last_;
 };
 
 /// All that are tried.
@@ -86,9 +116,6 @@ class BandwidthProbe {
     std::size_t bytes;
     void operator()(std::byte* mapped) const noexcept;
   };
-
-  double read_apart(int threads, int streams) const;
-  double read_rows(int threads, int streams) const;
 
   std::size_t bytes_;
   std::unique_ptr<std::byte, Unmap> mapping_;
