@@ -32,6 +32,16 @@ Cpuid cpuid(unsigned leaf, unsigned part) noexcept {
   return found;
 }
 
+/// The registers that the operating system saves; none where it does not say.
+std::uint64_t saved_registers() noexcept {
+  constexpr std::uint32_t os_saves = 1U << 27;  // OSXSAVE: then there is the instruction to ask
+  if ((cpuid(1, 0).ecx & os_saves) == 0) return 0;
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return static_cast<std::uint64_t>(high) << 32 | low;
+}
+
 }  // namespace
 
 bool has_f16c() noexcept {
@@ -62,7 +72,9 @@ bool vdpbf16ps_is_slow() noexcept {
 
 bool may_use_tiles() noexcept {
 #ifdef __linux__
-  if (!announces_tiles(cpuid(7, 0), cpuid(0x1D, 0), cpuid(0x1D, 1))) return false;
+  const bool tiles =
+      announces_tiles(cpuid(7, 0), cpuid(0x1D, 0), cpuid(0x1D, 1), saved_registers());
+  if (!tiles) return false;
   constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long tile_data = 18;               // XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;

@@ -13,20 +13,21 @@ struct Cpuid {
 };
 
 /// Whether there is a matrix unit for bf16 and int8 whose tiles are as large as simd/tile_config.h
-/// has them, by CPUID 7, 1D.0 and 1D.1: some virtual machines announce the instructions and have no
-/// palette of tiles.
-constexpr bool announces_tiles(const Cpuid& features, const Cpuid& palettes,
-                               const Cpuid& palette_1) noexcept {
+/// has them, by CPUID 7, 1D.0 and 1D.1 (some virtual machines announce the instructions and have no
+/// palette of tiles), and an operating system that saves them, by XCR0.
+constexpr bool announces_tiles(const Cpuid& features, const Cpuid& palettes, const Cpuid& palette_1,
+                               std::uint64_t xcr0) noexcept {
   constexpr std::uint32_t bf16 = 1U << 22;
   constexpr std::uint32_t tile = 1U << 24;
   constexpr std::uint32_t int8 = 1U << 25;
   constexpr std::uint32_t wanted = bf16 | tile | int8;
+  constexpr std::uint64_t saved = 3U << 17;  // configuration and data of tiles
   const std::uint32_t tile_bytes = palette_1.eax >> 16;
   const std::uint32_t row_bytes = palette_1.ebx & 0xFFFFU;
   const std::uint32_t registers = palette_1.ebx >> 16;
   const std::uint32_t rows = palette_1.ecx & 0xFFFFU;
-  return (features.edx & wanted) == wanted && palettes.eax >= 1 && tile_bytes == 1024 &&
-         row_bytes == 64 && registers == 8 && rows == 16;
+  return (features.edx & wanted) == wanted && (xcr0 & saved) == saved && palettes.eax >= 1 &&
+         tile_bytes == 1024 && row_bytes == 64 && registers == 8 && rows == 16;
 }
 
 #ifdef GRIFFIN_X86

@@ -131,26 +131,32 @@ TEST(Dispatch, HonoursTheEnvironment) {
   EXPECT_EQ(&default_table(), &table_at(0));
 }
 
-/// CPUID 7, 1D.0 and 1D.1 of CPUs and virtual machines.
+/// CPUID 7, 1D.0 and 1D.1, and XCR0, of CPUs and virtual machines.
 TEST(Dispatch, KnowsTilesByTheirPalette) {
   constexpr kernels::Cpuid features{2, 0xF1BF2FFF, 0x1B415F6E, 0xFFDD4432};
   constexpr kernels::Cpuid palettes{1, 0, 0, 0};
   constexpr kernels::Cpuid palette{0x04002000, 0x00080040, 16, 0};
-  EXPECT_TRUE(kernels::announces_tiles(features, palettes, palette));
-  EXPECT_FALSE(kernels::announces_tiles(features, {}, {})) << "announced, without a palette";
-  EXPECT_FALSE(kernels::announces_tiles(features, palettes, {}));
-  EXPECT_FALSE(kernels::announces_tiles(features, {}, palette));
+  constexpr std::uint64_t xcr0 = 0x602E7;
+  EXPECT_TRUE(kernels::announces_tiles(features, palettes, palette, xcr0));
+  EXPECT_FALSE(kernels::announces_tiles(features, {}, {}, xcr0)) << "announced, without a palette";
+  EXPECT_FALSE(kernels::announces_tiles(features, palettes, {}, xcr0));
+  EXPECT_FALSE(kernels::announces_tiles(features, {}, palette, xcr0));
   for (const std::uint32_t bit : {22U, 24U, 25U}) {
     kernels::Cpuid without = features;
     without.edx &= ~(1U << bit);
-    EXPECT_FALSE(kernels::announces_tiles(without, palettes, palette)) << "without bit " << bit;
+    EXPECT_FALSE(kernels::announces_tiles(without, palettes, palette, xcr0))
+        << "without bit " << bit;
+  }
+  for (const std::uint64_t bit : {17U, 18U}) {
+    EXPECT_FALSE(kernels::announces_tiles(features, palettes, palette, xcr0 & ~(1U << bit)))
+        << "bit " << bit << " of XCR0";
   }
   const kernels::Cpuid other_tiles[] = {{0x08002000, 0x00080040, 16, 0},
                                         {0x04002000, 0x00080080, 16, 0},
                                         {0x04002000, 0x00040040, 16, 0},
                                         {0x04002000, 0x00080040, 8, 0}};
   for (const kernels::Cpuid& other : other_tiles) {
-    EXPECT_FALSE(kernels::announces_tiles(features, palettes, other));
+    EXPECT_FALSE(kernels::announces_tiles(features, palettes, other, xcr0));
   }
 }
 
