@@ -219,7 +219,7 @@ inline void int4_mmla_panel(const MatmulArgs& p, const Int8Operand& x, std::int6
   for_mmla_tiles<mmla_rows_worth_widening - 1>(
       p, o, [&]<int A>(std::int64_t row, float(&c)[A][panel_rows]) {
         if constexpr (A == 1) {
-          int4_tile<1>(x, row, w, c);
+          int4_tile<1, 1>(x, row, w, 0, c);
         } else {
           int4_mmla_tile<A>(x, row, w, c);
         }

@@ -32,7 +32,7 @@ std::int64_t operand_bytes(Operand operand, std::int64_t rows, std::int64_t in) 
 }
 
 /// Scratch of a product: a few panels that fit the second-level cache, or one at least.
-std::int64_t product_scratch(std::int64_t in) noexcept {
+[[maybe_unused]] std::int64_t product_scratch(std::int64_t in) noexcept {
   const std::int64_t panel = groups_of(in) * group_width * panel_rows * 2;
   return panel > 1 << 20 ? panel : 1 << 20;
 }
