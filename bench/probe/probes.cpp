@@ -24,7 +24,6 @@ constexpr std::chrono::milliseconds stream_time{60};
 constexpr std::size_t small_page = 4096;
 constexpr std::size_t block = std::size_t{1} << 16;  // of one stream between two looks at the clock
 constexpr std::size_t cache_line = 64;
-constexpr std::size_t stagger = 17 * cache_line;  // between streams apart, for the same reason
 constexpr std::size_t row = 21 * isa::read_step;  // no two of sixteen in the same sets of a cache
 
 /// How memory is best read and written here.
@@ -74,9 +73,9 @@ Places::Places(const Reading& reading, std::size_t bytes, int threads) noexcept 
   if (reading.place == Reading::Place::apart) {
     const std::size_t part = bytes / (streams * all_threads);
     length_ = block;
-    turns_ = part < block + stagger ? 1 : (part - stagger) / block;
+    turns_ = std::max(part / block, std::size_t{1});
     between_turns_ = block;
-    between_streams_ = turns_ * block + stagger;
+    between_streams_ = turns_ * block;
     between_threads_ = streams * between_streams_;
   } else {
     length_ = row;

@@ -109,19 +109,6 @@ TEST(Places, StayInASmallBuffer) {
   }
 }
 
-/// Where the streams of a turn start no two have the same set of a first-level cache, whose sets
-/// take lines that are a page apart.
-TEST(Places, OfStreamsApartAreInOtherSetsOfACache) {
-  for (const Reading& reading : bench::all_readings()) {
-    const Places places(reading, std::size_t{64} << 20U, 2);
-    std::set<std::size_t> sets;
-    for (int stream = 0; stream < reading.streams; ++stream) {
-      const std::size_t line = places.start(1, static_cast<std::size_t>(stream), 5) / 64;
-      EXPECT_TRUE(sets.insert(line % 64).second) << reading.name() << ", stream " << stream;
-    }
-  }
-}
-
 TEST(BandwidthProbe, ReadsInEveryWay) {
   bench::BandwidthProbe probe(1);
   std::set<std::string> names;
