@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of many rows: a tile of queries, rows by heads of one group, against one run of keys
-// after the other. The heads share the keys, so a run is brought into the first-level cache once a
-// tile.
+// Attention of a tile of queries, rows by heads of one group, against one run of keys after the
+// other. The heads share the keys, so a run is brought into the first-level cache once a tile.
 //
 // Runs that all rows of the tile see in full are multiplied with a key, or a column of values, in
 // each lane: products q . k are summed for one j after the other (lane_order) and give the bits of
-// the inner products in attention.h. Runs at the ends of a window go row by row.
+// the inner products in attention.h. Runs at the ends of a window go row by row, and so do few
+// queries, for which transposing a run costs more than it saves.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ namespace griffin::kernels {
 namespace {
 
 constexpr std::int64_t query_tile = 96;  // queries of a tile at most
+constexpr std::int64_t few_queries = 3;  // that do not pay for transposing keys
 
 /// Queries of rows [row, row + rows) and heads [head, head + heads); query n is row n / heads.
 struct QueryTile {
@@ -31,23 +32,36 @@ struct QueryTile {
   std::int64_t queries() const { return rows * heads; }
 };
 
+constexpr std::int64_t line_floats = 16;  // of a cache line
+
+/// From what one lane has of a run of keys to what the next has: a cache line more than that is,
+/// for else all lanes fall into the same set of the first-level cache.
+constexpr std::int64_t lane_stride(std::int64_t steps) {
+  return steps * run_keys + line_floats;
+}
+
 /// What lies in the scratch.
 struct AttentionScratch {
-  float* keys;     // [lane in lane_order, step, key]
+  float* keys;     // [lane in lane_order, step, key], lane_stride apart
   float* values;   // [key, head_dim]
   float* queries;  // tiles of tile_rows or fewer queries [lane in lane_order, step, query]
   float* scores;   // [query, key]
 };
 
+/// Floats of a run of transposed keys, for vectors of any number of lanes.
+constexpr std::int64_t keys_floats(std::int64_t dim) {
+  return run_keys * dim + 16 * line_floats;
+}
+
 std::int64_t attention_scratch(std::int64_t head_dim) noexcept {
   const std::int64_t dim = (head_dim + 15) / 16 * 16;
-  return ((2 * run_keys + query_tile) * dim + query_tile * run_keys) * 4;
+  return (keys_floats(dim) + (run_keys + query_tile) * dim + query_tile * run_keys) * 4;
 }
 
 inline AttentionScratch scratch_of(const AttentionArgs& p) {
   const std::int64_t dim = (p.head_dim + 15) / 16 * 16;
   float* start = static_cast<float*>(p.scratch);
-  float* values = start + run_keys * dim;
+  float* values = start + keys_floats(dim);
   float* queries = values + run_keys * dim;
   return {start, values, queries, queries + query_tile * dim};
 }
@@ -86,13 +100,47 @@ inline void pack_queries(const AttentionArgs& p, const QueryTile& tile, float* t
   }
 }
 
+/// The rows of keys or values that are read next, brought into the second-level cache a few lines
+/// at a time: they cost no time of their own.
+class RowsAhead {
+ public:
+  /// Rows of `row_bytes` bytes, `stride` bytes apart, in so many steps.
+  RowsAhead(const char* rows, std::int64_t count, std::int64_t row_bytes, std::int64_t stride,
+            std::int64_t steps)
+      : at_(rows),
+        row_lines_((row_bytes + 63) / 64),
+        gap_(stride - row_lines_ * 64),
+        lines_(count * row_lines_),
+        step_((lines_ + steps - 1) / steps) {}
+
+  void prefetch() {
+    for (std::int64_t i = 0; i < step_ && lines_ > 0; ++i, --lines_) {
+      __builtin_prefetch(at_, 0, 2);
+      at_ += 64;
+      if (++line_ == row_lines_) {
+        line_ = 0;
+        at_ += gap_;
+      }
+    }
+  }
+
+ private:
+  const char* at_;
+  std::int64_t row_lines_;
+  std::int64_t gap_;
+  std::int64_t lines_;  // left
+  std::int64_t step_;
+  std::int64_t line_ = 0;
+};
+
 /// A run of keys, and one of values unless they lie behind one another, without a gap, as float32
 /// already: rows of several heads are often a power of two apart, and fall into few sets of a
 /// cache. Returns where the values are.
 template <Dtype D>
 inline const float* pack_run(const AttentionArgs& p, std::int64_t run,
-                             const AttentionScratch& scratch) {
+                             const AttentionScratch& scratch, RowsAhead ahead) {
   const std::int64_t steps = steps_of(p.head_dim);
+  const std::int64_t row_bytes = p.kv_stride * element_bytes<D>;
   const KeyPiece whole = key_piece<D>(p, run, run + run_keys);
   const bool aligned = reinterpret_cast<std::uintptr_t>(whole.values) % sizeof(float) == 0;
   const bool dense = p.kv_stride == p.head_dim && whole.count == run_keys;
@@ -107,12 +155,16 @@ inline const float* pack_run(const AttentionArgs& p, std::int64_t run,
   });
   for (std::int64_t k = 0; k < run_keys; k += lanes) {
     const char* rows[lanes];
-    for (int i = 0; i < lanes; ++i) rows[i] = key_piece<D>(p, run + k + i, run + k + i + 1).keys;
+    for (int i = 0; i < lanes; ++i) {
+      rows[i] = whole.count == run_keys ? whole.keys + (k + i) * row_bytes
+                                        : key_piece<D>(p, run + k + i, run + k + i + 1).keys;
+    }
     for_each_vec(0, p.head_dim, [&](std::int64_t c, auto count) {
+      ahead.prefetch();
       float* to = scratch.keys + c / lanes * run_keys + k;
       transpose_lanes(
           [&](int i) { return load_as<D>(rows[i], c, count); },
-          [&](int n, Vec of_keys) { store(to + n * steps * run_keys, of_keys, All{}); });
+          [&](int n, Vec of_keys) { store(to + n * lane_stride(steps), of_keys, All{}); });
     });
   }
   return in_place ? reinterpret_cast<const float*>(whole.values) : scratch.values;
@@ -120,9 +172,11 @@ inline const float* pack_run(const AttentionArgs& p, std::int64_t run,
 
 /// scores[a][k] = q[a] . key[k] for A queries and C vectors of keys.
 template <int A, int C>
-inline void score_tile(const float* queries, const float* keys, std::int64_t steps, float* scores) {
+inline void score_tile(const float* queries, const float* keys, std::int64_t steps,
+                       RowsAhead& ahead, float* scores) {
   CarryTree<A, C> tree;
   for (int n = 0; n < lanes; ++n) {
+    ahead.prefetch();
     Vec sum[A][C];
     GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
       GRIFFIN_UNROLL for (int v = 0; v < C; ++v) sum[a][v] = broadcast(0.0F);
@@ -139,6 +193,7 @@ inline void score_tile(const float* queries, const float* keys, std::int64_t ste
       keys += run_keys;
       queries += A;
     }
+    keys += line_floats;
     tree.add(n, sum);
   }
   GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
@@ -149,11 +204,12 @@ inline void score_tile(const float* queries, const float* keys, std::int64_t ste
 }
 
 /// Scores of all queries of a tile.
-inline void score_queries(std::int64_t count, std::int64_t steps, const AttentionScratch& scratch) {
+inline void score_queries(std::int64_t count, std::int64_t steps, const AttentionScratch& scratch,
+                          RowsAhead ahead) {
   for_row_tiles<tile_rows>(0, count, [&]<int A>(Rows<A>, std::int64_t first) {
     const float* queries = scratch.queries + first * steps * lanes;
     for (int k = 0; k < run_keys; k += tile_vecs * lanes) {
-      score_tile<A, tile_vecs>(queries, scratch.keys + k, steps,
+      score_tile<A, tile_vecs>(queries, scratch.keys + k, steps, ahead,
                                scratch.scores + first * run_keys + k);
     }
   });
@@ -204,8 +260,18 @@ inline void add_run_values(const AttentionArgs& p, const QueryTile& tile, const 
 template <Dtype D>
 inline void attend_tile_run(const AttentionArgs& p, const QueryTile& tile, std::int64_t run,
                             const AttentionScratch& scratch, Softmax* softmax) {
-  const float* values = pack_run<D>(p, run, scratch);
-  score_queries(tile.queries(), steps_of(p.head_dim), scratch);
+  const std::int64_t next_run = run + run_keys;
+  const std::int64_t end = p.position + tile.row + tile.rows;
+  const KeyPiece next =
+      key_piece<D>(p, next_run, next_run + run_keys < end ? next_run + run_keys : end);
+  const auto ahead = [&](const char* rows, std::int64_t steps) {
+    return RowsAhead(rows, next.count, p.head_dim * element_bytes<D>,
+                     p.kv_stride * element_bytes<D>, steps);
+  };
+  const std::int64_t steps = steps_of(p.head_dim);
+  const std::int64_t tiles = (tile.queries() + tile_rows - 1) / tile_rows;
+  const float* values = pack_run<D>(p, run, scratch, ahead(next.keys, run_keys / lanes * steps));
+  score_queries(tile.queries(), steps, scratch, ahead(next.values, tiles * lanes));
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
     const float correction = softmax[n].absorb(scratch.scores + n * run_keys, p.scale);
     if (correction != 1.0F) multiply(output(p, tile, n), p.head_dim, correction);
@@ -225,7 +291,7 @@ template <Dtype D>
   const std::int64_t last_position = first_position + tile.rows - 1;
   const std::int64_t all_see = first_visible(p, last_position);  // from here to first_position
   const AttentionScratch scratch = scratch_of(p);
-  const bool together = tile.rows > 1;
+  const bool together = tile.queries() > few_queries;
   if (together) pack_queries(p, tile, scratch.queries);
   for (std::int64_t run = first_visible(p, first_position) / run_keys * run_keys;
        run <= last_position; run += run_keys) {
