@@ -30,8 +30,12 @@ last_n = real(word(ns, words(ns)))
 set xrange [first_n / 1.15:last_n * 1.15]
 eval no_xtics
 do for [k = 0:24] { set xtics add (binary(2.0**k) 2.0**k) }
-set arrow 1 from first trained,graph 0 to first trained,graph 1 nohead linecolor rgb grey dashtype (4, 4)
-set label 3 sprintf("trained with %g tokens", trained) at first trained,graph 0.97 left offset 0.6,0 textcolor rgb grey
+if (trained > first_n && trained < last_n) {
+  set arrow 1 from first trained,graph 0 to first trained,graph 1 nohead linecolor rgb grey \
+      dashtype (4, 4)
+  set label 3 sprintf("trained with %g tokens", trained) at first trained,graph 0.97 left \
+      offset 0.6,0 textcolor rgb grey
+}
 set pointsize 0.5
 plot for [f in list] read_rows("extrapolation", "model=".f." ".fields) \
     linewidth line_width pointtype 7 linecolor rgb colour(f) title title_of(f)

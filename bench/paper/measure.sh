@@ -9,7 +9,7 @@ trained=256  # tokens of a row when the models were trained
 # much of the held-out text is read.
 choose_sizes() {
   size=100m long=100m batches=1,16 memory=1 cut=60000 context=4096 speed_model=griffin-100m
-  scans='^paper/' scan_options=() check_families="griffin mqa" check_batches="1 16"
+  scans='^paper/' scan_options=() speed_options=(-n 32) check_families="griffin mqa" check_batches="1 16"
   case $mode in
     full)
       size=1.3b long=400m prompts=0,4096 tokens=128,256,512,1024,2048,4096
@@ -26,8 +26,8 @@ choose_sizes() {
       ;;
     tiny)
       batches=1,2 prompts=0,4 tokens=2,4 most_tokens=2,4 check_tokens=4 check_batches=1
-      states=16,64 positions=16,64 lengths=4,8,16 cut=3000 context=64
-      scans='^paper/.*/rows:(1024|2048)/'
+      states=16,64 positions=16,64 lengths=4,8,16 cut=3000 context=512
+      scans='^paper/.*/rows:1024/' speed_options=(-n 2 -r 1 --probe-mib 1)
       scan_options=(--benchmark_min_time=0.001 --memory-mib=1)
       ;;
   esac
@@ -176,7 +176,8 @@ measure_quality() {
     row=$dtype,$(member perplexity),$(member mean_kl),$(member same_argmax)
     speed=""
     if fits "$dtype"; then
-      run "$build/bench/griffin_bench" --config "$speed_model" --dtype "$dtype" -p 0 -n 32 -o csv
+      run "$build/bench/griffin_bench" --config "$speed_model" --dtype "$dtype" -p 0 \
+        "${speed_options[@]}" -o csv
       speed=$(field median_ts <"$folder/answer")
       [[ -n $speed ]] || fail "griffin_bench printed no median_ts for $dtype"
     fi

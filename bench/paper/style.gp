@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What all figures have in common. Before it is loaded: `figure`, the name of the SVG; `height` in
 # pixels; `results`, the folder.
-if (!exists("results")) exit error "expected gnuplot -e \"results='DIR'\" ".ARG0
+if (!exists("results")) exit error "expected gnuplot -e \"results='DIR'\" and a figure's script"
 set terminal svg size 900,height enhanced background "white" font "sans-serif,13"
 set encoding utf8
 
