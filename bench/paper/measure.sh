@@ -126,7 +126,7 @@ measure_scan() {
       sub("rows:", "", part[4])
       isa[++count] = part[6]
       kernel[count] = part[2]
-      if (part[6] != "scalar" && part[6] != "libm") best[part[2]] = part[6]
+      if (part[6] != "libm") best[part[2]] = part[6]
       line[count] = part[2] OFS part[6] OFS part[4] OFS $at["ns/element"] OFS $at["share"]
     }
     END {

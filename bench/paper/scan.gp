@@ -7,7 +7,7 @@ height = 420
 load scripts."/style.gp"
 
 fields = "rows ns_per_element"
-best(kernel) = system(rows("scan", "isa kernel=".kernel)." | grep -v -e scalar -e libm | tail -n 1")
+best(kernel) = system(rows("scan", "isa kernel=".kernel)." | grep -v libm | tail -n 1")
 linear = best("linear_scan")
 fused = best("rg_lru")
 associative = best("associative_scan")
@@ -35,11 +35,13 @@ do for [n in ns] { set xtics add (binary(n + 0) n) }
 
 set title "nanoseconds an element"
 set logscale y
-low = lowest("scan", "ns_per_element kernel=linear_scan isa=".linear)
-high = highest("scan", "ns_per_element kernel=linear_scan isa=scalar")
+low = 1e9
+high = 0
 do for [i = 1:4] {
+  least = lowest("scan", selected[i]."ns_per_element")
   most = highest("scan", selected[i]."ns_per_element")
-  if (most > high) { high = most }
+  low = least < low ? least : low
+  high = most > high ? most : high
 }
 set yrange [low / 1.5:high * 1.5]
 eval powers(low, high)

@@ -174,7 +174,7 @@ table "Scans" scan "kernel isa rows ns_per_element share" '
     remember("column", column); remember("rows", $3)
     ns[column, $3] = $4
     share[column, $3] = $5
-    if ($2 != "scalar" && $2 != "libm") best[$1] = column
+    if ($2 != "libm") best[$1] = column
   }
   END {
     print "\nnanoseconds an element (share of the time that memory allows)\n"

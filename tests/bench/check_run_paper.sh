@@ -238,6 +238,6 @@ for family in "MQA Transformer" Griffin; do
   same "$family in position" 1 "$(curves position | grep -c " $family: 2 points, line of 2$")"
   same "$family in prefill" 1 "$(curves prefill | grep -c " $family: 3 points, line of 0$")"
 done
-same "curves of scan" 8 "$(curves scan | grep -c ': 1 points, line of 0$')"
+same "curves of scan" 8 "$(curves scan | grep -c ': 1 points, line of 1$')"
 same "curves of quality" "1a all: 0 points, line of 4" "$(curves quality | head -n 1)"
 echo "ok"
