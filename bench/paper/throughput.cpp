@@ -195,10 +195,10 @@ class BudgetFile {
 }  // namespace
 
 void measure_throughput(const FigureOptions& options) {
+  BudgetFile budgets(options.budgets_file);
   Csv csv(
       "family,size,tokens,batch,best_batch,sequence_bytes,budget_bytes,tokens_per_second,"
       "memory_ceiling,compute_ceiling");
-  BudgetFile budgets(options.budgets_file);
   Machine machine(options.threads);
   const std::int64_t budget = bytes_of(options.memory_gib);
   for (const std::string& name : options.families) {
