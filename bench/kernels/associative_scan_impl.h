@@ -25,14 +25,23 @@ inline void join(const Pairs& pairs, std::int64_t left, std::int64_t right) {
   }
 }
 
+/// Rows of a strip are too far apart to be foreseen.
+inline void prefetch(const float* row, std::int64_t count) {
+  constexpr std::int64_t cache_line = 16;
+  for (std::int64_t c = 0; c < count; c += cache_line) __builtin_prefetch(row + c);
+}
+
 /// The pairs of channels [begin, begin + count), odd rows joined with the row before.
 inline void first_level(const kernels::LinearScanArgs& p, std::int64_t begin, std::int64_t count,
                         const Pairs& pairs) {
+  constexpr std::int64_t rows_ahead = 8;
   for (std::int64_t t = 0; t < p.rows; ++t) {
     const float* __restrict a = p.a + t * p.stride + begin;
     const float* __restrict b = p.b + t * p.stride + begin;
     float* __restrict to_a = pairs.a + t * scan_strip;
     float* __restrict to_b = pairs.b + t * scan_strip;
+    prefetch(a + rows_ahead * p.stride, count);
+    prefetch(b + rows_ahead * p.stride, count);
     for (std::int64_t c = 0; c < count; ++c) {
       to_a[c] = a[c];
       to_b[c] = b[c];

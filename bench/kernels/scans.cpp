@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <span>
 #include <string>
 
 #include "kernels/associative_scan.h"
@@ -17,30 +18,95 @@ using kernels::LinearScanArgs;
 using kernels::RgLruArgs;
 using kernels::Table;
 
-constexpr std::int64_t rows_of_prompt = 2048;
-constexpr std::int64_t lengths[] = {256, 512, 1024, 2048, 4096, 8192};
+/// Sequences that lie one after the other, each with a state of its own.
+struct ScanShape {
+  std::int64_t batch;
+  std::int64_t rows;  // of a sequence
+  std::int64_t width;
 
-LinearScanArgs linear_scan_args(const Streams& arrays, Buffer& h, std::int64_t rows) {
-  return {arrays[0], arrays[1], lru_width, floats(h), arrays[2], lru_width, rows, 0, lru_width};
+  std::int64_t sequence() const noexcept { return rows * width; }
+  std::int64_t elements() const noexcept { return batch * sequence(); }
+  bool of_paper() const noexcept { return batch > 1; }
+};
+
+constexpr ScanShape prompt[] = {{1, 2048, lru_width}};
+constexpr ScanShape prompts[] = {{1, 256, lru_width},  {1, 512, lru_width},  {1, 1024, lru_width},
+                                 {1, 2048, lru_width}, {1, 4096, lru_width}, {1, 8192, lru_width}};
+/// Griffin, figure 8.
+constexpr ScanShape paper[] = {
+    {8, 1024, 1024}, {8, 2048, 1024}, {8, 4096, 1024}, {8, 8192, 1024}, {8, 16384, 1024}};
+
+constexpr std::int64_t channels_grain = 16;  // a cache line
+
+/// Shares out the channels of all sequences: calls run(sequence, begin, end, worker). Ranges begin
+/// at multiples of the grain, which the width is one of.
+template <class Run>
+void for_channels(int threads, const ScanShape& shape, std::int64_t grain, const Run& run) {
+  parallel_for(threads, shape.batch * shape.width, grain,
+               [&](std::int64_t begin, std::int64_t end, int worker) {
+                 while (begin < end) {
+                   const std::int64_t sequence = begin / shape.width;
+                   const std::int64_t first = sequence * shape.width;
+                   const std::int64_t stop = std::min(end, first + shape.width);
+                   run(sequence, begin - first, stop - first, worker);
+                   begin = stop;
+                 }
+               });
 }
 
+/// Inputs of the linear scan, with a between -1 and 1.
+class LinearScanCase {
+ public:
+  LinearScanCase(Lab& lab, const ScanShape& shape)
+      : shape_(shape),
+        arrays_(lab, shape.elements(), 3),
+        h_(random_floats(shape.batch * shape.width)) {}
+
+  /// All channels of a sequence.
+  LinearScanArgs args(std::int64_t sequence) {
+    const std::int64_t at = sequence * shape_.sequence();
+    return {.a = arrays_[0] + at,
+            .b = arrays_[1] + at,
+            .stride = shape_.width,
+            .h = floats(h_) + sequence * shape_.width,
+            .y = arrays_[2] + at,
+            .y_stride = shape_.width,
+            .rows = shape_.rows,
+            .begin = 0,
+            .end = shape_.width};
+  }
+
+  /// Calls kernel(args, worker) for the channels of every thread.
+  template <class Kernel>
+  void run(int threads, std::int64_t grain, const Kernel& kernel) {
+    for_channels(threads, shape_, grain,
+                 [&](std::int64_t sequence, std::int64_t begin, std::int64_t end, int worker) {
+                   LinearScanArgs part = args(sequence);
+                   part.begin = begin;
+                   part.end = end;
+                   kernel(part, worker);
+                 });
+    arrays_.next();
+  }
+
+ private:
+  ScanShape shape_;
+  Streams arrays_;
+  Buffer h_;
+};
+
 /// Two arrays in, one out, a multiply-add: every way to compute it is credited with the same work.
-Work linear_scan_work(const Table* table, std::int64_t rows) {
-  const auto n = static_cast<double>(rows * lru_width);
+Work linear_scan_work(const Table* table, const ScanShape& shape) {
+  const auto n = static_cast<double>(shape.elements());
   return {12 * n, 2 * n, Operand::f32, table, 2, n};
 }
 
-void run_linear_scan(Lab& lab, benchmark::State& state, const Table& table, std::int64_t rows) {
-  Streams arrays(lab, rows * lru_width, 3);
-  Buffer h = random_floats(lru_width);
-  lab.measure(state, linear_scan_work(&table, rows), [&] {
-    parallel_for(lab.threads(), lru_width, 16, [&](std::int64_t begin, std::int64_t end) {
-      LinearScanArgs args = linear_scan_args(arrays, h, rows);
-      args.begin = begin;
-      args.end = end;
-      table.linear_scan(args);
-    });
-    arrays.next();
+void run_linear_scan(Lab& lab, benchmark::State& state, const Table& table,
+                     const ScanShape& shape) {
+  LinearScanCase data(lab, shape);
+  lab.measure(state, linear_scan_work(&table, shape), [&] {
+    data.run(lab.threads(), channels_grain,
+             [&](const LinearScanArgs& args, int) { table.linear_scan(args); });
   });
 }
 
@@ -67,8 +133,8 @@ Associative best_associative() {
 void check(const LinearScanArgs& args, const Associative& scan, float* scratch) {
   const std::int64_t count = args.rows * args.y_stride;
   Buffer expected(static_cast<std::size_t>(count) * sizeof(float));
-  Buffer h(static_cast<std::size_t>(lru_width) * sizeof(float));
-  std::copy_n(args.h, lru_width, floats(h));
+  Buffer h(static_cast<std::size_t>(args.end) * sizeof(float));
+  std::copy_n(args.h, args.end, floats(h));
   LinearScanArgs reference = args;
   reference.h = floats(h);
   reference.y = floats(expected);
@@ -86,61 +152,57 @@ void check(const LinearScanArgs& args, const Associative& scan, float* scratch) 
 }
 
 void run_associative(Lab& lab, benchmark::State& state, const Associative& scan,
-                     std::int64_t rows) {
-  Streams arrays(lab, rows * lru_width, 3);
-  Buffer h = random_floats(lru_width);
-  const std::int64_t room = scan_scratch(rows);
+                     const ScanShape& shape) {
+  LinearScanCase data(lab, shape);
+  const std::int64_t room = scan_scratch(shape.rows);
   Buffer scratch(static_cast<std::size_t>(room * lab.threads()) * sizeof(float), Fill::zeros);
-  check(linear_scan_args(arrays, h, rows), scan, floats(scratch));
-  lab.measure(state, linear_scan_work(scan.table, rows), [&] {
-    parallel_for(lab.threads(), lru_width, scan_strip,
-                 [&](std::int64_t begin, std::int64_t end, int worker) {
-                   LinearScanArgs args = linear_scan_args(arrays, h, rows);
-                   args.begin = begin;
-                   args.end = end;
-                   scan.run(args, floats(scratch) + worker * room);
-                 });
-    arrays.next();
+  check(data.args(0), scan, floats(scratch));
+  lab.measure(state, linear_scan_work(scan.table, shape), [&] {
+    data.run(lab.threads(), scan_strip, [&](const LinearScanArgs& args, int worker) {
+      scan.run(args, floats(scratch) + worker * room);
+    });
   });
 }
 
 /// Inputs of the RG-LRU, with a between 1 / e and 1.
 class RgLruCase {
  public:
-  RgLruCase(Lab& lab, std::int64_t rows)
-      : rows_(rows),
-        arrays_(lab, rows * lru_width, 4),
-        log_decay_(random_floats(lru_width)),
-        h_(random_floats(lru_width)) {
+  RgLruCase(Lab& lab, const ScanShape& shape)
+      : shape_(shape),
+        arrays_(lab, shape.elements(), 4),
+        log_decay_(random_floats(shape.width)),
+        h_(random_floats(shape.batch * shape.width)) {
     float* decay = floats(log_decay_);
-    for (std::int64_t c = 0; c < lru_width; ++c) decay[c] = -0.5F * (decay[c] + 1.0F);
+    for (std::int64_t c = 0; c < shape.width; ++c) decay[c] = -0.5F * (decay[c] + 1.0F);
   }
 
   /// Calls kernel(args) for the channels of every thread.
   template <class Kernel>
   void run(int threads, const Kernel& kernel) {
-    parallel_for(threads, lru_width, 16, [&](std::int64_t begin, std::int64_t end) {
-      kernel(RgLruArgs{.x = arrays_[0],
-                       .x_stride = lru_width,
-                       .input_gate = arrays_[1],
-                       .recurrence_gate = arrays_[2],
-                       .gate_stride = lru_width,
-                       .log_decay = floats(log_decay_),
-                       .h = floats(h_),
-                       .y = arrays_[3],
-                       .y_stride = lru_width,
-                       .position = position,
-                       .rows = rows_,
-                       .begin = begin,
-                       .end = end});
-    });
+    for_channels(threads, shape_, channels_grain,
+                 [&](std::int64_t sequence, std::int64_t begin, std::int64_t end, int) {
+                   const std::int64_t at = sequence * shape_.sequence();
+                   kernel(RgLruArgs{.x = arrays_[0] + at,
+                                    .x_stride = shape_.width,
+                                    .input_gate = arrays_[1] + at,
+                                    .recurrence_gate = arrays_[2] + at,
+                                    .gate_stride = shape_.width,
+                                    .log_decay = floats(log_decay_),
+                                    .h = floats(h_) + sequence * shape_.width,
+                                    .y = arrays_[3] + at,
+                                    .y_stride = shape_.width,
+                                    .position = position,
+                                    .rows = shape_.rows,
+                                    .begin = begin,
+                                    .end = end});
+                 });
     arrays_.next();
   }
 
  private:
   static constexpr std::int64_t position = 1;  // 0 is a special case
 
-  std::int64_t rows_;
+  ScanShape shape_;
   Streams arrays_;
   Buffer log_decay_;
   Buffer h_;
@@ -148,61 +210,88 @@ class RgLruCase {
 
 /// Three arrays in, one out. As arithmetic: two sigmoids of 3 operations, exp, expm1, sqrt and 7
 /// more; a function counts as one.
-Work rg_lru_work(const Table* table, std::int64_t rows) {
-  const auto n = static_cast<double>(rows * lru_width);
+Work rg_lru_work(const Table* table, const ScanShape& shape) {
+  const auto n = static_cast<double>(shape.elements());
   return {16 * n, 16 * n, Operand::f32, table, 3, n};
 }
 
-void run_rg_lru(Lab& lab, benchmark::State& state, const Table& table) {
-  RgLruCase data(lab, rows_of_prompt);
-  const auto run = [&](auto kernel) {
-    const auto start = std::chrono::steady_clock::now();
-    data.run(lab.threads(), kernel);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
-  run(rg_lru_libm);
-  const double libm = run(rg_lru_libm);
-  lab.measure(state, rg_lru_work(&table, rows_of_prompt),
-              [&] { data.run(lab.threads(), table.rg_lru); });
-  const auto elements = static_cast<double>(rows_of_prompt * lru_width);
+double libm_seconds(const Lab& lab, RgLruCase& data) {
+  data.run(lab.threads(), rg_lru_libm);
+  const auto start = std::chrono::steady_clock::now();
+  data.run(lab.threads(), rg_lru_libm);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// No libm/time with the paper's shapes: there libm has a benchmark for each, and CSV wants the
+/// same counters of all.
+void run_rg_lru(Lab& lab, benchmark::State& state, const Table& table, const ScanShape& shape) {
+  RgLruCase data(lab, shape);
+  const double libm = shape.of_paper() ? 0.0 : libm_seconds(lab, data);
+  lab.measure(state, rg_lru_work(&table, shape), [&] { data.run(lab.threads(), table.rg_lru); });
+  if (shape.of_paper()) return;
+  const auto elements = static_cast<double>(shape.elements());
   state.counters["libm/time"] = 1e9 * libm / elements / state.counters["ns/element"];
 }
 
-void run_rg_lru_libm(Lab& lab, benchmark::State& state) {
-  RgLruCase data(lab, rows_of_prompt);
-  lab.measure(state, rg_lru_work(kernels::find_table("scalar"), rows_of_prompt),
+void run_rg_lru_libm(Lab& lab, benchmark::State& state, const ScanShape& shape) {
+  RgLruCase data(lab, shape);
+  lab.measure(state, rg_lru_work(kernels::find_table("scalar"), shape),
               [&] { data.run(lab.threads(), rg_lru_libm); });
 }
 
-std::string with_rows(const std::string& kernel, std::int64_t rows) {
-  return kernel + "/rows:" + std::to_string(rows) + "/width:" + std::to_string(lru_width) + "/";
+/// Registers run(state, shape) for every shape.
+template <class Run>
+void add_shapes(const std::string& kernel, const std::string& isa,
+                std::span<const ScanShape> shapes, const Run& run) {
+  for (const ScanShape& shape : shapes) {
+    const std::string batch = "/batch:" + std::to_string(shape.batch);
+    add_benchmark((shape.of_paper() ? "paper/" + kernel + batch : kernel) +
+                      "/rows:" + std::to_string(shape.rows) +
+                      "/width:" + std::to_string(shape.width) + "/" + isa,
+                  [run, shape](benchmark::State& state) { run(state, shape); });
+  }
+}
+
+void add_linear_scans(Lab& lab, std::span<const ScanShape> shapes) {
+  for_each_table([&](const Table& table, const Table* below) {
+    if (below != nullptr && below->linear_scan == table.linear_scan) return;
+    add_shapes("linear_scan", table.name, shapes,
+               [&lab, &table](benchmark::State& state, const ScanShape& shape) {
+                 run_linear_scan(lab, state, table, shape);
+               });
+  });
+}
+
+void add_rg_lrus(Lab& lab, std::span<const ScanShape> shapes) {
+  for_each_table([&](const Table& table, const Table* below) {
+    if (below != nullptr && below->rg_lru == table.rg_lru) return;
+    add_shapes("rg_lru", table.name, shapes,
+               [&lab, &table](benchmark::State& state, const ScanShape& shape) {
+                 run_rg_lru(lab, state, table, shape);
+               });
+  });
+  add_shapes("rg_lru", "libm", shapes, [&lab](benchmark::State& state, const ScanShape& shape) {
+    run_rg_lru_libm(lab, state, shape);
+  });
+}
+
+void add_associative_scans(Lab& lab, std::span<const ScanShape> shapes) {
+  const Associative scan = best_associative();
+  add_shapes("associative_scan", scan.name, shapes,
+             [&lab, scan](benchmark::State& state, const ScanShape& shape) {
+               run_associative(lab, state, scan, shape);
+             });
 }
 
 }  // namespace
 
 void add_scans(Lab& lab) {
-  for_each_table([&](const Table& table, const Table* below) {
-    if (below == nullptr || below->linear_scan != table.linear_scan) {
-      for (const std::int64_t rows : lengths) {
-        add_benchmark(with_rows("linear_scan", rows) + table.name,
-                      [&lab, &table, rows](benchmark::State& state) {
-                        run_linear_scan(lab, state, table, rows);
-                      });
-      }
-    }
-    if (below == nullptr || below->rg_lru != table.rg_lru) {
-      add_benchmark(with_rows("rg_lru", rows_of_prompt) + table.name,
-                    [&](benchmark::State& state) { run_rg_lru(lab, state, table); });
-    }
-  });
-  add_benchmark(with_rows("rg_lru", rows_of_prompt) + "libm",
-                [&](benchmark::State& state) { run_rg_lru_libm(lab, state); });
-  const Associative scan = best_associative();
-  for (const std::int64_t rows : lengths) {
-    add_benchmark(
-        with_rows("associative_scan", rows) + scan.name,
-        [&lab, scan, rows](benchmark::State& state) { run_associative(lab, state, scan, rows); });
-  }
+  add_linear_scans(lab, prompts);
+  add_rg_lrus(lab, prompt);
+  add_associative_scans(lab, prompts);
+  add_linear_scans(lab, paper);
+  add_rg_lrus(lab, paper);
+  add_associative_scans(lab, paper);
 }
 
 }  // namespace griffin::bench

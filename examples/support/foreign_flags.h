@@ -152,6 +152,17 @@ inline bool is_glued_word(std::string_view argument) {
                      [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 
+/// The option of that name, of the program or of the command that it was called with.
+inline const CLI::Option* known_option(const CLI::App& app, std::span<char* const> arguments,
+                                       const std::string& name) {
+  const std::string_view command = arguments.empty() ? "" : arguments.front();
+  const CLI::Option* known = app.get_option_no_throw(name);
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (known == nullptr && sub->get_name() == command) known = sub->get_option_no_throw(name);
+  }
+  return known;
+}
+
 /// What is wrong with a command line that has such a flag, or one that is not known, where this
 /// program would look for one of its own; empty if there is none. CLI11 would say first what else
 /// is missing, or read "-ngl" as "-n gl".
@@ -162,7 +173,7 @@ inline std::string complaint_about_foreign(const CLI::App& app, std::span<char* 
     if (argument.size() < 2 || argument[0] != '-') continue;
     const bool is_long = argument[1] == '-';
     const std::string name(argument.substr(0, argument.find('=')));
-    const CLI::Option* known = app.get_option_no_throw(name);
+    const CLI::Option* known = known_option(app, arguments, name);
     if (const auto instead = known == nullptr ? instead_of_foreign(name) : std::nullopt) {
       return name + ": a flag of llama.cpp that is not here: " + *instead;
     }

@@ -2,7 +2,10 @@
 // That kernels_bench runs and prints its counters. No test knows how fast a machine is.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -12,11 +15,34 @@ namespace griffin::test {
 namespace {
 
 /// Quick: one mebibyte to read is a cache, and no test minds.
-Outcome bench(const std::string& filter, const std::string& threads) {
+Outcome bench(const std::string& filter, const std::string& threads,
+              const std::string& format = "json") {
   return run_program(
       GRIFFIN_KERNELS_BENCH,
       {.arguments = {"--benchmark_filter=" + filter, "--benchmark_min_time=0.001",
-                     "--benchmark_format=json", "--memory-mib=1", "--threads", threads}});
+                     "--benchmark_format=" + format, "--memory-mib=1", "--threads", threads}});
+}
+
+std::set<std::string> names(const std::string& filter) {
+  const Outcome outcome =
+      run_program(GRIFFIN_KERNELS_BENCH,
+                  {.arguments = {"--benchmark_list_tests", "--benchmark_filter=" + filter}});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::set<std::string> names;
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) names.insert(line);
+  return names;
+}
+
+/// The fields of a line of Google Benchmark's CSV, without quotes. None of ours has a comma.
+std::vector<std::string> fields(const std::string& line) {
+  std::vector<std::string> fields;
+  std::istringstream stream(line);
+  for (std::string field; std::getline(stream, field, ',');) {
+    std::erase(field, '"');
+    fields.push_back(field);
+  }
+  return fields;
 }
 
 void expect_counters(const std::string& filter, const std::string& threads,
@@ -46,6 +72,53 @@ TEST(KernelsBench, PrintsWhatTheMachineDoes) {
 
 TEST(KernelsBench, ComparesTheAssociativeScan) {
   expect_counters("^associative_scan/rows:256/", "2", {"bytes/s", "flop/s", "share", "ns/element"});
+}
+
+/// Every scan of every instruction set, at every length.
+TEST(KernelsBench, HasTheScansOfThePaper) {
+  std::set<std::string> expected;
+  for (const std::string& name :
+       names("^(linear_scan|rg_lru|associative_scan)/rows:2048/width:2560/")) {
+    const std::string kernel = name.substr(0, name.find('/'));
+    const std::string isa = name.substr(name.rfind('/'));
+    for (const char* rows : {"1024", "2048", "4096", "8192", "16384"}) {
+      expected.insert("paper/" + kernel + "/batch:8/rows:" + rows + "/width:1024" + isa);
+    }
+  }
+  EXPECT_EQ(names("^paper/"), expected);
+  for (const char* scan :
+       {"linear_scan/.*/scalar", "rg_lru/.*/scalar", "rg_lru/.*/libm", "associative_scan/.*"}) {
+    EXPECT_EQ(names(std::string("^paper/") + scan + "$").size(), 5u) << scan;
+  }
+}
+
+/// As CSV, which Google Benchmark refuses to write where the counters of two rows differ.
+TEST(KernelsBench, MeasuresTheScansOfThePaper) {
+  const std::string filter =
+      "^paper/.*/rows:1024/.*/(scalar|libm)$|^paper/associative.*/rows:1024/";
+  const Outcome outcome = bench(filter, "2", "csv");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  const std::vector<std::string> header = fields(line);
+  std::set<std::string> measured;
+  while (std::getline(lines, line)) {
+    const std::vector<std::string> row = fields(line);
+    ASSERT_EQ(row.size(), header.size()) << line;
+    const auto number = [&](const std::string& column) {
+      const auto at = std::find(header.begin(), header.end(), column) - header.begin();
+      return std::stod(row.at(static_cast<std::size_t>(at)));
+    };
+    measured.insert(row[0]);
+    EXPECT_GT(number("share"), 0.0) << line;
+    // all elements of the batch are counted; the times are of two clocks
+    const double elements = 1e3 * number("real_time") / number("ns/element");
+    EXPECT_NEAR(elements / (8 * 1024 * 1024), 1.0, 0.5) << line;
+    const double arrays = row[0].find("rg_lru") != std::string::npos ? 4 : 3;
+    EXPECT_NEAR(1e-9 * number("bytes/s") * number("ns/element") / 4, arrays, 1e-3) << line;
+  }
+  EXPECT_EQ(measured, names(filter));
 }
 
 TEST(KernelsBench, RefusesWrongOptions) {

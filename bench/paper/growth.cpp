@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// What grows with the length of a text, and what does not: the state, a token, a prompt; and
+// whether samples of steps add up to a text.
+#include <malloc.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "griffin/kernels.h"
+#include "paper/clocks.h"
+#include "paper/families.h"
+#include "paper/figures.h"
+#include "paper/made_up_state.h"
+
+namespace griffin::bench {
+namespace {
+
+/// What the allocator has handed out, in its arenas and in mappings of their own.
+std::int64_t allocated_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+}
+
+struct Timed {
+  std::string name;
+  Model model;
+  std::unique_ptr<DecodeClock> decode = {};
+  std::unique_ptr<PromptClock> prompt = {};
+  Samples samples = {};
+};
+
+std::vector<Timed> timed_families(const FigureOptions& options) {
+  std::vector<Timed> all;
+  for (const std::string& name : options.families) {
+    all.push_back({.name = name, .model = make_family(name, options.size)});
+  }
+  return all;
+}
+
+std::int64_t last_of(const std::vector<int>& positions) {
+  return *std::max_element(positions.begin(), positions.end());
+}
+
+}  // namespace
+
+void measure_state(const FigureOptions& options) {
+  Csv csv("family,size,position,allocated_bytes,used_bytes");
+  for (const std::string& name : options.families) {
+    const Model model = make_family(name, options.size);
+    for (const int position : options.positions) {
+      const std::int64_t before = allocated_bytes();
+      Sequence sequence = model.new_sequence(sequences_of(model, position));
+      const std::int64_t allocated = allocated_bytes() - before;
+      make_up(sequence, position);
+      csv.row(name, options.size, position, allocated,
+              static_cast<std::int64_t>(sequence.used_bytes()));
+    }
+  }
+}
+
+void measure_position(const FigureOptions& options) {
+  Csv csv("family,size,position,seconds");
+  std::vector<Timed> families = timed_families(options);
+  for (Timed& family : families) {
+    family.decode = std::make_unique<DecodeClock>(family.model, options.threads, 1,
+                                                  last_of(options.positions) + options.steps + 1,
+                                                  kernels::default_table());
+  }
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const int position : options.positions) {
+      for (Timed& family : families) {
+        family.decode->go_to(position);
+        for (int s = 0; s < options.steps; ++s) {
+          family.samples.add(position, family.decode->step());
+        }
+      }
+    }
+  }
+  for (const Timed& family : families) {
+    for (const int position : options.positions) {
+      csv.row(family.name, options.size, position, family.samples.at(position));
+    }
+  }
+}
+
+void measure_prefill(const FigureOptions& options) {
+  Csv csv("family,size,tokens,seconds,method");
+  std::vector<Timed> families = timed_families(options);
+  for (Timed& family : families) {
+    family.prompt =
+        std::make_unique<PromptClock>(family.model, options.threads, last_of(options.positions));
+  }
+  for (int round = 0; round < options.rounds; ++round) {
+    for (Timed& family : families) family.samples.add(0, family.prompt->pass_at(0));
+    for (const int position : options.positions) {
+      for (Timed& family : families) {
+        family.samples.add(position, family.prompt->pass_at(position));
+      }
+    }
+  }
+  for (const Timed& family : families) {
+    for (const int tokens : options.positions) {
+      csv.row(family.name, options.size, tokens, family.samples.sum(0, tokens, PromptClock::chunk),
+              std::string("sampled"));
+    }
+  }
+  for (const Timed& family : families) {
+    const std::vector<double> seconds = family.prompt->read(options.read_tokens);
+    for (const int tokens : options.positions) {
+      const std::int64_t passes = (tokens + PromptClock::chunk - 1) / PromptClock::chunk;
+      if (tokens > options.read_tokens) continue;
+      csv.row(family.name, options.size, tokens, seconds[static_cast<std::size_t>(passes) - 1],
+              std::string("full"));
+    }
+  }
+}
+
+void check_samples(const FigureOptions& options) {
+  Csv csv("family,size,batch,tokens,full_seconds,sampled_seconds");
+  const std::int64_t last = last_of(options.tokens);
+  for (const std::string& name : options.families) {
+    const Model model = make_family(name, options.size);
+    for (const int batch : options.batches) {
+      DecodeClock clock(model, options.threads, batch, last + options.steps + 1,
+                        kernels::default_table());
+      Samples samples;
+      const auto sample = [&] {
+        clock.go_to(0);
+        for (int s = 0; s < options.steps; ++s) samples.add(0, clock.step());
+        for (const int position : options.tokens) {
+          clock.go_to(position);
+          for (int s = 0; s < options.steps; ++s) samples.add(position, clock.step());
+        }
+      };
+      sample();  // before and after, for the machine may change meanwhile
+      std::vector<double> full = {0.0};
+      clock.go_to(0);
+      while (std::ssize(full) <= last) full.push_back(full.back() + clock.step());
+      sample();
+      for (const int tokens : options.tokens) {
+        csv.row(name, options.size, batch, tokens, full[static_cast<std::size_t>(tokens)],
+                samples.sum(0, tokens));
+      }
+    }
+  }
+}
+
+}  // namespace griffin::bench
