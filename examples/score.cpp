@@ -5,8 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,52 +13,17 @@
 
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
-#include "griffin/kernels.h"
 #include "griffin/model/forward_pass.h"
+#include "support/chunks.h"
 #include "support/divergence.h"
-#include "support/npy.h"
-#include "support/options.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
+#include "support/score_files.h"
+#include "support/score_options.h"
+#include "support/score_report.h"
 
 namespace griffin::examples {
 namespace {
-
-struct Options {
-  // A pass has logits for all its tokens: 64 rows of a vocabulary of 256000 are 66 MB.
-  explicit Options(CLI::App& app) : common(app, 64) {
-    app.add_flag("--json", json, "Print one JSON object instead of a table");
-    app.add_option("--logits", logits, "Write the logits as float32 [tokens, vocab]")
-        ->type_name("NPY");
-    app.add_option("--embed", embed,
-                   "Write the hidden states before the head as float32 [tokens, width]")
-        ->type_name("NPY");
-    app.add_option("--logprobs", logprobs, "Write log p of the scored tokens as float32 [tokens-1]")
-        ->type_name("NPY");
-    app.add_option("--against", against,
-                   "Compare with another folder, or with the same weights held as f32, bf16, ...")
-        ->type_name("DIR|TYPE");
-  }
-
-  CommonOptions common;
-  bool json = false;
-  std::string logits;
-  std::string embed;
-  std::string logprobs;
-  std::string against;
-};
-
-struct Score {
-  std::int64_t tokens = 0;
-  std::int64_t scored = 0;  // all but the first
-  double nll = 0.0;         // the sum of their -log p, in nats
-  double seconds = 0.0;
-  std::optional<Divergence> divergence;  // from the model of --against
-
-  double loss() const { return nll / static_cast<double>(scored); }
-  double perplexity() const { return std::exp(loss()); }
-  double tokens_per_second() const { return static_cast<double>(tokens) / seconds; }
-};
 
 /// log softmax(logits)[token]
 double log_probability(std::span<const float> logits, std::int32_t token) {
@@ -70,14 +33,15 @@ double log_probability(std::span<const float> logits, std::int32_t token) {
 /// The model of --against, on its way through the same text.
 class Reference {
  public:
-  Reference(const Options& options, Model model, std::int64_t chunk, std::int64_t tokens)
+  Reference(const ScoreOptions& options, Model model, std::int64_t chunk, std::int64_t tokens)
       : model_(std::move(model)),
         pass_(model_,
               {.threads = options.common.threads(), .max_rows = chunk, .max_logits = chunk}),
         sequence_(options.common.sequence(model_, tokens)) {}
 
-  ConstMatrixView run(std::span<const std::int32_t> ids) {
-    pass_.add(sequence_, ids, Logits::all);
+  ConstMatrixView run(const Chunk& chunk) {
+    if (chunk.position == 0) sequence_.reset();
+    pass_.add(sequence_, chunk.inputs, Logits::all);
     return pass_.run();
   }
 
@@ -87,7 +51,7 @@ class Reference {
   Sequence sequence_;
 };
 
-std::optional<Reference> load_reference(const Options& options, const Model& model,
+std::optional<Reference> load_reference(const ScoreOptions& options, const Model& model,
                                         std::int64_t chunk, std::int64_t tokens) {
   if (options.against.empty()) return std::nullopt;
   Model reference = options.common.load_other_model(options.against);
@@ -99,45 +63,7 @@ std::optional<Reference> load_reference(const Options& options, const Model& mod
   return std::optional<Reference>(std::in_place, options, std::move(reference), chunk, tokens);
 }
 
-/// The files that --logits, --embed and --logprobs ask for.
-class Files {
- public:
-  Files(const Options& options, const ModelConfig& model) {
-    refuse_same("--logits", options.logits, "--logprobs", options.logprobs);
-    refuse_same("--logits", options.logits, "--embed", options.embed);
-    refuse_same("--embed", options.embed, "--logprobs", options.logprobs);
-    if (!options.logits.empty()) logits_.emplace(options.logits, std::vector{model.vocab});
-    if (!options.embed.empty()) hidden_.emplace(options.embed, std::vector{model.width});
-    if (!options.logprobs.empty()) {
-      logprobs_.emplace(options.logprobs, std::vector<std::int64_t>{});
-    }
-  }
-
-  void write(ConstMatrixView logits, ConstMatrixView hidden, std::span<const double> logprobs) {
-    for (std::int64_t r = 0; logits_ && r < logits.rows; ++r) logits_->write(row_of(logits, r));
-    for (std::int64_t r = 0; hidden_ && r < hidden.rows; ++r) hidden_->write(row_of(hidden, r));
-    if (logprobs_) logprobs_->write(std::vector<float>(logprobs.begin(), logprobs.end()));
-  }
-
-  void commit() {
-    if (logits_) logits_->commit();
-    if (hidden_) hidden_->commit();
-    if (logprobs_) logprobs_->commit();
-  }
-
- private:
-  static void refuse_same(const std::string& a, const std::string& file, const std::string& b,
-                          const std::string& other) {
-    if (file.empty() || file != other) return;
-    throw UsageError(a + " and " + b + " name the same file");
-  }
-
-  std::optional<NpyWriter> logits_;    // [tokens, vocab]
-  std::optional<NpyWriter> hidden_;    // [tokens, width]
-  std::optional<NpyWriter> logprobs_;  // [tokens - 1]
-};
-
-/// log p of targets[r] by row r of the logits. The very last row of a text has no target.
+/// log p of targets[r] by row r of the logits. A sequence's last row has no target.
 std::vector<double> log_probabilities(ConstMatrixView logits, std::span<const std::int32_t> targets,
                                       int threads) {
   std::vector<double> result(targets.size());
@@ -155,7 +81,7 @@ std::vector<double> log_probabilities(ConstMatrixView logits, std::span<const st
 class Scoring {
  public:
   /// `tokens`: of a sequence; 0: any number.
-  Scoring(const Options& options, const Model& model, std::int64_t chunk, std::int64_t tokens)
+  Scoring(const ScoreOptions& options, const Model& model, std::int64_t chunk, std::int64_t tokens)
       : threads_(options.common.threads()),
         hidden_(options.embed.empty() ? Hidden::none : Hidden::all),
         pass_(model, {.threads = threads_,
@@ -168,22 +94,22 @@ class Scoring {
     if (reference_) score_.divergence.emplace();
   }
 
-  /// Scores targets[r], which follows inputs[r]. The very last input has none.
-  void add(std::span<const std::int32_t> inputs, std::span<const std::int32_t> targets) {
-    pass_.add(sequence_, inputs, Logits::all, hidden_);
-    const ConstMatrixView logits = pass_.run();
-    const std::vector<double> logprobs = log_probabilities(logits, targets, threads_);
-    for (const double logprob : logprobs) {
-      ++score_.scored;
-      require_number(logprob, "the log-probability");
-      score_.nll -= logprob;
+  /// A chunk at position 0 begins another sequence.
+  void add(const Chunk& chunk) {
+    if (chunk.position == 0) {
+      sequence_.reset();
+      ++score_.sequences;
     }
+    pass_.add(sequence_, chunk.inputs, Logits::all, hidden_);
+    const ConstMatrixView logits = pass_.run();
+    const std::vector<double> logprobs = log_probabilities(logits, chunk.targets, threads_);
+    sum(chunk, logprobs);
     if (reference_) {
-      score_.divergence->add(reference_->run(inputs), logits, threads_);
+      score_.divergence->add(reference_->run(chunk), logits, threads_);
       require_number(score_.divergence->mean_kl(), "the divergence");
     }
     files_.write(logits, pass_.hidden(), logprobs);
-    score_.tokens += std::ssize(inputs);
+    score_.tokens += std::ssize(chunk.inputs);
   }
 
   Score finish() {
@@ -194,10 +120,21 @@ class Scoring {
   }
 
  private:
+  void sum(const Chunk& chunk, std::span<const double> logprobs) {
+    std::int64_t position = chunk.position;
+    for (const double logprob : logprobs) {
+      ++score_.scored;
+      require_number(logprob, "the log-probability");
+      score_.nll -= logprob;
+      score_.by_position.add(++position, -logprob);
+    }
+  }
+
   /// Broken weights make NaN of all that follows.
   void require_number(double value, const std::string& what) const {
     if (std::isfinite(value)) return;
-    throw Error(ErrorCode::mismatch, what + " of token " + std::to_string(score_.scored + 1) +
+    throw Error(ErrorCode::mismatch, what + " of token " +
+                                         std::to_string(score_.scored + score_.sequences) +
                                          " is not a number: the logits are NaN or infinite, the "
                                          "weights are damaged");
   }
@@ -207,99 +144,48 @@ class Scoring {
   ForwardPass pass_;
   Sequence sequence_;
   std::optional<Reference> reference_;
-  Files files_;
+  ScoreFiles files_;
   Score score_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// The first id is given, every later one is scored.
-Score score(const Options& options, const Model& model, IdSource& source) {
+/// The first id of a sequence is given, every later one is scored. `bos`: what the text begins with
+/// that is no part of it.
+Score score(const ScoreOptions& options, const Model& model, IdSource& source,
+            std::optional<std::int32_t> bos) {
   const bool bounded = model.config().has_global_attention();  // then the state has to be as long
-  const std::int64_t known = source.gather(bounded ? INT64_MAX : IdSource::piece);
+  const std::int64_t longest = options.context > 0 ? options.context : INT64_MAX;
+  const std::int64_t known = source.gather(bounded ? longest : IdSource::piece);
   if (known < 2) {
     throw Error(ErrorCode::invalid_argument,
                 "nothing to score: expected at least 2 tokens, found " + std::to_string(known));
   }
-  const std::int64_t chunk = options.common.chunk(known);
-  Scoring scoring(options, model, chunk, bounded ? known : 0);
+  const std::int64_t length = std::min(known, longest);
+  const std::int64_t chunk = options.common.chunk(length);
+  Scoring scoring(options, model, chunk, bounded ? length : 0);
   ProgressBar bar("scoring");
-  std::vector<std::int32_t> ids = source.next();
-  std::uint64_t done = 0;
-  for (std::size_t at = 0; at < ids.size();) {
+  Chunks chunks(source, {.chunk = chunk, .context = options.context, .first = bos});
+  for (Chunk next = chunks.next(); !next.inputs.empty(); next = chunks.next()) {
     if (Interrupt::seen()) throw Error(ErrorCode::cancelled, "interrupted");
-    const std::size_t left = ids.size() - at;
-    const std::size_t count = std::min(static_cast<std::size_t>(chunk), left);
-    const auto rest = std::span<const std::int32_t>(ids).subspan(at);
-    scoring.add(rest.first(count), rest.subspan(1, std::min(count, left - 1)));
-    at += count;
-    bar.update(done += count, source.total());
-    if (ids.size() - at > static_cast<std::size_t>(chunk) || source.over()) continue;
-    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(at));
-    at = 0;
-    const std::vector<std::int32_t> next = source.next();
-    ids.insert(ids.end(), next.begin(), next.end());
+    scoring.add(next);
+    bar.update(chunks.taken(), source.total());
   }
   return scoring.finish();
 }
 
-std::string as_json(const Options& options, const Model& model, const Score& score) {
-  nlohmann::ordered_json object = {{"model", options.common.model_name()},
-                                   {"dtype", options.common.dtype(model)},
-                                   {"isa", kernels::default_table().name},
-                                   {"tokens", score.tokens},
-                                   {"scored", score.scored},
-                                   {"nll", score.nll},
-                                   {"loss", score.loss()},
-                                   {"perplexity", score.perplexity()},
-                                   {"seconds", score.seconds},
-                                   {"tokens_per_second", score.tokens_per_second()}};
-  if (score.divergence) {
-    object["against"] = options.against;
-    object["mean_kl"] = score.divergence->mean_kl();
-    object["same_argmax"] = score.divergence->same_argmax();
-  }
-  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
-std::string comparison(const Options& options, const Score& score) {
-  if (!score.divergence) return "";
-  char text[256];
-  std::snprintf(text, sizeof text, "divergence  %.3e nats a token in the mean from ",
-                score.divergence->mean_kl());
-  char same[64];
-  std::snprintf(same, sizeof same, "%.2f %%\n", 100.0 * score.divergence->same_argmax());
-  return text + options.against + "\nsame top    " + same;
-}
-
-std::string as_table(const Options& options, const Model& model, const Score& score) {
-  char numbers[512];
-  std::snprintf(numbers, sizeof numbers,
-                "tokens      %lld, %lld scored\n"
-                "nll         %.4f nats\n"
-                "loss        %.6f nats a token\n"
-                "perplexity  %.4f\n"
-                "time        %.3f s, %.1f tokens/s\n",
-                static_cast<long long>(score.tokens), static_cast<long long>(score.scored),
-                score.nll, score.loss(), score.perplexity(), score.seconds,
-                score.tokens_per_second());
-  return "model       " + options.common.model_name() + ", " + options.common.dtype(model) + ", " +
-         kernels::default_table().name + "\n" + numbers + comparison(options, score);
-}
-
-ExitCode run_score(const Options& options) {
-  if (!options.common.reads_input()) throw UsageError("no text: give --file or --tokens");
-  options.common.refuse_text_for_random_weights();
+ExitCode run_score(const ScoreOptions& options) {
+  options.check();
   InputFile input = options.common.open_input();
   Interrupt::listen();
   const Model model = options.common.load_model();
   std::optional<Tokenizer> tokenizer;
   if (!options.common.reads_ids()) tokenizer = options.common.load_tokenizer(model);
   const Tokenizer* of_text = tokenizer ? &*tokenizer : nullptr;
-  const auto ids = options.common.ids_of(std::move(input), model, of_text,
-                                         {.first = options.common.bos(model, of_text)});
-  const Score result = score(options, model, *ids);
+  const std::optional<std::int32_t> bos = options.common.bos(model, of_text);
+  const auto ids = options.common.ids_of(std::move(input), model, of_text, {.first = bos});
+  const Score result = score(options, model, *ids, bos);
   Output output;
-  output.write(options.json ? as_json(options, model, result) : as_table(options, model, result));
+  output.write(report(options, model, result));
   output.require();
   return success;
 }
@@ -310,6 +196,7 @@ ExitCode run_score(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Scores a text: how likely a model finds every token after those before it.",
                "score");
-  const griffin::examples::Options options(app);
-  return griffin::examples::run(app, argc, argv, [&] { return run_score(options); });
+  const griffin::examples::ScoreOptions options(app);
+  return griffin::examples::run(app, argc, argv,
+                                [&] { return griffin::examples::run_score(options); });
 }
