@@ -8,27 +8,30 @@ trained=256  # tokens of a row when the models were trained
 # Shapes and numbers of the mode. `size` is for what is sampled, `long` for long sequences; `cut` is how
 # much of the held-out text is read.
 choose_sizes() {
-  size=100m long=100m batches=1,16 memory=1 cut=60000 context=4096 speed_model=griffin-100m
+  size=100m long=100m batches=1,16 cut=60000 context=4096 speed_model=griffin-100m steps=()
   scans='^paper/' scan_options=() speed_options=(-n 32) check_families="griffin mqa" check_batches="1 16"
   case $mode in
     full)
       size=1.3b long=400m prompts=0,4096 tokens=128,256,512,1024,2048,4096
-      most_tokens=512,1024,2048,4096 memory=16 cut=0 context=16384 speed_model=recurrentgemma-2b
+      most_tokens=512,1024,2048,4096 memory=16 budgets=4,4.5,5,6,8,12,16
       states=256,512,1024,2048,4096,8192,16384,32768,65536,131072
       positions=1000,3000,10000,30000,100000,300000,1000000
-      lengths=512,1024,2048,4096,8192,16384,32768,65536,131072 check_tokens=1024
-      check_families="hawk griffin mqa"
+      lengths=512,1024,2048,4096,8192,16384,32768,65536,131072 read=8192
+      check_tokens=1024 check_families="hawk griffin mqa"
+      cut=0 context=16384 speed_model=recurrentgemma-2b
       ;;
     quick)
-      prompts=0,512 tokens=128,256,512 most_tokens=128,256,512 check_tokens=128
-      states=256,1024,4096,16384,65536 positions=1000,4000,16000,65536 lengths=512,1024,2048,4096,8192
+      prompts=0,512 tokens=128,256,512 most_tokens=128,256,512 memory=1 budgets=0.6,0.7,0.8,1
+      states=256,1024,4096,16384,65536 positions=1000,4000,16000,65536
+      lengths=512,1024,2048,4096,8192 read=1024 check_tokens=128
       scans='^paper/.*/rows:(1024|2048|4096)/' scan_options=(--benchmark_min_time=0.05)
       ;;
     tiny)
-      batches=1,2 prompts=0,4 tokens=2,4 most_tokens=2,4 check_tokens=4 check_batches=1
-      states=16,64 positions=16,64 lengths=4,8,16 cut=3000 context=512
-      scans='^paper/.*/rows:1024/' speed_options=(-n 2 -r 1 --probe-mib 1)
-      scan_options=(--benchmark_min_time=0.001 --memory-mib=1)
+      size=tiny long=tiny steps=(--rounds 1 --steps 1) batches=1,2 prompts=0,64 tokens=16,32
+      most_tokens=16,48 memory=0.005 budgets=0.003,0.005 states=16,64 positions=16,64
+      lengths=512,1024,2048 read=1024 check_tokens=8 check_batches=1
+      scans='^paper/.*/rows:1024/' scan_options=(--benchmark_min_time=0.001 --memory-mib=1)
+      cut=3000 context=512 speed_options=(-n 2 -r 1 --probe-mib 1)
       ;;
   esac
 }
@@ -72,13 +75,13 @@ member() { sed -n "s/.*\"$1\": *\\([-+.0-9e]*\\).*/\\1/p" "$folder/answer"; }  #
 
 measure_latency() {
   run "$build/bench/paper_bench" latency --size "$size" --batch "$batches" --prompt "$prompts" \
-    --tokens "$tokens"
+    --tokens "$tokens" "${steps[@]}"
   keep "$folder/answer" latency family size batch prompt tokens seconds
 }
 
 measure_throughput() {
   run "$build/bench/paper_bench" throughput --size "$size" --tokens "$most_tokens" \
-    --memory-gib "$memory" --budgets "$folder/budgets"
+    --memory-gib "$memory" --budgets-gib "$budgets" --budgets "$folder/budgets" "${steps[@]}"
   keep "$folder/budgets" budget family size tokens budget_bytes tokens_per_second
   keep "$folder/answer" throughput family size tokens best_batch budget_bytes tokens_per_second
 }
@@ -89,12 +92,13 @@ measure_state() {
 }
 
 measure_position() {
-  run "$build/bench/paper_bench" position --size "$long" --positions "$positions"
+  run "$build/bench/paper_bench" position --size "$long" --positions "$positions" "${steps[@]}"
   keep "$folder/answer" position family size position seconds
 }
 
 measure_prefill() {
-  run "$build/bench/paper_bench" prefill --size "$long" --lengths "$lengths"
+  run "$build/bench/paper_bench" prefill --size "$long" --lengths "$lengths" --read "$read" \
+    "${steps[@]}"
   keep "$folder/answer" prefill family size tokens seconds method
 }
 
@@ -103,7 +107,7 @@ measure_check() {
   for family in $check_families; do
     for batch in $check_batches; do
       run "$build/bench/paper_bench" check --size "$size" --family "$family" --batch "$batch" \
-        --tokens "$check_tokens"
+        --tokens "$check_tokens" "${steps[@]}"
       if [[ -s $folder/check ]]; then sed -i 1d "$folder/answer"; fi
       cat "$folder/answer" >>"$folder/check"
     done

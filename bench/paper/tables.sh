@@ -135,7 +135,7 @@ table "Tokens a second by memory" budget "family size tokens budget_bytes tokens
   { remember("family", $1); remember("row", $4); of[$1, $4] = $5; size = $2; n = $3 }
   END {
     print "\n" size ", " n " tokens of each sequence\n"
-    by_row("GiB for all states", 1 / 2 ^ 30, "%.4g", 1)
+    by_row("GiB for weights and states", 1 / 2 ^ 30, "%.4g", 1)
   }'
 
 table "Memory of one sequence" state "family size position allocated_bytes" '
@@ -147,14 +147,8 @@ table "Decoding one token far into a sequence" position "family size position se
   END { print "\n" size ", milliseconds\n"; by_row("position", 1, "%.4g", 1000) }'
 
 table "Reading a prompt" prefill "family size tokens seconds method" '
-  { remember("family", $1); remember("row", $3); of[$1, $3] = $4; size = $2
-    if ($5 != "full") sampled[$3] = 1 }
-  END {
-    print "\n" size ", seconds\n"
-    by_row("tokens", 1, "%.4g", 1)
-    for (i = 1; i <= items["row"]; ++i) if (item["row", i] in sampled) line = line " " item["row", i]
-    if (line != "") print "\nOf passes that were sampled:" line
-  }'
+  { name = title_of($1) ", " $5; remember("family", name); remember("row", $3); of[name, $3] = $4; size = $2 }
+  END { print "\n" size ", seconds\n"; by_row("tokens", 1, "%.4g", 1) }'
 
 table "Sampled times beside full ones" check \
   "family size batch tokens full_seconds sampled_seconds" '

@@ -24,7 +24,7 @@ set logscale xy
 set logscale x 2
 set multiplot layout 1,3 margins 0.07,0.985,60.0 / height,above(122) spacing 0.075,0
 
-set title "tokens/s, ".bytes(budget)." for states"
+set title "tokens/s, ".bytes(budget)." of memory"
 set xlabel "tokens sampled by each sequence"
 eval no_xtics
 do for [n in ns] { set xtics add (n n) }
@@ -84,13 +84,13 @@ plot for [i = 1:2] $paper index i - 1 using 1:2 dashtype (4, 4) linewidth 1.2 po
 unset label 3
 
 set title "tokens/s, ".word(ns, words(ns))." tokens, by memory"
-set xlabel "GiB for all states"
+set xlabel "GiB for weights and states"
 least = lowest("budget", "budget_bytes") / 2**30
 most = highest("budget", "budget_bytes") / 2**30
 set xrange [least / 1.25:most * 1.25]
 eval no_xtics
 do for [k = floor(log10(least) / log10(2)):ceil(log10(most) / log10(2))] {
-  set xtics add (sprintf("%g", 2**k) 2.0**k)
+  set xtics add (sprintf("%g", 2.0**k) 2.0**k, sprintf("%g", 1.5 * 2.0**k) 1.5 * 2.0**k)
 }
 low = lowest("budget", "tokens_per_second")
 high = highest("budget", "tokens_per_second")

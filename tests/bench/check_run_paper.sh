@@ -55,12 +55,12 @@ grep -q 'figure 2 of 9: throughput, after 0 min' "$folder/err" || fail "no progr
 well_formed
 rows latency 96
 rows throughput 16
-rows budget 20
+rows budget 28
 rows state 40
 rows scan 30
 rows extrapolation 39
 rows position 14
-rows prefill 18
+rows prefill 28
 rows quality 4
 rows check 6
 
@@ -85,10 +85,10 @@ same throughput "1a MQA Transformer, memory: 0 points, line of 4
 3b Griffin, ours: 4 points, line of 4
 4b Hawk, ours: 4 points, line of 4
 5b Mamba-2, ours: 4 points, line of 4
-1c MQA Transformer: 5 points, line of 5
-2c Griffin: 5 points, line of 5
-3c Hawk: 5 points, line of 5
-4c Mamba-2: 5 points, line of 5" "$(curves throughput)"
+1c MQA Transformer: 7 points, line of 7
+2c Griffin: 7 points, line of 7
+3c Hawk: 7 points, line of 7
+4c Mamba-2: 7 points, line of 7" "$(curves throughput)"
 same state "1 MQA Transformer: 10 points, line of 10
 2 Griffin: 10 points, line of 10
 3 Hawk: 10 points, line of 10
@@ -103,7 +103,9 @@ same extrapolation "1 MQA Transformer: 13 points, line of 13
 same position "1 MQA Transformer: 7 points, line of 7
 2 Griffin: 7 points, line of 7" "$(curves position)"
 same prefill "3 MQA Transformer: 9 points, line of 0
-4 Griffin: 9 points, line of 0" "$(curves prefill | grep -v fit)"
+4 Griffin: 9 points, line of 0
+5 MQA Transformer, in full: 5 points, line of 0
+6 Griffin, in full: 5 points, line of 0" "$(curves prefill | grep -v fit)"
 same "fits of prefill" "1 fit of MQA
 2 fit of Griffin" "$(curves prefill | sed -n 's/: 0 points, line of [1-9][0-9][0-9]$//p')"
 same quality "1a all: 0 points, line of 4
@@ -134,8 +136,8 @@ tabled '| 2048 | 300 (24) | 250 (24) | 25 (24) | 260 (24) | 10.00 | 3.3 | 12.00 
 tabled '| 4 | 240 | 200 | 16 | 216 |'
 tabled '| 131072 | 1.911 | 8.965 | 3072 | 1.911 |'
 tabled '| 1000000 | 20.31 | 320 |'
-tabled '| 131072 | 65.59 | 396 |'
-tabled 'Of passes that were sampled: 65536 131072'
+tabled '| 8192 | 4.146 | 4.629 | 4.561 | 5.092 |'
+tabled '| 131072 | 65.59 | 396 | - | - |'
 tabled '| MQA | 1.3b | 16 | 1024 | 10 | 10.2 | 1.02 |'
 tabled '| 2048 | 1.6 (20 %) | 0.4 (80 %) | 20 (2 %) | 0.8 (50 %) | 24 (1 %) | 1.2 (27 %) | 3.00 | 6.94 |'
 tabled '| 16384 | 2.631 | 2.731 | 6.790 |'
@@ -237,6 +239,7 @@ done
 for family in "MQA Transformer" Griffin; do
   same "$family in position" 1 "$(curves position | grep -c " $family: 2 points, line of 2$")"
   same "$family in prefill" 1 "$(curves prefill | grep -c " $family: 3 points, line of 0$")"
+  same "$family in full" 1 "$(curves prefill | grep -c " $family, in full: 2 points, line of 0$")"
 done
 same "curves of scan" 8 "$(curves scan | grep -c ': 1 points, line of 1$')"
 same "curves of quality" "1a all: 0 points, line of 4" "$(curves quality | head -n 1)"

@@ -60,10 +60,13 @@ throughput() {
   {
     echo family,size,tokens,budget_bytes,batch,tokens_per_second
     for family in $families; do
-      awk -v OFS=, -v f="$family" -v s="$size" -v n="$last" '
+      awk -v OFS=, -v f="$family" -v s="$size" -v n="$last" -v budgets="$(option --budgets-gib "$@")" '
         BEGIN {
-          for (b = 1; b <= 16; b *= 2)
-            print f, s, n, b * 1073741824, b * 4, f == "mqa" ? 4 * b : (f == "hawk" ? 300 : f == "griffin" ? 250 : 270) * b / (b + 1)
+          count = split(budgets, budget, ",")
+          for (i = 1; i <= count; ++i) {
+            b = budget[i]
+            print f, s, n, b * 1073741824, int(b * 4), f == "mqa" ? 4 * b : (f == "hawk" ? 300 : f == "griffin" ? 250 : 270) * b / (b + 1)
+          }
         }'
     done
   } >"$(option --budgets "$@")"
@@ -90,14 +93,18 @@ position() {
   done
 }
 prefill() {
+  local family tokens method
   echo family,size,tokens,seconds,method
-  for family in griffin mqa; do
-    for tokens in $(each "$(option --lengths "$@")"); do
-      awk -v OFS=, -v f="$family" -v s="$(option --size "$@")" -v n="$tokens" '
-        BEGIN {
-          print f, s, n, f == "mqa" ? 0.01 + 0.0004 * n + 2e-8 * n * n : 0.05 + 0.0005 * n,
-            (n > 32768 ? "sampled" : "full")
-        }'
+  for method in sampled full; do
+    for family in griffin mqa; do
+      for tokens in $(each "$(option --lengths "$@")"); do
+        [[ $method == sampled || $tokens -le $(option --read "$@") ]] || continue
+        awk -v OFS=, -v f="$family" -v s="$(option --size "$@")" -v n="$tokens" -v method="$method" '
+          BEGIN {
+            t = f == "mqa" ? 0.01 + 0.0004 * n + 2e-8 * n * n : 0.05 + 0.0005 * n
+            print f, s, n, method == "full" ? t * 1.1 : t, method
+          }'
+      done
     done
   done
 }
