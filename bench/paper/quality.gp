@@ -26,7 +26,7 @@ high = highest("quality", "perplexity")
 set yrange [low - 0.25 * (high - low) - 0.01:high + 0.25 * (high - low) + 0.01]
 plot read_rows("quality", fields) with lines linewidth 1.2 linecolor rgb "#c8c8c8" title "all", \
   for [d in list] points(d, "perplexity") with points pointtype 7 linecolor rgb shade(d) title d, \
-  for [d in list] points(d, "perplexity") using 1:2:(d) with labels left offset 1.1,0 \
+  for [d in list] points(d, "perplexity") using 1:2:(d) with labels offset 0,1.1 \
     textcolor rgb shade(d) notitle
 eval no_heading
 
