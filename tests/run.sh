@@ -9,7 +9,8 @@ case $preset in
   clang | tsan) packages=(clang libclang-rt-dev) ;;
   *) packages=() ;;
 esac
-packages+=(doxygen)  # for checks.docs, which is left out where it is not
+# For checks.docs and bench.run_paper, which are left out where they are not.
+packages+=(doxygen gnuplot-nox)
 # For aarch64.*, which are skipped where they are not.
 [ "$(uname -m)" != x86_64 ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 examples/support/install_packages.sh "${packages[@]}"
