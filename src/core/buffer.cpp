@@ -19,6 +19,17 @@ namespace {
 /// up in memory. The system decides whether there are any.
 constexpr std::size_t worth_huge_pages = 4 * huge_page;
 
+/// Asks for huge pages where whole ones lie in the memory.
+void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(MADV_HUGEPAGE)
+  const std::size_t before =
+      (huge_page - reinterpret_cast<std::uintptr_t>(memory) % huge_page) % huge_page;
+  if (memory == nullptr || size < before + huge_page) return;
+  ::madvise(static_cast<std::byte*>(memory) + before, (size - before) / huge_page * huge_page,
+            MADV_HUGEPAGE);
+#endif
+}
+
 template <std::size_t Alignment>
 void delete_aligned(void* p) noexcept {
   ::operator delete (p, std::align_val_t{Alignment});
@@ -41,7 +52,10 @@ Buffer::Buffer(std::size_t size, Fill fill) : memory_(allocate(size, fill)), siz
 Buffer::Memory Buffer::allocate(std::size_t size, Fill fill) noexcept {
   if (size == 0) return {nullptr, delete_aligned<cache_line>};
   if (fill == Fill::zeros) {
-    return {std::calloc(size < SIZE_MAX - cache_line ? size + cache_line : SIZE_MAX, 1), std::free};
+    const std::size_t room = size < SIZE_MAX - cache_line ? size + cache_line : SIZE_MAX;
+    Memory zeros = {std::calloc(room, 1), std::free};
+    if (size >= worth_huge_pages) advise_huge_pages(zeros.get(), room);
+    return zeros;
   }
   if (size < worth_huge_pages) {
     return {::operator new (size, std::align_val_t{cache_line}, std::nothrow),
@@ -49,9 +63,7 @@ Buffer::Memory Buffer::allocate(std::size_t size, Fill fill) noexcept {
   }
   Memory memory = {::operator new (size, std::align_val_t{huge_page}, std::nothrow),
                    delete_aligned<huge_page>};
-#if defined(MADV_HUGEPAGE)
-  if (memory != nullptr) ::madvise(memory.get(), size / huge_page * huge_page, MADV_HUGEPAGE);
-#endif
+  advise_huge_pages(memory.get(), size);
   return memory;
 }
 
