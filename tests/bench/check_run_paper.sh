@@ -223,7 +223,6 @@ refuse 2 'usage:' "$script" --out
 refuse 2 'usage:' "$script" "$fakes" "$fakes"
 
 # With the real programs.
-[[ -x $build/bench/paper_bench ]] || { echo ok && exit; }  # until paper_bench is there
 unset MEMINFO CPUINFO
 rm -rf "$out"
 "$script" --tiny --out "$out" "$build"
