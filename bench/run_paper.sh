@@ -67,7 +67,8 @@ programs_of() {  # figure
 }
 command -v gnuplot >/dev/null || fail "no gnuplot, which draws the figures (Debian's gnuplot-nox)"
 if [[ -z $draw_only ]]; then
-  for program in bench/griffin_bench $(for figure in "${figures[@]}"; do programs_of "$figure"; done); do
+  needed=$(for figure in "${figures[@]}"; do programs_of "$figure"; done)
+  for program in bench/griffin_bench $needed; do
     [[ -x $build/$program ]] || fail "no $build/$program; kernels_bench needs libbenchmark-dev"
   done
   isa=$(best_table)

@@ -19,7 +19,8 @@ best_table() {
 # As the name of a folder: amd-epyc-9r45-avx512_bf16-2.
 machine_name() {
   local name
-  name=$(cpu_name | tr '[:upper:]' '[:lower:]' | sed 's/([a-z]*)//g; s/[^a-z0-9]\{1,\}/-/g; s/^-//; s/-$//')
+  name=$(cpu_name | tr '[:upper:]' '[:lower:]' |
+    sed 's/([a-z]*)//g; s/[^a-z0-9]\{1,\}/-/g; s/^-//; s/-$//')
   echo "$name-$isa-$(nproc)"
 }
 

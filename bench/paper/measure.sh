@@ -9,7 +9,8 @@ trained=256  # tokens of a row when the models were trained
 # much of the held-out text is read.
 choose_sizes() {
   size=100m long=100m batches=1,16 cut=60000 context=4096 speed_model=griffin-100m steps=()
-  scans='^paper/' scan_options=() speed_options=(-n 32) check_families="griffin mqa" check_batches="1 16"
+  scans='^paper/' scan_options=() speed_options=(-n 32)
+  check_families="griffin mqa" check_batches="1 16"
   case $mode in
     full)
       size=1.3b long=400m prompts=0,4096 tokens=128,256,512,1024,2048,4096

@@ -12,7 +12,8 @@ shade(dtype) = dtype eq "f32" ? "#777777" : dtype eq "bf16" ? "#1b6ca8" : dtype 
     : "#3a8f5c"
 set output results."/".figure.".svg"
 set label 1 heading("Smaller weights: speed, and what it costs")
-set label 2 "Upright: how well the embedded model foretells held-out text. Across: decoding speed of ".model
+set label 2 "Upright: how well the embedded model foretells held-out text. \
+Across: decoding speed of ".model
 set multiplot layout 1,2 margins 0.08,0.985,60.0 / height,above(100) spacing 0.1,0
 set xlabel "tokens/s of ".model
 set xrange [0:highest("quality", "tokens_per_second") * 1.25]
@@ -26,7 +27,7 @@ high = highest("quality", "perplexity")
 set yrange [low - 0.25 * (high - low) - 0.01:high + 0.25 * (high - low) + 0.01]
 plot read_rows("quality", fields) with lines linewidth 1.2 linecolor rgb "#c8c8c8" title "all", \
   for [d in list] points(d, "perplexity") with points pointtype 7 linecolor rgb shade(d) title d, \
-  for [d in list] points(d, "perplexity") using 1:2:(d) with labels left offset 1.1,0 \
+  for [d in list] points(d, "perplexity") using 1:2:(d) with labels offset 0,1.1 \
     textcolor rgb shade(d) notitle
 eval no_heading
 
@@ -44,5 +45,6 @@ do for [d in apart] {
 }
 set yrange [low / 3:highest("quality", "kl") * 4]
 plot for [d in apart] points(d, "kl") with points pointtype 7 linecolor rgb shade(d) title d, \
-  for [d in apart] points(d, "kl") using 1:2:(d) with labels left offset 1.1,0 textcolor rgb shade(d) notitle
+  for [d in apart] points(d, "kl") using 1:2:(d) with labels left offset 1.1,0 \
+    textcolor rgb shade(d) notitle
 unset multiplot

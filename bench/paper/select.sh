@@ -32,10 +32,12 @@ awk -F, -v arguments="${*:2}" -v file="$1" '
     next
   }
   NF != columns { fail("line " NR ": expected " columns " fields, found " NF) }
+  function is_number(field) {
+    return field ~ /^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$/
+  }
   {
     for (i = 1; i <= NF; ++i) {
-      if (index(text, " " name[i] " ") || $i ~ /^([-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?)?$/)
-        continue
+      if ($i == "" || index(text, " " name[i] " ") || is_number($i)) continue
       fail("line " NR ": expected a number as " name[i] ", found \"" $i "\"")
     }
     line = ""

@@ -19,7 +19,8 @@ common='
     item[list, ++items[list]] = value
   }
   function title_of(f) {
-    return f == "mqa" ? "MQA" : f == "griffin" ? "Griffin" : f == "hawk" ? "Hawk" : f == "mamba2" ? "Mamba-2" : f
+    return f == "mqa" ? "MQA" : f == "griffin" ? "Griffin" : f == "hawk" ? "Hawk" : \
+      f == "mamba2" ? "Mamba-2" : f
   }
   function rule(columns,    line) {
     line = "|"
@@ -124,10 +125,11 @@ table "Most tokens a second" throughput "family size tokens best_batch tokens_pe
       line = "| " n " |"
       for (f = 1; f <= items["family"]; ++f) {
         name = item["family", f]
-        line = line " " ((name, n) in speed ? sprintf("%.4g (%d)", speed[name, n], batch[name, n]) : "-") " |"
+        text = (name, n) in speed ? sprintf("%.4g (%d)", speed[name, n], batch[name, n]) : "-"
+        line = line " " text " |"
       }
-      print line " " ratio(speed["griffin", n], speed["mqa", n]) " | " cell(paper["griffin", n], "%.1f") \
-        " | " ratio(speed["hawk", n], speed["mqa", n]) " | " cell(paper["hawk", n], "%.1f") " |"
+      print line " " ratio(speed["griffin", n], speed["mqa", n]) " | " \
+        cell(paper["griffin", n], "%.1f") " | " ratio(speed["hawk", n], speed["mqa", n]) " | " cell(paper["hawk", n], "%.1f") " |"
     }
   }'
 
@@ -147,14 +149,20 @@ table "Decoding one token far into a sequence" position "family size position se
   END { print "\n" size ", milliseconds\n"; by_row("position", 1, "%.4g", 1000) }'
 
 table "Reading a prompt" prefill "family size tokens seconds method" '
-  { name = title_of($1) ", " $5; remember("family", name); remember("row", $3); of[name, $3] = $4; size = $2 }
+  {
+    name = title_of($1) ", " $5
+    remember("family", name); remember("row", $3)
+    of[name, $3] = $4
+    size = $2
+  }
   END { print "\n" size ", seconds\n"; by_row("tokens", 1, "%.4g", 1) }'
 
 table "Sampled times beside full ones" check \
   "family size batch tokens full_seconds sampled_seconds" '
   NR == 1 { print "\n| family | size | batch | tokens | full, s | sampled, s | sampled / full |\n" rule(7) }
   {
-    printf "| %s | %s | %d | %d | %.4g | %.4g | %s |\n", title_of($1), $2, $3, $4, $5, $6, ratio($6, $5)
+    printf "| %s | %s | %d | %d | %.4g | %.4g | %s |\n", title_of($1), $2, $3, $4, $5, $6, \
+      ratio($6, $5)
   }'
 
 table "Scans" scan "kernel isa rows ns_per_element share" '
@@ -180,7 +188,8 @@ table "Scans" scan "kernel isa rows ns_per_element share" '
       line = "| " n " |"
       for (c = 1; c <= items["column"]; ++c) {
         column = item["column", c]
-        line = line " " ((column, n) in ns ? sprintf("%.3g (%.0f %%)", ns[column, n], 100 * share[column, n]) : "-") " |"
+        text = (column, n) in ns ? sprintf("%.3g (%.0f %%)", ns[column, n], 100 * share[column, n]) : "-"
+        line = line " " text " |"
       }
       their = "-"
       for (i = 1; i <= 4; ++i) if (512 * 2 ^ i == n) their = ratio(associative[i], linear[i])
@@ -198,7 +207,8 @@ table "Loss of longer texts" extrapolation "model trained position mean_loss" '
 table "Types of weights" quality "dtype perplexity kl same_top" '
   NR == FNR { speed[$1] = $2; model = $3; next }
   FNR == 1 {
-    print "\n| weights | perplexity | nats a token from f32 | same first choice, % | tokens/s of " model " |"
+    print "\n| weights | perplexity | nats a token from f32 | same first choice, % | tokens/s of " \
+      model " |"
     print rule(5)
   }
   { printf "| %s | %.3f | %.2e | %.2f | %s |\n", $1, $2, $3, 100 * $4, cell(speed[$1], "%.4g") }' \

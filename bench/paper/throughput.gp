@@ -28,11 +28,16 @@ set title "tokens/s, ".bytes(budget)." of memory"
 set xlabel "tokens sampled by each sequence"
 eval no_xtics
 do for [n in ns] { set xtics add (n n) }
-set xrange [word(ns, 1) / 1.25:word(ns, words(ns)) * 1.25]
+ns_first = real(word(ns, 1))
+ns_last = real(word(ns, words(ns)))
+set xrange [ns_first / 1.25:ns_last * 1.25]
 low = lowest("throughput", "tokens_per_second")
-limits = count("throughput", "compute_ceiling") ? highest("throughput", "compute_ceiling") : 0
 high = highest("throughput", "tokens_per_second")
-high = limits > high ? limits : high
+do for [limit in "memory_ceiling compute_ceiling"] {
+  if (count("throughput", limit) > 0 && highest("throughput", limit) > high) {
+    high = highest("throughput", limit)
+  }
+}
 set yrange [low / 1.3:high * 1.3]
 eval powers(low, high)
 plot for [f in list] read_rows("throughput", of_family(f)."tokens memory_ceiling") \
@@ -47,6 +52,7 @@ eval no_heading
 their_tokens = "512 1024 2048 4096"
 theirs(f) = f eq "griffin" ? "1.1 1.8 3.3 6.6" : "2.5 4.1 7.3 14.8"
 speed(f, n) = first("throughput", of_family(f)."tokens=".n." tokens_per_second")
+bottom = 1.0
 top = 16
 faster = ""  # the families that have ratios, a block of $ours each
 set print $ours
@@ -59,6 +65,7 @@ do for [f in "griffin hawk mamba2"] {
       print n, " ", ratio
     }
     if (ratio > top) { top = ratio }
+    if (ratio < bottom) { bottom = ratio }
   }
   if (found > 0) {
     faster = faster.f." "
@@ -73,9 +80,13 @@ do for [f in "griffin hawk"] {
 }
 set print
 set title "times the MQA Transformer's"
-set yrange [0.7:top * 1.3]
-eval powers(0.7, top)
-set label 3 "hollow: the paper's (TPU-v3)" at graph 0.98,0.05 right textcolor rgb grey
+do for [n in their_tokens] { set xtics add (n n) }
+least = ns_first < 512 ? ns_first : 512
+most = ns_last > 4096 ? ns_last : 4096
+set xrange [least / 1.25:most * 1.25]
+set yrange [bottom / 1.4:top * 1.5]
+eval powers(bottom / 1.4, top)
+set label 3 "rings: the paper's (TPU-v3)" at graph 0.03,0.95 left textcolor rgb grey
 plot for [i = 1:2] $paper index i - 1 using 1:2 dashtype (4, 4) linewidth 1.2 pointtype 6 \
     linecolor rgb colour(word("griffin hawk", i)) \
     title title_of(word("griffin hawk", i)).", the paper's", \

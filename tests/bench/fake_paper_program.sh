@@ -165,6 +165,7 @@ case ${FAKE:-} in
   "$command error") echo "out of luck" >&2 && exit 3 ;;
   "$command malformed") echo family,size,batch && echo griffin,1.3b && exit ;;
   "$command empty") exit ;;
+  "$command without rows") echo family,size,position,seconds && exit ;;
 esac
 case $program in
   paper_bench) "$1" "${@:2}" ;;
