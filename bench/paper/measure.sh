@@ -17,7 +17,7 @@ choose_sizes() {
       most_tokens=512,1024,2048,4096 memory=16 budgets=4,4.5,5,6,8,12,16
       states=256,512,1024,2048,4096,8192,16384,32768,65536,131072
       positions=1000,3000,10000,30000,100000,300000,1000000
-      lengths=512,1024,2048,4096,8192,16384,32768,65536,131072 read=8192
+      lengths=512,1024,2048,4096,8192,16384,32768,65536,131072 read=16384
       check_tokens=1024 check_families="hawk griffin mqa"
       cut=0 context=16384 speed_model=recurrentgemma-2b
       ;;
