@@ -5,7 +5,7 @@
 # Measures what the figures of the Griffin paper show, draws them and makes tables: a CSV and an SVG a
 # figure, tables.md and machine.txt, in a folder of results. BUILD_FOLDER: build/release.
 #   --quick   small shapes and few numbers, under 10 minutes (the default), into build/paper-quick
-#   --full    the paper's shapes, hours, into bench/results/MACHINE; needs 24 GB of memory
+#   --full    the paper's shapes, most of an hour, into bench/results/MACHINE; needs 24 GB of memory
 #   --tiny    the least that can be drawn, for the tests; into build/paper-tiny
 #   --only    these of latency, throughput, state, scan, extrapolation, position, prefill, quality and
 #             check (of sampled times with full ones; only a table)

@@ -14,11 +14,11 @@ choose_sizes() {
   case $mode in
     full)
       size=1.3b long=400m prompts=0,4096 tokens=128,256,512,1024,2048,4096
-      most_tokens=512,1024,2048,4096 memory=16 budgets=4,4.5,5,6,8,12,16
+      most_tokens=512,1024,2048,4096 memory=16 budgets=3.5,3.6,3.8,4,5,6,8,12,16
       states=256,512,1024,2048,4096,8192,16384,32768,65536,131072
       positions=1000,3000,10000,30000,100000,300000,1000000
       lengths=512,1024,2048,4096,8192,16384,32768,65536,131072 read=16384
-      check_tokens=1024 check_families="hawk griffin mqa"
+      check_tokens=1024 check_batches=16
       cut=0 context=16384 speed_model=recurrentgemma-2b
       ;;
     quick)
@@ -147,13 +147,18 @@ write_text() {
   if ((cut == 0)); then cp "$heldout" "$folder/text"; else head -c "$cut" "$heldout" >"$folder/text"; fi
 }
 
+# Of the models that were trained for as long as each other.
+folder_of() {  # family
+  if [[ $1 == griffin ]]; then echo griffin-700; else echo "$1"; fi
+}
+
 measure_extrapolation() {
   local model
   write_text
   echo model,trained,position,tokens,loss,mean_loss >"$folder/extrapolation"
   for model in griffin hawk mqa; do
-    run "$build/examples/score" -m "$sources/examples/models/$model" -f "$folder/text" \
-      --context "$context" --by-position --csv
+    run "$build/examples/score" -m "$sources/examples/models/$(folder_of "$model")" \
+      -f "$folder/text" --context "$context" --by-position --csv
     "$paper/select.sh" "$folder/answer" position tokens loss mean_loss >"$folder/rows" ||
       fail "score printed no losses by position"
     sed "s/ /,/g; s/^/$model,$trained,/" "$folder/rows" >>"$folder/extrapolation"
