@@ -18,6 +18,14 @@ using examples::ExitCode;
 
 constexpr int most_tokens = 1 << 20;
 
+/// What is wrong with an amount of memory, NaN too; empty if nothing is.
+std::string gibibytes_or_not(std::string& text) {
+  double value = 0.0;
+  const bool is_number = CLI::detail::lexical_cast(text, value);
+  if (is_number && value >= 1e-6 && value <= 1e6) return "";
+  return "expected GiB from 1e-6 to 1e6, found " + text;
+}
+
 /// A figure's command: adds the options that it looks at.
 class Command {
  public:
@@ -37,9 +45,6 @@ class Command {
         ->check(CLI::IsMember(family_names()))
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->capture_default_str();
-    number("-t,--threads", options_.threads, 0, most_threads, "Threads, 0 for all cores");
-    number("-r,--rounds", options_.rounds, 1, 1 << 10, "Rounds over all samples");
-    number("--steps", options_.steps, 1, 1 << 10, "Steps timed in a row");
   }
 
   void list(const char* name, std::vector<int>& values, int least, int most,
@@ -56,7 +61,7 @@ class Command {
     app_.add_option(name, values, description)
         ->type_name("GIB")
         ->delimiter(',')
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Validator(gibibytes_or_not, ""))
         ->capture_default_str();
   }
   void number(const char* name, int& value, int least, int most, const char* description) {
@@ -92,6 +97,13 @@ class Commands {
     app.require_subcommand(1);
     for (Command* c : {&latency_, &throughput_, &check_}) {
       c->list("--tokens", c->options().tokens, 1, most_tokens, "Tokens that are sampled");
+    }
+    for (Command* c : {&latency_, &throughput_, &position_, &prefill_, &check_}) {
+      c->number("-t,--threads", c->options().threads, 0, most_threads, "Threads, 0 for all cores");
+      c->number("-r,--rounds", c->options().rounds, 1, 1 << 10, "Rounds over all samples");
+    }
+    for (Command* c : {&latency_, &throughput_, &position_, &check_}) {
+      c->number("--steps", c->options().steps, 1, 1 << 10, "Steps timed in a row");
     }
     for (Command* c : {&latency_, &check_}) {
       c->list("--batch", c->options().batches, 1, 4096, "Sequences at once");

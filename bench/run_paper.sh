@@ -5,7 +5,7 @@
 # Measures what the figures of the Griffin paper show, draws them and makes tables: a CSV and an SVG a
 # figure, tables.md and machine.txt, in a folder of results. BUILD_FOLDER: build/release.
 #   --quick   small shapes and few numbers, under 10 minutes (the default), into build/paper-quick
-#   --full    the paper's shapes, most of an hour, into bench/results/MACHINE; needs 24 GB of memory
+#   --full    the paper's shapes, 40 minutes, into bench/results/MACHINE; needs 24 GB of memory
 #   --tiny    the least that can be drawn, for the tests; into build/paper-tiny
 #   --only    these of latency, throughput, state, scan, extrapolation, position, prefill, quality and
 #             check (of sampled times with full ones; only a table)
@@ -53,7 +53,7 @@ build=${build:-$sources/build/release}
 if [[ -n $only ]]; then
   IFS=, read -r -a figures <<<"$only"
   for figure in "${figures[@]}"; do
-    [[ " ${all[*]} " == *" $figure "* ]] || fail "no figure $figure, only ${all[*]}"
+    [[ $figure != *" "* && " ${all[*]} " == *" $figure "* ]] || fail "no figure $figure, only ${all[*]}"
   done
 fi
 
@@ -79,13 +79,19 @@ elif [[ -z $out ]]; then
   [[ -z $draw_only ]] || fail "--draw of full results needs --out, the folder that they are in"
   out=$sources/bench/results/$(machine_name)
 fi
+[[ $out$sources != *[\'\"\\]* ]] || fail "--out: expected a folder without quotes, found $out"
 mkdir -p "$out"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT
 
 # Both return 1 where something failed, after saying so.
-measure() { (measure_"$1"); }
+measure() {  # figure
+  rm -f "$out/$1".{csv,svg}
+  (measure_"$1") && return
+  echo " failed: $1" >>"$out/machine.txt"
+  return 1
+}
 draw() {  # figure
   [[ $1 != check ]] || return 0
   gnuplot -e "results='$out'" "$paper/$1.gp" && return

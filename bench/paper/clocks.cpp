@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <set>
 #include <span>
+#include <string>
 
+#include "griffin/core/error.h"
 #include "paper/families.h"
 #include "paper/made_up_state.h"
 #include "support/program.h"
@@ -61,9 +64,14 @@ double DecodeClock::step() {
 
 PromptClock::PromptClock(const Model& model, int threads, std::int64_t tokens)
     : model_(model),
-      pass_(model, {.threads = threads, .max_rows = chunk}),
-      sequence_(model.new_sequence(sequences_of(model, tokens + chunk))) {
-  for (std::int64_t t = 0; t < chunk; ++t) {
+      pass_(model, {.threads = threads, .max_rows = most_chunk}),
+      sequence_(model.new_sequence(sequences_of(model, tokens + most_chunk))) {
+  if (tokens > most_chunk && tokens % most_chunk != 0) {
+    throw Error(ErrorCode::invalid_argument,
+                "a prompt of " + std::to_string(tokens) + " tokens: expected at most " +
+                    std::to_string(most_chunk) + ", or a multiple of that");
+  }
+  for (std::int64_t t = 0; t < std::min(tokens, most_chunk); ++t) {
     ids_.push_back(static_cast<std::int32_t>(7919 * t % model.config().vocab));
   }
 }
@@ -107,6 +115,16 @@ double Samples::sum(std::int64_t first, std::int64_t end, std::int64_t step) con
   double sum = 0.0;
   for (std::int64_t position = first; position < end; position += step) sum += at(position);
   return sum;
+}
+
+std::vector<std::int64_t> filled_windows(const Model& model) {
+  std::set<std::int64_t> windows;
+  if (!model.config().has_global_attention()) {
+    for (const StateShape& shape : model.state_layout(sequences_of(model, 0)).slots) {
+      if (shape.rings > 0) windows.insert(shape.ring_rows);
+    }
+  }
+  return {windows.begin(), windows.end()};
 }
 
 Work attention_work(const Model& model, const StateLayout& layout, std::int64_t position,

@@ -37,12 +37,15 @@ class DecodeClock {
   std::vector<std::int32_t> next_;
 };
 
-/// One sequence that reads a prompt in passes of `chunk` tokens.
+/// One sequence that reads a prompt in passes of 512 tokens, or in one if it is shorter.
 class PromptClock {
  public:
-  static constexpr std::int64_t chunk = 512;
+  static constexpr std::int64_t most_chunk = 512;
 
+  /// Throws Error(invalid_argument) where passes of 512 do not add up to `tokens`.
   PromptClock(const Model& model, int threads, std::int64_t tokens);
+
+  std::int64_t chunk() const noexcept { return static_cast<std::int64_t>(ids_.size()); }
 
   /// The seconds of one pass, after `position` tokens of a made-up state.
   double pass_at(std::int64_t position);
@@ -72,6 +75,10 @@ class Samples {
  private:
   std::map<std::int64_t, std::vector<double>> seconds_;
 };
+
+/// Where the windows of local attention are filled, if there are any: from there on, a step takes
+/// no longer.
+std::vector<std::int64_t> filled_windows(const Model& model);
 
 /// What attention has to read and to multiply in a step of `batch` sequences, each after `position`
 /// tokens: the rings once, and a score and a value of every key for every head.

@@ -4,7 +4,6 @@
 #include <mamba2.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "griffin/core/error.h"
 

@@ -4,8 +4,19 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <string_view>
 
 namespace griffin::bench {
+
+namespace {
+
+/// What keys and values in bf16 are multiplied as.
+Operand attention_operand() {
+  const std::string_view table = kernels::default_table().name;
+  return table == "avx512_amx" ? Operand::bf16 : Operand::f32;
+}
+
+}  // namespace
 
 std::string Csv::cell(double value) {
   char text[64];
@@ -22,7 +33,7 @@ Machine::Machine(int threads)
     : threads_(threads),
       bandwidth_(std::size_t{1} << 30U),
       weights_(fastest_arithmetic(Operand::bf16, kernels::table_at(0))),
-      attention_(fastest_arithmetic(Operand::f32, kernels::table_at(0))) {}
+      attention_(fastest_arithmetic(attention_operand(), kernels::table_at(0))) {}
 
 Machine::Speed Machine::measure() {
   return {.bytes = bandwidth_.measure(threads_),

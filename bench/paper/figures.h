@@ -18,7 +18,7 @@ struct FigureOptions {
   std::vector<int> batches = {1, 16};
   std::vector<int> prompts = {0, 4096};
   std::vector<int> tokens = {128, 256, 512, 1024, 2048, 4096};
-  std::vector<int> positions = {1, 1024, 16384, 131072};
+  std::vector<int> positions = {512, 1024, 16384, 131072};
   double memory_gib = 16.0;
   std::vector<double> budgets_gib = {4, 4.5, 5, 6, 8, 12, 16};  // of the second file
   std::string budgets_file;
@@ -65,7 +65,7 @@ class Csv {
   examples::Output output_;
 };
 
-/// What the machine can do for models with bf16 weights and attention in float32.
+/// What the machine can do for models with weights, keys and values in bf16.
 class Machine {
  public:
   explicit Machine(int threads);
@@ -73,9 +73,11 @@ class Machine {
   struct Speed {
     double bytes;            // a second
     double weight_flops;     // a second, by what multiplies weights fastest
-    double attention_flops;  // a second
+    double attention_flops;  // a second, by what multiplies keys and values
   };
   Speed measure();
+  /// The name of the latter.
+  const char* attention_arithmetic() const { return attention_.name; }
 
  private:
   int threads_;

@@ -2,10 +2,14 @@
 // What grows with the length of a text, and what does not: the state, a token, a prompt; and
 // whether samples of steps add up to a text.
 #include <malloc.h>
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/allocator_interface.h>
+#endif
 
 #include <algorithm>
 #include <memory>
-#include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "griffin/kernels.h"
@@ -17,10 +21,14 @@
 namespace griffin::bench {
 namespace {
 
-/// What the allocator has handed out, in its arenas and in mappings of their own.
+/// What the allocator has handed out: glibc's, in its arenas and in mappings of their own.
 std::int64_t allocated_bytes() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return static_cast<std::int64_t>(__sanitizer_get_current_allocated_bytes());
+#else
   const struct mallinfo2 info = mallinfo2();
   return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+#endif
 }
 
 struct Timed {
@@ -41,6 +49,19 @@ std::vector<Timed> timed_families(const FigureOptions& options) {
 
 std::int64_t last_of(const std::vector<int>& positions) {
   return *std::max_element(positions.begin(), positions.end());
+}
+
+/// Steps at the positions of a text, and where windows are filled.
+void sample_once(const FigureOptions& options, DecodeClock& clock, Samples& samples) {
+  std::set<std::int64_t> positions(options.tokens.begin(), options.tokens.end());
+  for (const std::int64_t window : filled_windows(clock.model())) {
+    if (window < *positions.rbegin()) positions.insert(window);
+  }
+  positions.insert(0);
+  for (const std::int64_t position : positions) {
+    clock.go_to(position);
+    for (int s = 0; s < options.steps; ++s) samples.add(position, clock.step());
+  }
 }
 
 }  // namespace
@@ -86,15 +107,27 @@ void measure_position(const FigureOptions& options) {
 }
 
 void measure_prefill(const FigureOptions& options) {
+  for (const int tokens : options.positions) {
+    if (tokens % PromptClock::most_chunk == 0) continue;
+    throw examples::UsageError("--lengths: expected multiples of " +
+                               std::to_string(PromptClock::most_chunk) + ", found " +
+                               std::to_string(tokens));
+  }
   Csv csv("family,size,tokens,seconds,method");
   std::vector<Timed> families = timed_families(options);
   for (Timed& family : families) {
     family.prompt =
         std::make_unique<PromptClock>(family.model, options.threads, last_of(options.positions));
   }
+  std::set<std::int64_t> positions(options.positions.begin(), options.positions.end());
+  for (const Timed& family : families) {
+    for (const std::int64_t window : filled_windows(family.model)) {
+      if (window < *positions.rbegin()) positions.insert(window);
+    }
+  }
+  positions.insert(0);
   for (int round = 0; round < options.rounds; ++round) {
-    for (Timed& family : families) family.samples.add(0, family.prompt->pass_at(0));
-    for (const int position : options.positions) {
+    for (const std::int64_t position : positions) {
       for (Timed& family : families) {
         family.samples.add(position, family.prompt->pass_at(position));
       }
@@ -102,14 +135,18 @@ void measure_prefill(const FigureOptions& options) {
   }
   for (const Timed& family : families) {
     for (const int tokens : options.positions) {
-      csv.row(family.name, options.size, tokens, family.samples.sum(0, tokens, PromptClock::chunk),
+      csv.row(family.name, options.size, tokens, family.samples.sum(0, tokens, family.prompt->chunk()),
               std::string("sampled"));
     }
   }
   for (const Timed& family : families) {
-    const std::vector<double> seconds = family.prompt->read(options.read_tokens);
+    std::int64_t read = 0;
     for (const int tokens : options.positions) {
-      const std::int64_t passes = (tokens + PromptClock::chunk - 1) / PromptClock::chunk;
+      if (tokens <= options.read_tokens) read = std::max<std::int64_t>(read, tokens);
+    }
+    const std::vector<double> seconds = family.prompt->read(read);
+    for (const int tokens : options.positions) {
+      const std::int64_t passes = tokens / family.prompt->chunk();
       if (tokens > options.read_tokens) continue;
       csv.row(family.name, options.size, tokens, seconds[static_cast<std::size_t>(passes) - 1],
               std::string("full"));
@@ -127,12 +164,7 @@ void check_samples(const FigureOptions& options) {
                         kernels::default_table());
       Samples samples;
       const auto sample = [&] {
-        clock.go_to(0);
-        for (int s = 0; s < options.steps; ++s) samples.add(0, clock.step());
-        for (const int position : options.tokens) {
-          clock.go_to(position);
-          for (int s = 0; s < options.steps; ++s) samples.add(position, clock.step());
-        }
+        for (int round = 0; round < options.rounds; ++round) sample_once(options, clock, samples);
       };
       sample();  // before and after, for the machine may change meanwhile
       std::vector<double> full = {0.0};

@@ -2,6 +2,7 @@
 // Figure 4. Steps are timed at sampled positions, the families in turns, and summed up.
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "griffin/kernels.h"
@@ -32,14 +33,18 @@ std::vector<Contender> contenders(const FigureOptions& options) {
   return all;
 }
 
-/// Where steps are timed, counted from the prompt's end. Between two of them a step takes longer by
-/// the same amount for each token, unless a window is filled there; those of the presets are filled
-/// at powers of two, as the tokens should be.
-std::vector<std::int64_t> nodes(const FigureOptions& options) {
-  std::vector<std::int64_t> all = {0};
-  for (const int tokens : options.tokens) all.push_back(tokens);
-  std::sort(all.begin(), all.end());
-  return all;
+/// The positions where steps are timed. Between two of them a step takes longer by the same amount
+/// for each token: windows are filled at one of them.
+std::vector<std::int64_t> nodes(const FigureOptions& options, int prompt,
+                                const std::vector<Contender>& families) {
+  std::set<std::int64_t> all = {prompt};
+  for (const int tokens : options.tokens) all.insert(std::int64_t{prompt} + tokens);
+  for (const Contender& family : families) {
+    for (const std::int64_t window : filled_windows(family.model)) {
+      if (*all.begin() < window && window < *all.rbegin()) all.insert(window);
+    }
+  }
+  return {all.begin(), all.end()};
 }
 
 /// What reading the prompt takes, by samples of its passes.
@@ -47,12 +52,14 @@ double prompt_seconds(const FigureOptions& options, const Model& model, std::int
   if (tokens == 0) return 0.0;
   PromptClock clock(model, options.threads, tokens);
   Samples passes;
-  for (int round = 0; round < options.rounds; ++round) {
-    for (std::int64_t at = 0; at <= tokens; at += std::max(tokens / 4, PromptClock::chunk)) {
-      passes.add(at, clock.pass_at(at));
-    }
+  std::set<std::int64_t> positions = {0, tokens / 4, tokens / 2, tokens};
+  for (const std::int64_t window : filled_windows(model)) {
+    if (window < tokens) positions.insert(window);
   }
-  return passes.sum(0, tokens, PromptClock::chunk);
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const std::int64_t at : positions) passes.add(at, clock.pass_at(at));
+  }
+  return passes.sum(0, tokens, clock.chunk());
 }
 
 /// What of its ceiling attention reaches in a step at the end, and what that is made of.
@@ -64,18 +71,20 @@ void measure_attention(const FigureOptions& options, Machine& machine, std::int6
   contender.clock.reset();
   DecodeClock clock(contender.model, options.threads, batch, position + 16, timed);
   clock.go_to(position);
+  constexpr int timed_steps = 5;
   take_kernel_times();
   const Machine::Speed before = machine.measure();
-  clock.step();
+  for (int s = 0; s < timed_steps; ++s) clock.step();
   const Machine::Speed after = machine.measure();
   double seconds = 0.0;  // of all threads together
   for (const KernelTime& time : take_kernel_times()) {
-    if (time.name.starts_with("attention")) seconds += time.seconds / options.threads;
+    if (time.name.starts_with("attention"))
+      seconds += time.seconds / (options.threads * timed_steps);
   }
   const double reading = work.bytes / ((before.bytes + after.bytes) / 2);
   const double multiplying = work.flops / ((before.attention_flops + after.attention_flops) / 2);
   contender.attention_share = std::to_string(std::max(reading, multiplying) / seconds);
-  contender.attention_bound = reading > multiplying ? "memory" : "f32";
+  contender.attention_bound = reading > multiplying ? "memory" : machine.attention_arithmetic();
 }
 
 void write(const FigureOptions& options, int prompt, int batch, const Contender& contender,
@@ -92,19 +101,19 @@ void write(const FigureOptions& options, int prompt, int batch, const Contender&
 /// Steps at every node, the families in turns.
 void measure_steps(const FigureOptions& options, int prompt, int batch,
                    std::vector<Contender>& families) {
-  const std::vector<std::int64_t> offsets = nodes(options);
+  const std::vector<std::int64_t> positions = nodes(options, prompt, families);
   for (Contender& family : families) {
     family.steps = {};
     family.clock = std::make_unique<DecodeClock>(family.model, options.threads, batch,
-                                                 prompt + offsets.back() + options.steps + 1,
+                                                 positions.back() + options.steps + 1,
                                                  kernels::default_table());
   }
   for (int round = 0; round < options.rounds; ++round) {
-    for (const std::int64_t offset : offsets) {
+    for (const std::int64_t position : positions) {
       for (Contender& family : families) {
-        family.clock->go_to(prompt + offset);
+        family.clock->go_to(position);
         for (int s = 0; s < options.steps; ++s) {
-          family.steps.add(prompt + offset, family.clock->step());
+          family.steps.add(position, family.clock->step());
         }
       }
     }
@@ -120,7 +129,6 @@ void measure_latency(const FigureOptions& options) {
   Machine machine(options.threads);
   const kernels::Table timed = timed_table(kernels::default_table());
   std::vector<Contender> families = contenders(options);
-  const std::int64_t last = nodes(options).back();
   for (const int prompt : options.prompts) {
     for (Contender& family : families) {
       family.prompt_seconds = prompt_seconds(options, family.model, prompt);
@@ -128,7 +136,7 @@ void measure_latency(const FigureOptions& options) {
     for (const int batch : options.batches) {
       measure_steps(options, prompt, batch, families);
       for (Contender& family : families) {
-        measure_attention(options, machine, prompt + last, timed, family);
+        measure_attention(options, machine, nodes(options, prompt, families).back(), timed, family);
         family.clock.reset();
         write(options, prompt, batch, family, csv);
       }

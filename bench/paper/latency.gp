@@ -18,7 +18,7 @@ compared(b, p, n) = said("griffin", b, p, n).said("hawk", b, p, n)
 
 set output results."/".figure.".svg"
 set label 1 heading("Seconds to sample n tokens (".size.")")
-set label 2 "After a long prompt the Transformer reads ever more keys with each token; \
+set label 2 "Without reading the prompt. The Transformer reads ever more keys with each token; \
 Griffin and Hawk do not"
 do for [f in families("latency")] { eval family_key(f) }
 set logscale x 2

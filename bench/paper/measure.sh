@@ -8,13 +8,13 @@ trained=256  # tokens of a row when the models were trained
 # Shapes and numbers of the mode. `size` is for what is sampled, `long` for long sequences; `cut` is how
 # much of the held-out text is read.
 choose_sizes() {
-  size=100m long=100m batches=1,16 cut=60000 context=4096 speed_model=griffin-100m steps=()
+  size=400m long=100m batches=1,16 cut=60000 context=4096 speed_model=griffin-100m steps=()
   scans='^paper/' scan_options=() speed_options=(-n 32)
   check_families="griffin mqa" check_batches="1 16"
   case $mode in
     full)
       size=1.3b long=400m prompts=0,4096 tokens=128,256,512,1024,2048,4096
-      most_tokens=512,1024,2048,4096 memory=16 budgets=3.5,3.6,3.8,4,5,6,8,12,16
+      most_tokens=512,1024,2048,4096,16384 memory=16 budgets=3.5,3.6,3.8,4,5,6,8,12,16
       states=256,512,1024,2048,4096,8192,16384,32768,65536,131072
       positions=1000,3000,10000,30000,100000,300000,1000000
       lengths=512,1024,2048,4096,8192,16384,32768,65536,131072 read=16384
@@ -22,7 +22,7 @@ choose_sizes() {
       cut=0 context=16384 speed_model=recurrentgemma-2b
       ;;
     quick)
-      prompts=0,512 tokens=128,256,512 most_tokens=128,256,512 memory=1 budgets=0.6,0.7,0.8,1
+      prompts=0,512 tokens=128,256,512 most_tokens=128,256,512 memory=3 budgets=1.6,1.8,2,3
       states=256,1024,4096,16384,65536 positions=1000,4000,16000,65536
       lengths=512,1024,2048,4096,8192 read=1024 check_tokens=128
       scans='^paper/.*/rows:(1024|2048|4096)/' scan_options=(--benchmark_min_time=0.05)
@@ -99,7 +99,7 @@ measure_position() {
 
 measure_prefill() {
   run "$build/bench/paper_bench" prefill --size "$long" --lengths "$lengths" --read "$read" \
-    "${steps[@]}"
+    "${steps[@]:0:2}"
   keep "$folder/answer" prefill family size tokens seconds method
 }
 

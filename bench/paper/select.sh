@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: bench/paper/select.sh FILE.csv COLUMN... [COLUMN=VALUE...]
 #
-# Rows of a CSV file: the values of the columns named, with spaces between them, of the rows where the
-# others have these values. Rows without one of the values are left out. The file is checked whole, and
-# nothing printed if it is malformed.
+# Rows of a CSV file: the values of the columns named, with spaces between them, of the rows where
+# the others have these values. Rows without one of the values are left out. The file is checked
+# whole, and nothing printed if it is malformed.
 set -euo pipefail
 (($# > 1)) || { sed -n '3s/^# //p' "$0" >&2 && exit 2; }
 [[ -f $1 ]] || { echo "select.sh: error: no file $1" >&2 && exit 1; }
@@ -52,4 +52,4 @@ awk -F, -v arguments="${*:2}" -v file="$1" '
     if (failed) exit 1
     if (NR == 0) fail("expected a line of names, found nothing")
     for (i = 1; i <= selected; ++i) print lines[i]
-  }' "$1"
+  }' <"$1"

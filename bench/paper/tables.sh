@@ -102,6 +102,26 @@ table "Seconds to sample n tokens" latency "family size batch prompt tokens seco
     }
   }'
 
+table "What attention reaches of its ceiling, at the end" latency \
+  "family size batch prompt tokens attention_share" '
+  {
+    remember("family", $1); remember("panel", $3 " " $4)
+    share[$1, $3 " " $4] = $6
+    size = $2
+  }
+  END {
+    print "\n" size ", of memory or of arithmetic, whichever binds\n"
+    print "| batch | prompt |" families(" %s |")
+    print rule(2 + items["family"])
+    for (p = 1; p <= items["panel"]; ++p) {
+      split(item["panel", p], of, " ")
+      line = "| " of[1] " | " of[2] " |"
+      for (f = 1; f <= items["family"]; ++f)
+        line = line " " cell(100 * share[item["family", f], item["panel", p]], "%.0f %%") " |"
+      print line
+    }
+  }'
+
 table "Most tokens a second" throughput "family size tokens best_batch tokens_per_second" '
   # Family / MQA in the paper (figure 1b).
   BEGIN {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -19,7 +20,7 @@ namespace {
 
 /// More sequences than that are decoded in passes of so many: by then a pass is bound by its
 /// arithmetic, and logits of 256,000 tokens for each row take memory, too.
-constexpr std::int64_t most_rows = 128;
+constexpr std::int64_t most_rows = 256;
 
 /// How fast sequences were decoded together.
 struct Rate {
@@ -31,10 +32,16 @@ std::int64_t bytes_of(double gib) {
   return static_cast<std::int64_t>(gib * 0x1p30);
 }
 
-/// Tokens a second if nothing took time but reading, and if nothing did but multiplying.
-struct Ceilings {
-  double memory = 0.0;
-  double compute = 0.0;
+/// What a text of every sequence has to read and to multiply at least.
+struct Needed {
+  double bytes = 0.0;
+  double weight_flops = 0.0;
+  double attention_flops = 0.0;
+
+  double reading(const Machine::Speed& speed) const { return bytes / speed.bytes; }
+  double multiplying(const Machine::Speed& speed) const {
+    return weight_flops / speed.weight_flops + attention_flops / speed.attention_flops;
+  }
 };
 
 class Family {
@@ -81,21 +88,20 @@ class Family {
     return best;
   }
 
-  /// Of `batch` sequences in one pass. Weights are read once, rings too, and what else layers hold
-  /// is read and written.
-  Ceilings ceilings(const Machine::Speed& speed, std::int64_t tokens, std::int64_t batch) const {
+  /// By `batch` sequences in one pass. Weights are read once in a step, rings too, and what else
+  /// layers hold is read and written.
+  Needed needed(std::int64_t tokens, std::int64_t batch) const {
     const StateLayout layout = model_.state_layout(sequences_of(model_, tokens));
     const Work weights = ModelWork(model_).pass(batch, batch);
     const double held = 2.0 * static_cast<double>(layout.held_bytes()) * static_cast<double>(batch);
-    double reading = 0.0;
-    double multiplying = 0.0;
+    Needed sum;
     for (std::int64_t position = 0; position < tokens; ++position) {
       const Work attention = attention_work(model_, layout, position, batch);
-      reading += (weights.bytes + held + attention.bytes) / speed.bytes;
-      multiplying += weights.flops / speed.weight_flops + attention.flops / speed.attention_flops;
+      sum.bytes += weights.bytes + held + attention.bytes;
+      sum.weight_flops += weights.flops;
+      sum.attention_flops += attention.flops;
     }
-    const auto all = static_cast<double>(batch * tokens);
-    return {.memory = all / reading, .compute = all / multiplying};
+    return sum;
   }
 
  private:
@@ -139,6 +145,9 @@ class Family {
                                        [](const StateShape& shape) { return shape.rings > 0; });
     for (const int tokens : options_.tokens) {
       if (has_rings && tokens < end) all.insert(tokens);
+    }
+    for (const std::int64_t window : filled_windows(model_)) {
+      if (window < end) all.insert(window);
     }
     return all;
   }
@@ -192,33 +201,82 @@ class BudgetFile {
   std::ofstream file_;
 };
 
+/// A row but for its ceilings, which are the same speed's for all families.
+struct Row {
+  std::string family;
+  std::int64_t tokens;
+  std::int64_t fitting;
+  std::int64_t sequence_bytes;
+  Rate best;
+  Needed needed;  // by as many as were fastest
+};
+
+void require_room(const FigureOptions& options, const Family& family, std::int64_t tokens) {
+  const std::int64_t budget = bytes_of(options.memory_gib);
+  if (family.fitting(tokens, budget) > 0) return;
+  throw Error(ErrorCode::capacity, family.name() + "-" + options.size + ": " +
+                                       std::to_string(budget) +
+                                       " bytes have no room for the weights and a sequence of " +
+                                       std::to_string(tokens) + " tokens");
+}
+
+Row row_of(const FigureOptions& options, const Family& family, std::int64_t tokens) {
+  const std::int64_t budget = bytes_of(options.memory_gib);
+  const std::int64_t fitting = family.fitting(tokens, budget);
+  const auto best = family.best(tokens, fitting);
+  if (!best) {
+    throw Error(ErrorCode::capacity, family.name() + "-" + options.size + ": " +
+                                         std::to_string(budget) +
+                                         " bytes have no room for the weights and a sequence of " +
+                                         std::to_string(tokens) + " tokens");
+  }
+  return {family.name(), tokens,
+          fitting,       family.sequence_bytes(tokens),
+          *best,         family.needed(tokens, best->batch)};
+}
+
+/// The machine may change between the families: the median of all probes counts.
+Machine::Speed median(const std::vector<Machine::Speed>& speeds) {
+  const auto of = [&](double Machine::Speed::*speed) {
+    std::vector<double> values;
+    for (const Machine::Speed& s : speeds) values.push_back(s.*speed);
+    return bench::median(std::move(values));
+  };
+  return {of(&Machine::Speed::bytes), of(&Machine::Speed::weight_flops),
+          of(&Machine::Speed::attention_flops)};
+}
+
 }  // namespace
 
 void measure_throughput(const FigureOptions& options) {
+  for (const double gib : options.budgets_gib) {
+    if (gib <= options.memory_gib || options.budgets_file.empty()) continue;
+    throw examples::UsageError(
+        "--budgets-gib: expected no more than --memory-gib, up to which "
+        "sequences are measured");
+  }
   BudgetFile budgets(options.budgets_file);
-  Csv csv(
-      "family,size,tokens,batch,best_batch,sequence_bytes,budget_bytes,tokens_per_second,"
-      "memory_ceiling,compute_ceiling");
   Machine machine(options.threads);
-  const std::int64_t budget = bytes_of(options.memory_gib);
+  std::vector<Machine::Speed> speeds = {machine.measure()};
+  std::vector<Row> rows;
   for (const std::string& name : options.families) {
     Family family(options, name);
+    for (const int tokens : options.tokens) require_room(options, family, tokens);
     family.measure();
-    const Machine::Speed speed = machine.measure();
-    for (const int tokens : options.tokens) {
-      const std::int64_t fitting = family.fitting(tokens, budget);
-      const auto best = family.best(tokens, fitting);
-      if (!best) {
-        throw Error(ErrorCode::capacity,
-                    name + "-" + options.size + ": " + std::to_string(budget) +
-                        " bytes have no room for the weights and a sequence of " +
-                        std::to_string(tokens) + " tokens");
-      }
-      const Ceilings most = family.ceilings(speed, tokens, best->batch);
-      csv.row(name, options.size, tokens, fitting, best->batch, family.sequence_bytes(tokens),
-              budget, best->tokens_per_second, most.memory, most.compute);
-    }
+    speeds.push_back(machine.measure());
+    for (const int tokens : options.tokens) rows.push_back(row_of(options, family, tokens));
     budgets.add(options, family);
+  }
+  Csv csv(
+      "family,size,tokens,batch,best_batch,sequence_bytes,budget_bytes,tokens_per_second,"
+      "memory_ceiling,compute_ceiling,bandwidth_gbs,peak_gops");
+  const Machine::Speed speed = median(speeds);
+  for (const Row& row : rows) {
+    const auto all = static_cast<double>(row.best.batch * row.tokens);
+    csv.row(row.family, options.size, row.tokens, row.fitting, row.best.batch, row.sequence_bytes,
+            bytes_of(options.memory_gib), row.best.tokens_per_second,
+            all / row.needed.reading(speed), all / row.needed.multiplying(speed), speed.bytes / 1e9,
+            speed.weight_flops / 1e9);
   }
 }
 

@@ -117,7 +117,7 @@ class RowsAhead {
     for (std::int64_t i = 0; i < step_ && lines_ > 0; ++i, --lines_) {
       __builtin_prefetch(at_, 0, 2);
       at_ += 64;
-      if (++line_ == row_lines_) {
+      if (++line_ == row_lines_ && lines_ > 1) {
         line_ = 0;
         at_ += gap_;
       }
@@ -270,8 +270,9 @@ inline void attend_tile_run(const AttentionArgs& p, const QueryTile& tile, std::
   };
   const std::int64_t steps = steps_of(p.head_dim);
   const std::int64_t tiles = (tile.queries() + tile_rows - 1) / tile_rows;
+  constexpr std::int64_t key_tiles = run_keys / (tile_vecs * lanes);
   const float* values = pack_run<D>(p, run, scratch, ahead(next.keys, run_keys / lanes * steps));
-  score_queries(tile.queries(), steps, scratch, ahead(next.values, tiles * lanes));
+  score_queries(tile.queries(), steps, scratch, ahead(next.values, tiles * key_tiles * lanes));
   for (std::int64_t n = 0; n < tile.queries(); ++n) {
     const float correction = softmax[n].absorb(scratch.scores + n * run_keys, p.scale);
     if (correction != 1.0F) multiply(output(p, tile, n), p.head_dim, correction);

@@ -19,6 +19,10 @@ namespace {
 /// up in memory. The system decides whether there are any.
 constexpr std::size_t worth_huge_pages = 4 * huge_page;
 
+/// The same for zeros that may never be used: of a state, few tokens touch a page of each ring. So
+/// only states of long texts, whose keys are far apart.
+constexpr std::size_t zeros_worth_huge_pages = 24 * huge_page;
+
 /// Asks for huge pages where whole ones lie in the memory.
 void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(MADV_HUGEPAGE)
@@ -54,7 +58,7 @@ Buffer::Memory Buffer::allocate(std::size_t size, Fill fill) noexcept {
   if (fill == Fill::zeros) {
     const std::size_t room = size < SIZE_MAX - cache_line ? size + cache_line : SIZE_MAX;
     Memory zeros = {std::calloc(room, 1), std::free};
-    if (size >= worth_huge_pages) advise_huge_pages(zeros.get(), room);
+    if (size >= zeros_worth_huge_pages) advise_huge_pages(zeros.get(), room);
     return zeros;
   }
   if (size < worth_huge_pages) {

@@ -5,9 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
-#include <numeric>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -135,11 +132,22 @@ TEST(DecodeClock, GoesAndSteps) {
 TEST(PromptClock, SumsUpItsPasses) {
   const Model model = bench::make_family("hawk", "tiny");
   bench::PromptClock clock(model, 1, 1024);
-  const std::vector<double> seconds = clock.read(1025);
-  ASSERT_EQ(seconds.size(), 3u);
+  EXPECT_EQ(clock.chunk(), 512);
+  const std::vector<double> seconds = clock.read(1024);
+  ASSERT_EQ(seconds.size(), 2u);
   EXPECT_TRUE(std::is_sorted(seconds.begin(), seconds.end()));
   EXPECT_TRUE(clock.read(0).empty());
   EXPECT_GT(clock.pass_at(1024), 0.0);
+  EXPECT_EQ(bench::PromptClock(model, 1, 64).chunk(), 64);
+  EXPECT_THROW(bench::PromptClock(model, 1, 600), Error);
+}
+
+TEST(FilledWindows, AreThoseOfLocalAttention) {
+  const auto windows = [](const char* family) {
+    return bench::filled_windows(bench::make_family(family, "tiny"));
+  };
+  EXPECT_EQ(windows("griffin"), std::vector<std::int64_t>{1024});
+  for (const char* family : {"hawk", "mqa", "mamba2"}) EXPECT_TRUE(windows(family).empty());
 }
 
 }  // namespace

@@ -46,7 +46,12 @@ std::vector<CsvRow> parse(const std::string& text) {
 }
 
 Outcome paper_bench(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin() + 1, {"--size", "tiny", "--rounds", "1", "--steps", "1"});
+  std::vector<std::string> quick = {"--size", "tiny"};
+  if (arguments.front() != "state") quick.insert(quick.end(), {"--rounds", "1"});
+  if (arguments.front() != "state" && arguments.front() != "prefill") {
+    quick.insert(quick.end(), {"--steps", "1"});
+  }
+  arguments.insert(arguments.begin() + 1, quick.begin(), quick.end());
   return run_program(GRIFFIN_PAPER_BENCH, {.arguments = std::move(arguments)});
 }
 
@@ -135,7 +140,7 @@ TEST(PaperBench, TimesPositionsAndPrompts) {
   const auto positions = rows({"position", "--positions", "1,2000"});
   ASSERT_EQ(positions.size(), 4u);
   for (const CsvRow& row : positions) EXPECT_GT(number(row, "seconds"), 0.0);
-  const auto prompts = rows({"prefill", "--lengths", "512,1024,2048", "--read", "1024"});
+  const auto prompts = rows({"prefill", "--lengths", "512,1024,2048", "--read", "1100"});
   ASSERT_EQ(prompts.size(), 2u * 3 + 2u * 2);
   std::map<std::string, double> last;
   for (const CsvRow& row : prompts) {
@@ -164,13 +169,20 @@ TEST(PaperBench, RefusesWhatItDoesNotKnow) {
   refuse({"latency", "--family", "rwkv"}, "rwkv");
   refuse({"latency", "--positions", "1"}, "--positions: there is no such flag");
   refuse({"state", "--positions", "0"}, "at least 1, not 0");
-  refuse({"throughput", "--memory-gib", "-1"}, "-1");
+  refuse({"throughput", "--memory-gib", "-1"}, "from 1e-6 to 1e6, found -1");
+  refuse({"throughput", "--memory-gib", "nan"}, "nan");
+  refuse({"throughput", "--memory-gib", "1e300"}, "1e300");
+  refuse({"throughput", "--memory-gib", "1", "--budgets", "x", "--budgets-gib", "2"},
+         "--budgets-gib: expected no more than --memory-gib");
+  refuse({"prefill", "--lengths", "512,600"}, "expected multiples of 512, found 600");
+  refuse({"state", "--rounds", "2"}, "--rounds: there is no such flag");
   refuse({"check", "--budgets", "x"}, "--budgets: there is no such flag");
 }
 
 TEST(PaperBench, SaysThatAFileCannotBeWritten) {
-  expect_error(paper_bench({"throughput", "--budgets", "/nonexistent/budget.csv"}), 1,
-               "/nonexistent/budget.csv: cannot write: No such file or directory");
+  expect_error(
+      paper_bench({"throughput", "--budgets", "/nonexistent/budget.csv", "--budgets-gib", "1"}), 1,
+      "/nonexistent/budget.csv: cannot write: No such file or directory");
 }
 
 }  // namespace

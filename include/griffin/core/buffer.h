@@ -11,7 +11,7 @@
 namespace GRIFFIN_API griffin {
 
 /// What a new Buffer holds. Zeros cost nothing where the system hands out fresh pages: memory that
-/// is never written is never used, but for the rest of a huge page in buffers of 8 MiB or more.
+/// is never written is never used, but for the rest of a huge page in buffers of 48 MiB or more.
 enum class Fill { nothing, zeros };
 
 /// `size` bytes starting on a cache line. Move-only; empty when moved from. Throws Error(capacity)
