@@ -15,8 +15,8 @@ do for [f in "mqa griffin hawk"] {
 trained = real(word(values("extrapolation", "trained"), 1))
 set output results."/".figure.".svg"
 set label 1 heading("Loss of longer texts than the model was trained with")
-set label 2 "Mean over all tokens up to a position, held-out text; a Transformer fails where training \
-ended"
+set label 2 "Mean over all tokens up to a position of held-out text; 3 million parameters, 700 steps of \
+training"
 do for [f in list] { eval family_key(f) }
 set lmargin at screen 0.075
 set rmargin at screen 0.975

@@ -11,8 +11,8 @@ size = word(values("state", "size"), 1)
 positions = values("state", "position")
 set output results."/".figure.".svg"
 set label 1 heading("Memory of one sequence (".size.")")
-set label 2 "Keys and values of a Transformer grow with each token; a window of them and a recurrent \
-state do not"
+set label 2 "Keys and values (bf16) of a Transformer grow with each token; a window of them and a \
+recurrent state (f32) do not"
 do for [f in families("state")] { eval family_key(f) }
 set lmargin at screen 0.095
 set rmargin at screen 0.975

@@ -19,8 +19,8 @@ set output results."/".figure.".svg"
 set label 1 heading("Most tokens a second when many sequences share the memory (".size.")")
 last_of(f, limit) = first("throughput", of_family(f)."tokens=".word(ns, words(ns))." ".limit)
 set label 2 last_of("mqa", "compute_ceiling") < last_of("mqa", "memory_ceiling") ? \
-  "Smaller states let more sequences in. But here arithmetic (dotted) binds before memory (dashed); \
-on the paper's TPU-v3 it was memory" : \
+  "Smaller states let more sequences in. Arithmetic (dotted) binds before memory (dashed), unlike on \
+a TPU-v3" : \
   "Smaller states let more sequences in: weights are read once for all of them"
 do for [f in list] { eval family_key(f) }
 eval key("limit of memory (– –) and of arithmetic (· · ·)", 260, -1, "#ffffff")
