@@ -135,8 +135,8 @@ void measure_prefill(const FigureOptions& options) {
   }
   for (const Timed& family : families) {
     for (const int tokens : options.positions) {
-      csv.row(family.name, options.size, tokens, family.samples.sum(0, tokens, family.prompt->chunk()),
-              std::string("sampled"));
+      csv.row(family.name, options.size, tokens,
+              family.samples.sum(0, tokens, family.prompt->chunk()), std::string("sampled"));
     }
   }
   for (const Timed& family : families) {
