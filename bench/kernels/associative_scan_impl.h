@@ -40,8 +40,10 @@ inline void first_level(const kernels::LinearScanArgs& p, std::int64_t begin, st
     const float* __restrict b = p.b + t * p.stride + begin;
     float* __restrict to_a = pairs.a + t * scan_strip;
     float* __restrict to_b = pairs.b + t * scan_strip;
-    prefetch(a + rows_ahead * p.stride, count);
-    prefetch(b + rows_ahead * p.stride, count);
+    if (t + rows_ahead < p.rows) {
+      prefetch(a + rows_ahead * p.stride, count);
+      prefetch(b + rows_ahead * p.stride, count);
+    }
     for (std::int64_t c = 0; c < count; ++c) {
       to_a[c] = a[c];
       to_b[c] = b[c];
