@@ -2,6 +2,7 @@
 #include "griffin/generate/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -241,49 +242,90 @@ Sampler::Sampler(const SamplingOptions& options, std::int64_t vocab)
 void Sampler::observe(std::span<const std::int32_t> tokens) noexcept {
   if (recent_.empty()) return;
   for (const std::int32_t id : tokens) {
-    if (id >= 0 && id < vocab_) recent_[observed_++ % recent_.size()] = id;
+    if (is_known(id)) recent_[observed_++ % recent_.size()] = id;
   }
 }
 
 std::int32_t Sampler::sample(std::span<float> logits, SamplerScratch& scratch) {
+  adjust(logits, {}, scratch);
+  if (options_.on_logits) options_.on_logits(logits);
+  const std::int32_t id = choose(logits, chosen_, scratch);
+  observe({&id, 1});
+  ++chosen_;
+  return id;
+}
+
+std::int32_t Sampler::guess(std::span<float> logits, std::span<const std::int32_t> ahead,
+                            SamplerScratch& scratch) const {
+  adjust(logits, ahead, scratch);
+  return choose(logits, chosen_ + ahead.size(), scratch);
+}
+
+/// Bias and penalties.
+void Sampler::adjust(std::span<float> logits, std::span<const std::int32_t> ahead,
+                     SamplerScratch& scratch) const {
   const auto vocab = static_cast<std::size_t>(vocab_);
   if (logits.size() != vocab) refuse("logits", "one a token of the vocabulary", logits.size());
   if (scratch.counts_.size() != vocab) {
     refuse("scratch", "that of the vocabulary", scratch.counts_.size());
   }
   for (const LogitBias& b : options_.logit_bias) logits[static_cast<std::size_t>(b.id)] += b.bias;
-  penalize(logits, scratch.counts_);
-  if (options_.on_logits) options_.on_logits(logits);
-  auto id =
-      static_cast<std::int32_t>(scratch.table_->argmax({.x = logits.data(), .count = vocab_}));
-  const float max = logits[static_cast<std::size_t>(id)];
-  const bool greedy = options_.temperature == 0 || options_.top_k == 1;
-  if (!greedy && max > -infinity) id = draw(logits, max, scratch);
-  observe({&id, 1});
-  ++chosen_;
-  return id;
+  penalize(logits, ahead, scratch.counts_);
 }
 
-void Sampler::penalize(std::span<float> logits, std::span<std::int32_t> counts) const noexcept {
-  const auto filled = static_cast<std::size_t>(std::min<std::uint64_t>(observed_, recent_.size()));
-  const std::span<const std::int32_t> recent(recent_.data(), filled);
-  for (const std::int32_t id : recent) ++counts[static_cast<std::size_t>(id)];
-  for (const std::int32_t id : recent) {
-    std::int32_t& count = counts[static_cast<std::size_t>(id)];
-    if (count == 0) continue;  // done: it is there several times
-    float& logit = logits[static_cast<std::size_t>(id)];
-    logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
-    logit -= static_cast<float>(count) * options_.frequency_penalty + options_.presence_penalty;
-    count = 0;
+void Sampler::penalize(std::span<float> logits, std::span<const std::int32_t> ahead,
+                       std::span<std::int32_t> counts) const noexcept {
+  const auto parts = looked_back_on(ahead);
+  for (const std::span<const std::int32_t> part : parts) {
+    for (const std::int32_t id : part) {
+      if (is_known(id)) ++counts[static_cast<std::size_t>(id)];
+    }
+  }
+  for (const std::span<const std::int32_t> part : parts) {
+    for (const std::int32_t id : part) {
+      if (!is_known(id)) continue;
+      std::int32_t& count = counts[static_cast<std::size_t>(id)];
+      if (count == 0) continue;  // done: it is there several times
+      float& logit = logits[static_cast<std::size_t>(id)];
+      logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
+      logit -= static_cast<float>(count) * options_.frequency_penalty + options_.presence_penalty;
+      count = 0;
+    }
   }
 }
 
-std::int32_t Sampler::draw(std::span<const float> logits, float max,
+/// The tokens that count as seen if those ahead were observed, too: the newest of the ring, in two
+/// parts where they wrap around, and the end of `ahead`, in which some may be unknown.
+std::array<std::span<const std::int32_t>, 3> Sampler::looked_back_on(
+    std::span<const std::int32_t> ahead) const noexcept {
+  if (recent_.empty()) return {};
+  std::size_t room = recent_.size();
+  std::size_t first = ahead.size();
+  for (; first > 0 && room > 0; --first) {
+    if (is_known(ahead[first - 1])) --room;
+  }
+  const std::span<const std::int32_t> ring(recent_);
+  const auto kept = static_cast<std::size_t>(std::min<std::uint64_t>(observed_, room));
+  const auto end = static_cast<std::size_t>(observed_ % ring.size());  // behind the newest
+  const std::size_t to_end = std::min(kept, end);
+  return {ring.last(kept - to_end), ring.subspan(end - to_end, to_end), ahead.subspan(first)};
+}
+
+std::int32_t Sampler::choose(std::span<const float> logits, std::uint64_t number,
+                             SamplerScratch& scratch) const noexcept {
+  const auto id =
+      static_cast<std::int32_t>(scratch.table_->argmax({.x = logits.data(), .count = vocab_}));
+  const float max = logits[static_cast<std::size_t>(id)];
+  const bool greedy = options_.temperature == 0 || options_.top_k == 1;
+  return greedy || !(max > -infinity) ? id : draw(logits, max, number, scratch);
+}
+
+std::int32_t Sampler::draw(std::span<const float> logits, float max, std::uint64_t number,
                            SamplerScratch& scratch) const noexcept {
   const Candidates list = shortlist(logits, max, scratch);
   const Softmax softmax{max, options_.temperature};
   const std::span<float> weights(scratch.weights_);
-  const double u = uniform(key_, chosen_);
+  const double u = uniform(key_, number);
   if (list.empty()) {
     const double total = weigh(logits, softmax, weights);
     return static_cast<std::int32_t>(pick(weights, total, u));

@@ -2,6 +2,7 @@
 // From logits to a token.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -99,9 +100,25 @@ class Sampler {
   /// vocabulary, and what on_logits throws; then nothing was chosen, and nothing observed.
   std::int32_t sample(std::span<float> logits, SamplerScratch& scratch);
 
+  /// What sample() would choose from these logits if it had chosen the tokens `ahead` since: with
+  /// their penalties, and with the number of the draw after theirs. For a draft model, which so
+  /// guesses a text ahead with the text's own numbers. on_logits is not asked: it may keep a state
+  /// of its own. Changes the logits and nothing else; allocates nothing. Ids in `ahead` outside the
+  /// vocabulary take a draw and are not observed. Throws Error(invalid_argument) as sample() does.
+  std::int32_t guess(std::span<float> logits, std::span<const std::int32_t> ahead,
+                     SamplerScratch& scratch) const;
+
  private:
-  void penalize(std::span<float> logits, std::span<std::int32_t> counts) const noexcept;
-  std::int32_t draw(std::span<const float> logits, float max,
+  bool is_known(std::int32_t id) const noexcept { return id >= 0 && id < vocab_; }
+  void adjust(std::span<float> logits, std::span<const std::int32_t> ahead,
+              SamplerScratch& scratch) const;
+  void penalize(std::span<float> logits, std::span<const std::int32_t> ahead,
+                std::span<std::int32_t> counts) const noexcept;
+  std::array<std::span<const std::int32_t>, 3> looked_back_on(
+      std::span<const std::int32_t> ahead) const noexcept;
+  std::int32_t choose(std::span<const float> logits, std::uint64_t number,
+                      SamplerScratch& scratch) const noexcept;
+  std::int32_t draw(std::span<const float> logits, float max, std::uint64_t number,
                     SamplerScratch& scratch) const noexcept;
   std::span<TokenProbability> shortlist(std::span<const float> logits, float max,
                                         SamplerScratch& scratch) const noexcept;
