@@ -51,7 +51,7 @@ Sequence::Sequence(Sequence&& other) noexcept
       offsets_(std::move(other.offsets_)),
       memory_(std::move(other.memory_)),
       position_(std::exchange(other.position_, moved_from)),
-      changes_(++other.changes_) {}
+      changes_(other.changes_ += 2) {}
 
 Sequence& Sequence::operator=(Sequence&& other) noexcept {
   if (this == &other) return *this;
@@ -59,7 +59,7 @@ Sequence& Sequence::operator=(Sequence&& other) noexcept {
   offsets_ = std::move(other.offsets_);
   memory_ = std::move(other.memory_);
   position_ = std::exchange(other.position_, moved_from);
-  other.changes_ = changes_ = std::max(changes_, other.changes_) + 1;
+  other.changes_ = changes_ = std::max(changes_, other.changes_) + 2;
   return *this;
 }
 
@@ -78,8 +78,7 @@ void Sequence::copy_from(const Sequence& other) {
     throw Error(ErrorCode::mismatch, "copy of a sequence: the two have different layouts");
   }
   if (this == &other) return;
-  position_ = other.position_;
-  ++changes_;
+  go_to(other.position_);
   for_each_part(position_, [&](std::size_t at, std::size_t, std::size_t bytes) {
     std::memcpy(memory_.data() + at, other.memory_.data() + at, bytes);
   });
@@ -113,8 +112,7 @@ void Sequence::rollback(const Snapshot& snapshot) {
 }
 
 void Sequence::reset() noexcept {
-  if (is_whole()) position_ = 0;
-  ++changes_;
+  if (is_whole()) go_to(0);
 }
 
 void Sequence::advance(std::int64_t count) {
@@ -184,8 +182,7 @@ void Sequence::pack(std::byte* to) const noexcept {
 }
 
 void Sequence::unpack(const std::byte* from, std::int64_t position) noexcept {
-  position_ = position;
-  ++changes_;
+  go_to(position);
   for_each_part(position, [&](std::size_t at, std::size_t packed, std::size_t bytes) {
     std::memcpy(memory_.data() + at, from + packed, bytes);
   });

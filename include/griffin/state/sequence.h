@@ -16,6 +16,7 @@
 
 namespace GRIFFIN_API griffin {
 
+class Rewind;  // state/rewind.h
 class StateInput;
 
 /// What a layer finds and leaves in its slot. At position 0 it ignores what is there.
@@ -113,7 +114,8 @@ class Sequence {
   /// state now holds `count` more tokens. Throws Error(invalid_argument), and changes nothing,
   /// where it was moved from, for a negative count, and beyond the capacity.
   void advance(std::int64_t count);
-  /// Another number after whatever changed the state, its place or the position.
+  /// Another number after whatever changed the state, its place or the position: one more after
+  /// advance(), two or more after anything else.
   std::uint64_t changes() const noexcept { return changes_; }
 
   /// False where it was moved from.
@@ -132,6 +134,7 @@ class Sequence {
               std::int64_t count) noexcept;
 
  private:
+  friend class Rewind;
   struct Uninitialised {};
   Sequence(const StateLayout& layout, Uninitialised);
 
@@ -139,6 +142,11 @@ class Sequence {
   /// `position` tokens, slot by slot: what is held, then the rows of every ring from the oldest on.
   template <class Copy>
   void for_each_part(std::int64_t position, const Copy& copy) const noexcept;
+  /// By other ways than advance().
+  void go_to(std::int64_t position) noexcept {
+    position_ = position;
+    changes_ += 2;
+  }
   void pack(std::byte* to) const noexcept;
   void unpack(const std::byte* from, std::int64_t position) noexcept;
   /// Throws where there is no state: after a move.
