@@ -97,7 +97,10 @@ void Lab::report(benchmark::State& state, const Work& work, double floor, double
   state.counters["bytes/s"] = work.bytes / seconds;
   state.counters["flop/s"] = work.flops / seconds;
   state.counters["share"] = floor / seconds;
-  if (work.elements > 0.0) state.counters["ns/element"] = 1e9 * seconds / work.elements;
+  if (work.elements > 0.0) {
+    state.counters["elements"] = work.elements;
+    state.counters["ns/element"] = 1e9 * seconds / work.elements;
+  }
   state.SetLabel(bound_);
 }
 

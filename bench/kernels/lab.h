@@ -33,7 +33,7 @@ struct Work {
   Operand operand;              // what is multiplied
   const kernels::Table* table;  // that computes it
   int streams = 0;        // arrays that are read, if one of the same length is written: StreamProbe
-  double elements = 0.0;  // for ns/element, where that is worth saying
+  double elements = 0.0;  // of the output, where their number and ns/element are worth saying
 };
 
 class Lab {
