@@ -14,18 +14,20 @@
 #include <vector>
 
 #include "griffin/griffin.h"
+#include "support/draft_options.h"
 #include "support/lines.h"
 #include "support/model_options.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/request_line.h"
 #include "support/sampling_options.h"
+#include "support/stats.h"
 
 namespace griffin::examples {
 namespace {
 
 struct Options {
-  explicit Options(CLI::App& app) : model(app), sampling(app) {
+  explicit Options(CLI::App& app) : model(app), sampling(app), drafting(app) {
     model.add_capacity("Tokens of a text at most");
     sampling.add_ignore_eos(app);
     app.get_option("--seed")->description(
@@ -46,24 +48,22 @@ struct Options {
         ->type_name("N")
         ->check(at_least(-1))
         ->capture_default_str();
-    app.add_option("--lookup", lookup, "Guess so many tokens of a text and try them at once")
-        ->type_name("N")
-        ->check(between(0, 64))
-        ->capture_default_str();
     app.add_option("--prefix-cache", cache_mib, "MiB for the states of prompts; 0: none are kept")
         ->type_name("MIB")
         ->check(between(0, 1 << 20))
         ->capture_default_str();
+    app.add_flag("--stats", stats, "Print sizes, speeds and guesses of all on stderr");
   }
 
   ModelOptions model;
   SamplingFlags sampling;
+  DraftFlags drafting;
   std::string requests;
   int max_batch = 16;
   int max_tokens = 512;
   int predict = 128;
-  int lookup = 0;
   int cache_mib = 256;
+  bool stats = false;
 };
 
 void check(const Options& options) {
@@ -81,13 +81,15 @@ std::size_t line_limit(const Options& options) {
   return std::min(static_cast<std::size_t>(bytes), Lines::default_limit);
 }
 
-SchedulerOptions scheduler_options(const Options& options, const Model& model) {
+SchedulerOptions scheduler_options(const Options& options, const Model& model,
+                                   const DraftOptions& draft) {
   SchedulerOptions scheduler;
   scheduler.threads = options.model.threads();
   scheduler.max_sequences = options.max_batch;
   scheduler.max_tokens_per_pass = options.max_tokens;
   scheduler.sequence = options.model.sequence_options(model);
-  scheduler.lookup = options.lookup;
+  scheduler.lookup = options.drafting.lookup();
+  scheduler.draft = draft;
   scheduler.prefix_cache_bytes = static_cast<std::uint64_t>(options.cache_mib) << 20U;
   return scheduler;
 }
@@ -107,14 +109,20 @@ std::string what(const std::exception_ptr& thrown) {
   return "unknown error";
 }
 
+std::optional<Tokenizer> load_tokenizer(const Options& options, const Model& model) {
+  if (!options.model.has_tokenizer()) return std::nullopt;
+  return options.model.load_tokenizer(model);
+}
+
 class BatchRun {
  public:
   BatchRun(const Options& options, Lines& lines)
       : options_(options),
         lines_(lines),
         model_(options.model.load_model()),
-        scheduler_(model_, scheduler_options(options, model_)) {
-    if (options.model.has_tokenizer()) tokenizer_ = options.model.load_tokenizer(model_);
+        tokenizer_(load_tokenizer(options, model_)),
+        draft_(options.drafting.load(options.model, model_, tokenizer_ ? &*tokenizer_ : nullptr)),
+        scheduler_(model_, scheduler_options(options, model_, draft_)) {
     const Tokenizer* tokenizer = tokenizer_ ? &*tokenizer_ : nullptr;
     if (tokenizer_) reader_.bos = tokenizer_->bos(model_.text_bos());
     reader_.tokenizer = tokenizer;
@@ -140,6 +148,7 @@ class BatchRun {
       busy = scheduler_.step();
     } while (busy || !lines_.over());
     output_.require();
+    if (options_.stats) print_stats();
     return bad_ ? failure : success;
   }
 
@@ -197,7 +206,32 @@ class BatchRun {
     return interrupted;
   }
 
+  /// Of all texts.
+  void print_stats() const {
+    const StatLine line;
+    print_model(options_.model, model_);
+    const SchedulerStatistics work = scheduler_.statistics();
+    if (draft_.model) {
+      line("draft", draft_memory(*draft_.model,
+                                 model_.state_layout(options_.model.sequence_options(model_))));
+      line("draft work", std::to_string(work.draft_rows) + " tokens in " +
+                             std::to_string(work.draft_passes) + " passes");
+    }
+    line("work", std::to_string(work.rows) + " tokens in " + std::to_string(work.passes) +
+                     " passes, " + std::to_string(work.most_rows) + " at most");
+    if (options_.drafting.guesses()) line("guesses", guess_rates(all_));
+    line("texts",
+         per_second(
+             all_.fed_back,
+             std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count()));
+  }
+
   void answer(const Asked& asked, const Result& result) {
+    all_.guessed += result.guessed;
+    all_.accepted += result.accepted;
+    all_.decode_passes += result.decode_passes;
+    all_.draft_passes += result.draft_passes;
+    all_.fed_back += result.fed_back;
     Json members = {{"tokens", result.tokens}};
     if (tokenizer_) members["text"] = result.text;
     std::string reason = name_of(result.reason);
@@ -226,9 +260,12 @@ class BatchRun {
   Lines& lines_;
   Model model_;
   std::optional<Tokenizer> tokenizer_;
-  RequestReader reader_;
+  DraftOptions draft_;
   Scheduler scheduler_;
+  RequestReader reader_;
   Output output_;
+  Result all_;  // counts of all texts together
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t line_number_ = 0;
   std::map<std::int64_t, Scheduler::Id> running_;  // by line
   std::uint64_t bytes_done_ = 0;                   // of lines that are answered

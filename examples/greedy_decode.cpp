@@ -13,13 +13,14 @@
 #include <vector>
 
 #include "griffin/griffin.h"
-#include "griffin/kernels.h"
+#include "support/draft_options.h"
 #include "support/options.h"
 #include "support/output_path.h"
 #include "support/peak_memory.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/sampling_options.h"
+#include "support/stats.h"
 
 namespace griffin::examples {
 namespace {
@@ -27,7 +28,7 @@ namespace {
 constexpr const char* embedded_prompt = "In the beginning God";
 
 struct Options {
-  explicit Options(CLI::App& app) : common(app, 512), sampling(app) {
+  explicit Options(CLI::App& app) : common(app, 512), sampling(app), drafting(app) {
     common.add_capacity("Tokens of prompt and text together at most");
     sampling.add_ignore_eos(app);
     prompt_given = app.add_option("-p,--prompt", prompt, "The text to continue")
@@ -37,10 +38,6 @@ struct Options {
     app.add_option("-n,--n-predict,--predict", predict, "New tokens at most, -1 for no limit")
         ->type_name("N")
         ->check(at_least(-1))
-        ->capture_default_str();
-    app.add_option("--lookup", lookup, "Guess so many tokens from the text and try them at once")
-        ->type_name("N")
-        ->check(between(0, 64))
         ->capture_default_str();
     app.add_option("--load-state", load_state, "Go on from a saved state")->type_name("FILE");
     app.add_option("--save-state", save_state, "Save the state at the end")->type_name("FILE");
@@ -53,12 +50,12 @@ struct Options {
 
   CommonOptions common;
   SamplingFlags sampling;
+  DraftFlags drafting;
   std::string prompt;
   std::string load_state;
   std::string save_state;
   CLI::Option* prompt_given;
   int predict = 128;
-  int lookup = 0;
   bool print_ids = false;
   bool stats = false;
 };
@@ -108,7 +105,7 @@ std::int64_t saved_tokens(const Options& options, const Model& model) {
 /// Room for what -c says; else, where the model needs to be told, for what was read before, the
 /// prompt and the continuation: then the prompt is read whole.
 Sequence new_sequence(const Options& options, const Model& model, IdSource& prompt) {
-  if (options.lookup > 0) prompt.gather();  // guesses come from all of it
+  if (options.drafting.lookup() > 0) prompt.gather();  // guesses come from all of it
   if (options.common.capacity() > 0) prompt.gather(options.common.capacity());
   if (options.common.capacity() > 0 || !model.config().has_global_attention()) {
     return options.common.sequence(model, options.common.capacity());
@@ -142,58 +139,20 @@ class Printer {
   bool first_ = true;
 };
 
-std::string per_second(std::int64_t tokens, double seconds) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%lld tokens, %.3f s, %.1f tokens/s",
-                static_cast<long long>(tokens), seconds,
-                seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0);
-  return text;
-}
-
-std::string megabytes(std::uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f MB", static_cast<double>(bytes) / 1e6);
-  return text;
-}
-
-std::string milliseconds(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
-  return text;
-}
-
 std::string reason(const Result& result) {
   std::string text = Interrupt::seen() ? "interrupted" : name_of(result.reason);
   if (result.stop_id) text += " " + std::to_string(*result.stop_id);
   return text;
 }
 
-std::string lookup_rate(const Result& result) {
-  const auto share = [](std::int64_t a, std::int64_t b) {
-    return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0.0;
-  };
-  char text[96];
-  std::snprintf(text, sizeof text, "%lld of %lld guesses right (%.1f %%), %.2f tokens a pass",
-                static_cast<long long>(result.accepted), static_cast<long long>(result.guessed),
-                100 * share(result.accepted, result.guessed),
-                share(result.fed_back, result.decode_passes));
-  return text;
-}
-
-void print_stats(const Options& options, const Model& model, const Sequence& sequence,
-                 const Result& result) {
-  const auto line = [](const char* name, const std::string& value) {
-    std::fprintf(stderr, "%-12s %s\n", name, value.c_str());
-  };
-  line("model", on_one_line(options.common.model_name()));
-  line("weights", megabytes(model.weight_bytes()) + ", " + options.common.dtype(model));
-  const int threads = options.common.threads();
-  line("kernels",
-       std::string(kernels::default_table().name) +
-           (threads == 1 ? ", 1 thread" : ", up to " + std::to_string(threads) + " threads"));
+void print_stats(const Options& options, const Model& model, const DraftOptions& draft,
+                 const Sequence& sequence, const Result& result) {
+  const StatLine line;
+  print_model(options.common, model);
   line("sequence", megabytes(sequence.bytes()));
   line("load", milliseconds(model.load_seconds()));
-  if (options.lookup > 0) line("lookup", lookup_rate(result));
+  if (draft.model) line("draft", draft_memory(*draft.model, sequence.layout()));
+  if (options.drafting.guesses()) line("guesses", guess_rates(result));
   line("prefill", per_second(result.prompt_tokens, result.timings.prefill));
   line("first token", milliseconds(result.timings.first_token));
   line("decode", per_second(result.fed_back, result.timings.decode));
@@ -217,15 +176,16 @@ GenerateOptions generate_options(const Options& options, const Model& model,
 class Decoding {
  public:
   /// `first`: what is read before the prompt.
-  Decoding(const Options& options, const Model& model, Sequence& sequence, IdSource& prompt,
-           std::vector<std::int32_t> first)
+  Decoding(const Options& options, const Model& model, DraftOptions draft, Sequence& sequence,
+           IdSource& prompt, std::vector<std::int32_t> first)
       : options_(options),
         prompt_(prompt),
         sequence_(sequence),
         generator_(model, {.threads = options.common.threads(),
                            .chunk = options.common.chunk(prompt.gather(IdSource::piece) +
                                                          std::ssize(first)),
-                           .lookup = options.lookup}),
+                           .lookup = options.drafting.lookup(),
+                           .draft = std::move(draft)}),
         piece_(std::move(first)) {}
 
   Result run(GenerateOptions settings) {
@@ -335,14 +295,15 @@ ExitCode decode(const Options& options) {
   const Model model = options.common.load_model();
   const std::optional<Tokenizer> loaded = load_tokenizer(options, model);
   const Tokenizer* tokenizer = loaded ? &*loaded : nullptr;
+  const DraftOptions draft = options.drafting.load(options.common, model, tokenizer);
   const GenerateOptions settings = generate_options(options, model, tokenizer);
   const auto prompt = prompt_ids(options, model, tokenizer, std::move(input));
   Sequence sequence = new_sequence(options, model, *prompt);
   std::vector<std::int32_t> first = restore(options, sequence, *prompt);
-  Decoding decoding(options, model, sequence, *prompt, std::move(first));
+  Decoding decoding(options, model, draft, sequence, *prompt, std::move(first));
   const Result result = decoding.run(settings);
   if (!options.save_state.empty()) sequence.save(options.save_state, decoding.unread());
-  if (options.stats) print_stats(options, model, sequence, result);
+  if (options.stats) print_stats(options, model, draft, sequence, result);
   return Interrupt::seen() ? interrupted : success;
 }
 

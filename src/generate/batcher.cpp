@@ -19,6 +19,10 @@ void require_range(const char* name, std::int64_t value) {
       std::string("scheduler: ") + name + ": expected 1 to 2^20, found " + std::to_string(value));
 }
 
+SpeculationOptions speculation_options(const SchedulerOptions& options) {
+  return {.lookup = options.lookup, .draft = options.draft, .guessing = options.guessing};
+}
+
 ForwardOptions forward_options(const SchedulerOptions& options) {
   if (options.max_tokens_per_pass < options.max_sequences) {
     throw Error(ErrorCode::invalid_argument,
@@ -29,8 +33,8 @@ ForwardOptions forward_options(const SchedulerOptions& options) {
   ForwardOptions forward;
   forward.threads = options.threads;
   forward.max_rows = options.max_tokens_per_pass;
-  forward.max_logits =
-      std::min(options.max_tokens_per_pass, options.max_sequences * (1 + options.lookup));
+  forward.max_logits = std::min(options.max_tokens_per_pass,
+                                options.max_sequences * (1 + speculation_options(options).most()));
   forward.kernels = options.kernels;
   forward.work_per_thread = options.work_per_thread;
   return forward;
@@ -40,7 +44,7 @@ ForwardOptions forward_options(const SchedulerOptions& options) {
 StateLayout layout_for(const Model& model, const SchedulerOptions& options) {
   require_range("max_sequences", options.max_sequences);
   require_range("max_tokens_per_pass", options.max_tokens_per_pass);
-  require_lookup(options.lookup, "scheduler");
+  require_valid(speculation_options(options), model, "scheduler");
   return model.state_layout(options.sequence);
 }
 
@@ -52,12 +56,14 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       pool_(layout_, {.sequences = options.max_sequences}),
       cache_(options.prefix_cache_bytes),
       caching_(options.prefix_cache_bytes > 0),
-      lookup_(options.lookup),
+      speculation_(speculation_options(options), options.max_sequences),
       pass_(model, forward_options(options)),
       scratch_(model.config().vocab, pass_.kernels()),
       logits_copy_(static_cast<std::size_t>(model.config().vocab)),
       kept_logits_(caching_ ? logits_copy_.size() : 0) {
   in_pass_.reserve(static_cast<std::size_t>(options.max_sequences));
+  texts_.reserve(in_pass_.capacity());
+  if (speculation_.drafts()) speculation_.make_drafter(layout_, forward_options(options));
 }
 
 bool Batcher::step() {
@@ -96,7 +102,10 @@ void Batcher::begin(Job& job) {
   Candidate& first = job.candidates[0];
   std::span<const float> logits;
   const bool ready = first.text.goes_on([&] {
-    for (Candidate& c : job.candidates) c.text.begin(job.prompt(), *c.sequence, lookup_);
+    for (Candidate& c : job.candidates) {
+      c.text.begin(job.prompt(), *c.sequence, speculation_.most(), speculation_.new_draft());
+      if (c.text.draft() != nullptr) c.text.draft()->begin(nullptr);
+    }
     if (!job.from_the_start()) {
       first.sequence->rollback(*job.request.start);
     } else if (caching_) {
@@ -116,6 +125,8 @@ std::span<const float> Batcher::reuse(Job& job) {
   if (branch - match.tokens >= worth_a_snapshot) job.checkpoint = branch;
   if (match.snapshot == nullptr) return {};
   first.sequence->rollback(*match.snapshot);
+  if (match.draft != nullptr && first.text.draft() != nullptr)
+    first.text.draft()->begin(match.draft);
   first.text.generation.prompt_was_reused(match.tokens);
   if (match.logits.empty()) return {};
   std::copy(match.logits.begin(), match.logits.end(), kept_logits_.begin());  // it may drop them
@@ -126,6 +137,7 @@ std::span<const float> Batcher::reuse(Job& job) {
 /// shares of what that leaves. What one has no use for goes to the later ones.
 void Batcher::compose() {
   in_pass_.clear();
+  texts_.clear();
   pass_.clear();  // of what an exception left there
   std::int64_t readers = 0;
   std::int64_t speakers = 0;
@@ -135,21 +147,31 @@ void Batcher::compose() {
   for (Job& job : active_) {
     if (!job.reads_prompt()) continue;
     const std::int64_t left = pass_.max_rows() - pass_.rows() - speakers;
-    add(job, job.candidates[0], chunk_size(job, left / readers--));
+    const std::int64_t chunk = chunk_size(job, left / readers--);
+    add(job, job.candidates[0], [&](Text& text) { text.read(pass_, chunk); });
   }
+  for (const InPass& in : in_pass_) texts_.push_back(&in.candidate->text);
   for (Job& job : active_) {
     if (job.reads_prompt()) continue;
     for (Candidate& c : job.candidates) {
-      if (c.running) add(job, c, (pass_.max_rows() - pass_.rows()) / speakers--);
+      if (c.running) texts_.push_back(&c.text);
+    }
+  }
+  speculation_.guess(texts_, pass_);
+  for (Job& job : active_) {
+    if (job.reads_prompt()) continue;
+    for (Candidate& c : job.candidates) {
+      if (c.running) add(job, c, [&](Text& text) { text.speak(pass_); });
     }
   }
 }
 
 /// A text that cannot be added fails by itself; the pass is put together of the others.
-void Batcher::add(Job& job, Candidate& candidate, std::int64_t most) {
+template <class Add>
+void Batcher::add(Job& job, Candidate& candidate, const Add& add) {
   const bool reads = job.reads_prompt();
   Text& text = candidate.text;
-  if (text.goes_on([&] { return text.add_to(pass_, most), true; })) {
+  if (!text.failed() && text.goes_on([&] { return add(text), true; })) {
     in_pass_.push_back({&job, &candidate});
   } else if (reads) {
     finish_all(job, StopReason::failed, text.generation.result().error);
@@ -167,7 +189,11 @@ void Batcher::run() {
   ++passes;
   passed_rows += static_cast<std::uint64_t>(pass_.rows());
   most_rows = std::max(most_rows.load(), pass_.rows());
-  const MatrixView logits = pass_.run();
+  const MatrixView logits = speculation_.run(pass_);
+  if (const Drafter* drafter = speculation_.drafter()) {
+    draft_passes = drafter->passes();
+    draft_rows = drafter->rows();
+  }
   std::int64_t row = 0;
   for (const InPass& in : in_pass_) {
     const std::int64_t rows = in.candidate->text.logit_rows();
@@ -200,6 +226,7 @@ void Batcher::choose_first(Job& job, std::span<const float> logits) {
   for (Candidate& c : job.candidates) {
     if (&c == &first) continue;
     c.sequence->copy_from(*first.sequence);
+    if (c.text.draft() != nullptr) c.text.draft()->copy_from(*first.text.draft());
     c.text.generation.prompt_was_reused(c.text.generation.prompt_size());
   }
   for (Candidate& c : job.candidates) {
@@ -217,7 +244,9 @@ void Batcher::keep(std::span<const std::int32_t> tokens, const Candidate& candid
                    std::span<const float> logits) noexcept {
   if (!caching_) return;
   try {
-    cache_.keep(tokens, *candidate.sequence, logits);
+    const Draft* draft = candidate.text.draft();
+    cache_.keep(tokens, *candidate.sequence, logits,
+                draft != nullptr ? draft->sequence.get() : nullptr);
   } catch (...) {
   }
 }
@@ -252,6 +281,7 @@ void Batcher::finish(Job& job, Candidate& candidate) noexcept {
     if (!thrown_) thrown_ = std::current_exception();
   }
   candidate.sequence.reset();
+  text.take_draft();
 }
 
 /// For a text that goes on from here, as conversations do.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "generate/job.h"
+#include "generate/speculation.h"
 #include "griffin/generate/prefix_cache.h"
 #include "griffin/state/pool.h"
 
@@ -49,6 +50,8 @@ class Batcher {
   std::atomic<std::uint64_t> passes = 0;
   std::atomic<std::uint64_t> passed_rows = 0;
   std::atomic<std::int64_t> most_rows = 0;
+  std::atomic<std::uint64_t> draft_passes = 0;
+  std::atomic<std::uint64_t> draft_rows = 0;
 
  private:
   struct InPass {
@@ -61,7 +64,8 @@ class Batcher {
   void begin(Job& job);
   std::span<const float> reuse(Job& job);
   void compose();
-  void add(Job& job, Candidate& candidate, std::int64_t most);
+  template <class Add>
+  void add(Job& job, Candidate& candidate, const Add& add);
   std::int64_t chunk_size(const Job& job, std::int64_t share) const;
   void run();
   void read_on(Job& job, MatrixView logits);
@@ -79,7 +83,7 @@ class Batcher {
   SequencePool pool_;
   PrefixCache cache_;
   bool caching_;
-  std::int64_t lookup_;
+  Speculation speculation_;
   ForwardPass pass_;
   SamplerScratch scratch_;
   std::vector<float> logits_copy_;  // candidates choose from the same logits, and change them
@@ -88,6 +92,7 @@ class Batcher {
   Jobs active_;                     // in the order of their admission
   Jobs finished_;
   std::vector<InPass> in_pass_;  // in the order of their logits
+  std::vector<Text*> texts_;     // of the step
   bool some_cancelled_ = false;
   std::exception_ptr thrown_;  // by an on_done
 };

@@ -128,10 +128,14 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
   return accepted && deliver(token);
 }
 
+bool Generation::ends_by(std::int32_t token) const noexcept {
+  const auto& stops = *options_.stop_ids;
+  return std::find(stops.begin(), stops.end(), token) != stops.end();
+}
+
 /// Whether the token becomes part of the text.
 bool Generation::accept(std::int32_t token) {
-  const auto& stops = *options_.stop_ids;
-  if (std::find(stops.begin(), stops.end(), token) != stops.end()) {
+  if (ends_by(token)) {
     end(StopReason::stop_id);
     result_.stop_id = token;
     return false;

@@ -38,6 +38,14 @@ class Generation {
   /// next() is to be fed. Allocates nothing. Throws Error(mismatch) for logits that are NaN.
   bool choose(std::span<float> logits, SamplerScratch& scratch);
   std::int32_t next() const noexcept { return result_.tokens.back(); }
+  /// What choose() would choose, by other logits, were the tokens `ahead` chosen before; no
+  /// callback is called. For drafts.
+  std::int32_t guess(std::span<float> logits, std::span<const std::int32_t> ahead,
+                     SamplerScratch& scratch) const {
+    return sampler_->guess(logits, ahead, scratch);
+  }
+  /// Whether that token would end the text.
+  bool ends_by(std::int32_t token) const noexcept;
   /// Tokens that may still be chosen.
   std::int64_t room() const noexcept;
 

@@ -4,23 +4,32 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "generate/speculation.h"
 #include "generate/text.h"
 #include "griffin/core/error.h"
 
 namespace griffin {
 namespace {
 
-ForwardOptions forward_options(const GeneratorOptions& options) {
-  require_lookup(options.lookup, "generator");
+SpeculationOptions speculation_options(const GeneratorOptions& options) {
+  return {.lookup = options.lookup, .draft = options.draft, .guessing = options.guessing};
+}
+
+ForwardOptions forward_options(const Model& model, const GeneratorOptions& options) {
+  const SpeculationOptions speculation = speculation_options(options);
+  require_valid(speculation, model, "generator");
   if (options.chunk < 1 || options.chunk > most_pass_rows) {
     throw Error(ErrorCode::invalid_argument,
                 "generator: chunk: expected 1 to 2^20, found " + std::to_string(options.chunk));
   }
   ForwardOptions forward;
   forward.threads = options.threads;
-  forward.max_logits = 1 + options.lookup;
+  forward.max_logits = 1 + speculation.most();
   forward.max_rows = std::max(options.chunk, forward.max_logits);
   forward.kernels = options.kernels;
   return forward;
@@ -49,15 +58,31 @@ struct Generator::Parts {
   Parts(const Model& of, const GeneratorOptions& options)
       : model(of),
         chunk(options.chunk),
-        lookup(options.lookup),
-        pass(model, forward_options(options)),
+        forward(forward_options(of, options)),
+        speculation(speculation_options(options), 1),
+        pass(model, forward),
         scratch(model.config().vocab, pass.kernels()) {}
+
+  void begin(Text& text, std::span<const std::int32_t> prompt, Sequence& sequence);
+  bool step(Text& text);
+  void remember_draft(Text& text, const Sequence& sequence);
+
+  /// What the draft model knows of the sequence that was generated in last.
+  struct Followed {
+    std::unique_ptr<Draft> draft;
+    std::vector<std::int32_t> unread;  // that the sequence has consumed, and the draft has not
+    const Sequence* sequence = nullptr;
+    std::uint64_t changes = 0;  // of the sequence
+  };
 
   Model model;
   std::int64_t chunk;
-  std::int64_t lookup;
+  ForwardOptions forward;
+  Speculation speculation;
   ForwardPass pass;
   SamplerScratch scratch;
+  std::optional<StateLayout> layout;  // that the drafter was made for
+  Followed followed;
   bool generating = false;
 };
 
@@ -67,7 +92,6 @@ Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
 Generator::~Generator() = default;
 
-/// A batch of one.
 Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                            const GenerateOptions& options) {
   Parts& p = *parts_;
@@ -78,15 +102,53 @@ Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> pro
   }
   const std::int64_t room = sequence.layout().furthest() - sequence.position();
   Text text(Generation(p.model, room, prompt, options));
-  text.begin(prompt, sequence, p.lookup);
-  for (bool goes_on = true; goes_on;) {
-    text.add_to(p.pass, text.generation.prompt_left() > 0 ? p.chunk : p.pass.max_rows());
-    const MatrixView logits = p.pass.run();
-    goes_on = text.was_read() && (logits.rows == 0 || text.choose(logits, p.scratch));
+  p.begin(text, prompt, sequence);
+  while (p.step(text)) {
   }
   if (const auto& thrown = text.generation.result().error) std::rethrow_exception(thrown);
+  if (text.draft() != nullptr) p.remember_draft(text, sequence);
   text.generation.hand_out_rest();
   return text.generation.take();
+}
+
+/// With the draft that knows the sequence, if it is still as it was left; else with a new one.
+void Generator::Parts::begin(Text& text, std::span<const std::int32_t> prompt, Sequence& sequence) {
+  pass.clear();  // of what an exception left there
+  Followed last = std::exchange(followed, {});
+  if (!speculation.drafts()) return text.begin(prompt, sequence, speculation.most());
+  if (!layout || *layout != sequence.layout()) {
+    last = {};
+    speculation.make_drafter(sequence.layout(), forward);
+    layout = sequence.layout();
+  }
+  if (last.sequence == &sequence && last.changes == sequence.changes()) {
+    last.draft->read = 0;  // of a new history
+  } else {
+    last = {};
+    last.draft = speculation.new_draft();
+    last.draft->begin(nullptr);
+  }
+  text.begin(prompt, sequence, speculation.most(), std::move(last.draft), last.unread);
+}
+
+/// A batch of one.
+bool Generator::Parts::step(Text& text) {
+  const bool reads = text.reads_prompt();
+  if (reads) text.read(pass, chunk);
+  Text* const texts[] = {&text};
+  speculation.guess(texts, pass);
+  if (text.failed()) return false;
+  if (!reads) text.speak(pass);
+  const MatrixView logits = speculation.run(pass);
+  return text.was_read() && (logits.rows == 0 || text.choose(logits, scratch));
+}
+
+void Generator::Parts::remember_draft(Text& text, const Sequence& sequence) {
+  text.complete_history();
+  const auto read = static_cast<std::size_t>(text.draft()->read);
+  const auto consumed = static_cast<std::size_t>(text.consumed());
+  const auto unread = text.history().subspan(read, consumed - read);
+  followed = {text.take_draft(), {unread.begin(), unread.end()}, &sequence, sequence.changes()};
 }
 
 }  // namespace griffin

@@ -36,7 +36,8 @@ PrefixCache::Match PrefixCache::find(Tokens text) {
   entries_.splice(entries_.begin(), entries_, best);
   const bool all = best->text.size() == text.size();
   return {static_cast<std::int64_t>(best->text.size()), &best->snapshot,
-          all ? std::span<const float>(best->logits) : std::span<const float>{}};
+          all ? std::span<const float>(best->logits) : std::span<const float>{},
+          best->draft ? &*best->draft : nullptr};
 }
 
 std::int64_t PrefixCache::branch(Tokens text) const noexcept {
@@ -46,9 +47,11 @@ std::int64_t PrefixCache::branch(Tokens text) const noexcept {
   return static_cast<std::int64_t>(std::min(longest, most));
 }
 
-void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const float> logits) {
+void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const float> logits,
+                       const Sequence* draft) {
   check(text, sequence);
-  const std::uint64_t bytes = bytes_of(text.size(), sequence.used_bytes(), logits.size());
+  const std::size_t state = sequence.used_bytes() + (draft != nullptr ? draft->used_bytes() : 0);
+  const std::uint64_t bytes = bytes_of(text.size(), state, logits.size());
   if (text.empty() || bytes > max_bytes_) return;
   const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return std::equal(entry.text.begin(), entry.text.end(), text.begin(), text.end());
@@ -57,7 +60,8 @@ void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const fl
     entries_.splice(entries_.begin(), entries_, same);
     return;
   }
-  Entry entry{{text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}};
+  Entry entry{{text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}, {}};
+  if (draft != nullptr) entry.draft = draft->snapshot();
   if (same != entries_.end()) drop(same);
   while (bytes_ + bytes > max_bytes_) {
     drop(std::prev(entries_.end()));

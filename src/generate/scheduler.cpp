@@ -164,7 +164,8 @@ void Scheduler::serve(std::stop_token stop) {
 
 SchedulerStatistics Scheduler::statistics() const {
   const Batcher& b = parts_->batcher;
-  return {b.waiting_jobs, b.running_texts, b.passes, b.passed_rows, b.most_rows};
+  return {b.waiting_jobs, b.running_texts, b.passes,    b.passed_rows,
+          b.most_rows,    b.draft_passes,  b.draft_rows};
 }
 
 PoolStatistics Scheduler::pool() const {

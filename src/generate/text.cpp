@@ -3,70 +3,88 @@
 
 #include <algorithm>
 #include <new>
-#include <string>
 #include <utility>
 
-#include "griffin/core/error.h"
 #include "griffin/generate/prompt_lookup.h"
-#include "griffin/state/journal.h"
 
 namespace griffin {
 
-void require_lookup(std::int64_t lookup, const char* whose) {
-  constexpr std::int64_t most = 64;
-  if (lookup >= 0 && lookup <= most) return;
-  throw Error(ErrorCode::invalid_argument, std::string(whose) + ": lookup: expected 0 to " +
-                                               std::to_string(most) + ", found " +
-                                               std::to_string(lookup));
-}
-
-void Text::begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::int64_t lookup) {
+void Text::begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::int64_t guesses,
+                 std::unique_ptr<Draft> draft, std::span<const std::int32_t> unread) {
   prompt_ = prompt;
   sequence_ = &sequence;
+  draft_ = std::move(draft);
   generation.begin(prompt);
-  rows_.reserve(static_cast<std::size_t>(1 + lookup));
-  if (lookup == 0) return;
-  journal_ = std::make_unique<Journal>(sequence.layout(), 1 + lookup);
-  history_.reserve(prompt.size() + generation.tokens().capacity());
-  history_.assign(prompt.begin(), prompt.end());
+  rows_.reserve(static_cast<std::size_t>(1 + guesses));
+  if (guesses == 0) return;
+  journal_ = std::make_unique<Journal>(sequence.layout(), 1 + guesses);
+  before_prompt_ = std::ssize(unread);
+  history_.reserve(unread.size() + prompt.size() + generation.tokens().capacity());
+  history_.assign(unread.begin(), unread.end());
+  history_.insert(history_.end(), prompt.begin(), prompt.end());
 }
 
-void Text::add_to(ForwardPass& pass, std::int64_t most) {
+void Text::read(ForwardPass& pass, std::int64_t most) {
   const std::int64_t left = generation.prompt_left();
-  if (left > 0) {
-    reading_ = std::min(most, left);
-    logit_rows_ = reading_ == left ? 1 : 0;
-    pass.add(*sequence_,
-             prompt_.subspan(static_cast<std::size_t>(generation.prompt_done()),
-                             static_cast<std::size_t>(reading_)),
-             logit_rows_ == 1 ? Logits::last : Logits::none);
-    return;
+  reading_ = std::min(most, left);
+  logit_rows_ = reading_ == left ? 1 : 0;
+  pass.add(*sequence_,
+           prompt_.subspan(static_cast<std::size_t>(generation.prompt_done()),
+                           static_cast<std::size_t>(reading_)),
+           logit_rows_ == 1 ? Logits::last : Logits::none);
+}
+
+void Text::begin_turn() {
+  rows_.assign(1, generation.next());
+  if (journal_ == nullptr) return;
+  try {
+    complete_history();
+    is_current_ = true;
+  } catch (const std::bad_alloc&) {
+    is_current_ = false;  // more than 65536 tokens, and no memory: it goes on without guesses
   }
-  guess(most);
+}
+
+void Text::complete_history() {
+  const std::int64_t known = std::ssize(history_) - before_prompt_ - std::ssize(prompt_);
+  const auto& tokens = generation.tokens();
+  history_.insert(history_.end(), tokens.begin() + known, tokens.end());
+}
+
+std::int64_t Text::room_for_guesses() const noexcept {
+  if (journal_ == nullptr || !is_current_) return 0;
+  const std::int64_t rows = std::min({journal_->max_rows(), generation.room(),
+                                      sequence_->layout().furthest() - sequence_->position()});
+  return std::max<std::int64_t>(rows - 1, 0);
+}
+
+std::int64_t Text::look_up(std::int64_t most, Match match) {
+  if (most < 1) return 0;
+  rows_.resize(static_cast<std::size_t>(1 + most));
+  const std::span<std::int32_t> guesses = std::span(rows_).subspan(1);
+  const std::int64_t found = match == Match::any ? guess_by_lookup(history_, guesses)
+                                                 : guess_by_long_lookup(history_, guesses);
+  limit_guesses(found);
+  source_ = Source::lookup;
+  return found;
+}
+
+void Text::add_guess(std::int32_t token) {
+  rows_.push_back(token);
+  source_ = Source::draft;
+}
+
+void Text::limit_guesses(std::int64_t count) {
+  rows_.resize(static_cast<std::size_t>(1 + count));
+}
+
+void Text::speak(ForwardPass& pass) {
   logit_rows_ = std::ssize(rows_);
   if (logit_rows_ == 1) {
     pass.add(*sequence_, rows_);
   } else {
     pass.try_out(*sequence_, rows_, *journal_);
   }
-}
-
-/// The token to be fed, and guesses: as many as the text, its sequence and the pass have room for.
-void Text::guess(std::int64_t most) {
-  const auto& tokens = generation.tokens();
-  rows_.assign(1, tokens.back());
-  if (journal_ == nullptr) return;
-  const auto known = static_cast<std::int64_t>(history_.size() - prompt_.size());
-  try {
-    history_.insert(history_.end(), tokens.begin() + known, tokens.end());
-  } catch (const std::bad_alloc&) {
-    return;  // a text of more than 65536 tokens, and no memory: it goes on without guesses
-  }
-  most = std::min({most, journal_->max_rows(), generation.room(),
-                   sequence_->layout().furthest() - sequence_->position()});
-  rows_.resize(static_cast<std::size_t>(std::max<std::int64_t>(most, 1)));
-  const std::int64_t count = guess_by_lookup(history_, std::span(rows_).subspan(1));
-  rows_.resize(static_cast<std::size_t>(1 + count));
 }
 
 bool Text::was_read() noexcept {
@@ -77,9 +95,15 @@ bool Text::was_read() noexcept {
 bool Text::choose(MatrixView logits, SamplerScratch& scratch) noexcept {
   const std::int64_t before = generation.fed_back();
   const bool chosen = goes_on([&] { return choose_by_row(logits, scratch); });
-  if (rows_.size() <= 1) return chosen;
-  const std::int64_t right = generation.fed_back() - before;
-  const bool committed = goes_on([&] { return journal_->commit(*sequence_, right), true; });
+  const auto guesses = std::ssize(rows_) - 1;
+  if (guesses < 1) return chosen;
+  const std::int64_t consumed = generation.fed_back() - before;  // the token, and right guesses
+  acceptance(source_).add(guesses, consumed - 1);
+  const bool committed = goes_on([&] {
+    journal_->commit(*sequence_, consumed);
+    if (draft_ != nullptr) draft_->keep(std::max<std::int64_t>(consumed - 1, 0));
+    return true;
+  });
   return chosen && committed;
 }
 
@@ -97,6 +121,15 @@ bool Text::choose_by_row(MatrixView logits, SamplerScratch& scratch) {
     const auto next = static_cast<std::size_t>(row + 1);
     if (next == rows_.size() || rows_[next] != generation.next()) return true;
   }
+}
+
+std::int64_t Text::known() const noexcept {
+  if (!reads_prompt()) return std::ssize(history_);
+  return before_prompt_ + generation.prompt_done() + reading_;
+}
+
+std::int64_t Text::consumed() const noexcept {
+  return before_prompt_ + generation.prompt_done() + generation.fed_back();
 }
 
 }  // namespace griffin

@@ -2,6 +2,8 @@
 // One text in the passes: a chunk of its prompt, or its next token and guesses of what follows.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -9,28 +11,50 @@
 #include <utility>
 #include <vector>
 
+#include "generate/acceptance.h"
+#include "generate/drafter.h"
 #include "generate/generation.h"
 #include "griffin/model/forward_pass.h"
 #include "griffin/state/journal.h"
 
 namespace griffin {
 
-/// Throws Error(invalid_argument) for a number of guesses outside 0 to 64.
-void require_lookup(std::int64_t lookup, const char* whose);
-
-/// For every pass: add_to(), then, when it has run, was_read() and, if there are logits, choose().
-/// What a callback throws ends the text and becomes Result::error.
+/// For every pass: a text that reads adds to it, one that speaks begins its turn, is given guesses
+/// (Speculation) and adds to it; then, when it has run, was_read() and, if there are logits,
+/// choose(). What a callback throws ends the text and becomes Result::error.
 class Text {
  public:
+  enum class Source { lookup, draft };
+  enum class Match { any, long_only };
+
   explicit Text(Generation of) noexcept : generation(std::move(of)) {}
 
   /// Takes the memory that an ordinary text needs. Prompt and sequence must outlive the text; up to
-  /// `lookup` tokens are guessed a pass.
-  void begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::int64_t lookup);
+  /// `guesses` tokens are guessed a pass. `draft` may be null; it has yet to read `unread`, which
+  /// the sequence holds already, before the prompt.
+  void begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::int64_t guesses,
+             std::unique_ptr<Draft> draft = {}, std::span<const std::int32_t> unread = {});
 
-  /// Adds what comes next: tokens of the prompt, or after it the token chosen last and guesses; in
-  /// either case no more than `most`.
-  void add_to(ForwardPass& pass, std::int64_t most);
+  bool reads_prompt() const noexcept { return generation.prompt_left() > 0; }
+
+  /// Adds tokens of the prompt, no more than `most`.
+  void read(ForwardPass& pass, std::int64_t most);
+
+  /// The token chosen last is to be fed; there are no guesses yet.
+  void begin_turn();
+  /// Guesses that the text, its sequence and its journal have room for.
+  std::int64_t room_for_guesses() const noexcept;
+  /// Guesses by what came after the last tokens before. Returns how many there are: `most` or none.
+  std::int64_t look_up(std::int64_t most, Match match);
+  void add_guess(std::int32_t token);
+  /// Forgets all guesses but the first `count`.
+  void limit_guesses(std::int64_t count);
+  std::span<const std::int32_t> guesses() const noexcept { return std::span(rows_).subspan(1); }
+  /// Whether the last guess would end the text.
+  bool guessed_its_end() const noexcept { return generation.ends_by(rows_.back()); }
+  /// Adds the token and the guesses.
+  void speak(ForwardPass& pass);
+
   /// Rows of logits that the pass will have for it.
   std::int64_t logit_rows() const noexcept { return logit_rows_; }
 
@@ -38,8 +62,21 @@ class Text {
   bool was_read() noexcept;
   /// Chooses from the logits, [logit_rows, vocab], which are changed: from one row after the other
   /// for as long as the next one's guess was right. The sequence has then consumed the rows that
-  /// were chosen from. Returns whether the text goes on.
+  /// were chosen from, and the draft no other ones. Returns whether the text goes on.
   bool choose(MatrixView logits, SamplerScratch& scratch) noexcept;
+
+  /// What guesses come from: the tokens that were read before the prompt, the prompt, and the text.
+  std::span<const std::int32_t> history() const noexcept { return history_; }
+  /// How much of it is part of the text, with the pass at hand but for its guesses.
+  std::int64_t known() const noexcept;
+  /// How much of it the sequence has consumed. Between passes.
+  std::int64_t consumed() const noexcept;
+  Draft* draft() const noexcept { return draft_.get(); }
+  std::unique_ptr<Draft> take_draft() noexcept { return std::move(draft_); }
+  /// At the end: what was said enters the history. Throws std::bad_alloc.
+  void complete_history();
+
+  Acceptance& acceptance(Source of) noexcept { return acceptance_[static_cast<std::size_t>(of)]; }
 
   /// Whether the text goes on after a step that may throw: only the first exception is kept.
   template <class Step>
@@ -54,10 +91,12 @@ class Text {
     }
   }
 
+  /// Whether such a step threw.
+  bool failed() noexcept { return generation.result().error != nullptr; }
+
   Generation generation;
 
  private:
-  void guess(std::int64_t most);
   bool choose_by_row(MatrixView logits, SamplerScratch& scratch);
 
   std::span<const std::int32_t> prompt_;
@@ -65,8 +104,13 @@ class Text {
   std::int64_t reading_ = 0;  // tokens of the prompt in the pass
   std::int64_t logit_rows_ = 0;
   std::vector<std::int32_t> rows_;     // in the pass: the token chosen last, and guesses
-  std::unique_ptr<Journal> journal_;   // for them; null without lookup
-  std::vector<std::int32_t> history_;  // prompt and text, where guesses come from
+  std::unique_ptr<Journal> journal_;   // for them; null where nothing is guessed
+  std::unique_ptr<Draft> draft_;       // null without a draft model
+  std::vector<std::int32_t> history_;  // empty where nothing is guessed
+  std::int64_t before_prompt_ = 0;     // of the history
+  bool is_current_ = false;            // the history: there was memory for it
+  Source source_ = Source::draft;      // of the guesses
+  std::array<Acceptance, 2> acceptance_;
 };
 
 }  // namespace griffin

@@ -225,7 +225,8 @@ TEST(GenerateText, TakesNothingFromTheHeapOnceItHasBegun) {
       (++tokens <= 10 ? at_first : at_last) = allocations();
       return Flow::proceed;
     };
-    const Result result = generate("And God said", options, {.threads = 1, .lookup = lookup});
+    const Result result = generate("And God said", options,
+                                   {.threads = 1, .lookup = lookup, .guessing = Guessing::always});
     EXPECT_EQ(tokens, 300);
     EXPECT_EQ(result.accepted > 0, lookup > 0);
     EXPECT_EQ(at_last - at_first, 0) << "lookup " << lookup;

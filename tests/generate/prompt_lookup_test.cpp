@@ -56,7 +56,9 @@ TEST_P(LookupTest, ChangesNothingButThePasses) {
       const Result expected = plain.generate(s, text, options);
       for (const std::int64_t guesses : {1, 4, 20}) {
         SCOPED_TRACE(std::string(named.name) + ", " + std::to_string(guesses) + " guesses");
-        Generator looking(model, {.threads = 1, .kernels = &table(), .lookup = guesses});
+        Generator looking(
+            model,
+            {.threads = 1, .kernels = &table(), .lookup = guesses, .guessing = Guessing::always});
         Sequence t = model.new_sequence({capacity, Dtype::f32});
         const Result result = looking.generate(t, text, options);
         EXPECT_EQ(result.tokens, expected.tokens);
@@ -93,7 +95,7 @@ TEST(PromptLookup, TextsEndWhereTheyWouldWithoutIt) {
   std::int64_t guessed = 0;
   std::int64_t accepted = 0;
   Generator plain(embedded(), {.threads = 1});
-  Generator looking(embedded(), {.threads = 1, .lookup = 6});
+  Generator looking(embedded(), {.threads = 1, .lookup = 6, .guessing = Guessing::always});
   for (std::uint32_t number = 0; number < 60; ++number) {
     SCOPED_TRACE(number);
     Request r = request(embedded(), number);
@@ -129,7 +131,7 @@ TEST(PromptLookup, NeedsFewerPassesWhereTheTextRepeatsItself) {
   std::vector<std::int32_t> prompt = tokenizer().encode(verse + verse);
   prompt.insert(prompt.begin(), embedded().config().bos_id.value());
   const auto generate = [&](std::int64_t lookup) {
-    Generator generator(embedded(), {.threads = 1, .lookup = lookup});
+    Generator generator(embedded(), {.threads = 1, .lookup = lookup, .guessing = Guessing::always});
     Sequence sequence = embedded().new_sequence();
     return generator.generate(sequence, prompt, options);
   };

@@ -75,6 +75,7 @@ TEST(SchedulerLookup, ChangesNothingButThePasses) {
     SchedulerOptions options{.threads = 1, .max_sequences = sequences, .max_tokens_per_pass = rows};
     options.prefix_cache_bytes = lookup > 5 ? 1 << 20 : 0;
     options.lookup = lookup;
+    options.guessing = Guessing::always;
     return options;
   };
   std::int64_t guessed = 0;
@@ -136,6 +137,7 @@ Ended recite(const Request& request, std::int64_t lookup, std::int64_t capacity 
   SchedulerOptions options{.threads = 1, .max_sequences = 1};
   options.sequence.capacity = capacity;
   options.lookup = lookup;
+  options.guessing = Guessing::always;
   Scheduler scheduler(embedded(), options);
   std::vector<Ended> ended(1);
   submit(scheduler, request, ended);
@@ -184,6 +186,7 @@ TEST(SchedulerLookup, TextsEndAtAnyPlaceAmongTheGuesses) {
 TEST(SchedulerLookup, NobodyWaitsForGuesses) {
   SchedulerOptions options{.threads = 1, .max_sequences = 3, .max_tokens_per_pass = 12};
   options.lookup = 8;
+  options.guessing = Guessing::always;
   Scheduler scheduler(embedded(), options);
   std::vector<int> tokens(2);
   std::vector<Result> results(3);

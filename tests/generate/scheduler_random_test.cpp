@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <string>
@@ -26,10 +27,18 @@ struct Node {
   std::shared_ptr<const Snapshot> expected;
 };
 
+struct Guesses {
+  std::int64_t lookup = 0;
+  std::optional<Model> draft = {};
+  Guessing guessing = Guessing::always;
+
+  bool any() const { return lookup > 0 || draft; }
+};
+
 class RandomOperations {
  public:
-  RandomOperations(const ModelConfig& config, std::int64_t lookup)
-      : lookup_(lookup),
+  RandomOperations(const ModelConfig& config, const Guesses& guesses)
+      : guesses_(guesses),
         model_(Model::random(config, Dtype::bf16, 5)),
         capacity_(capacity_for(config, 400)),
         scheduler_(model_, options()),
@@ -52,8 +61,10 @@ class RandomOperations {
     EXPECT_GT(restored_, 300);
     EXPECT_GT(cancelled_, 100);
     EXPECT_GT(finished_, 2000);
-    EXPECT_EQ(accepted_ > 500, lookup_ > 0) << accepted_;
-    EXPECT_EQ(guessed_ - accepted_ > 500, lookup_ > 0) << guessed_;
+    if (guesses_.guessing == Guessing::adapted) return;  // the clock says how many
+    EXPECT_EQ(accepted_ > 500, guesses_.any()) << accepted_;
+    EXPECT_EQ(guessed_ - accepted_ > 500, guesses_.any()) << guessed_;
+    EXPECT_EQ(scheduler_.statistics().draft_passes > 1000, guesses_.draft.has_value());
   }
 
  private:
@@ -61,7 +72,9 @@ class RandomOperations {
     SchedulerOptions o{.threads = 1, .max_sequences = 6, .max_tokens_per_pass = 17};
     o.sequence.capacity = capacity_;
     o.prefix_cache_bytes = 200000;
-    o.lookup = lookup_;
+    o.lookup = guesses_.lookup;
+    o.draft = {.model = guesses_.draft, .most = 3};
+    o.guessing = guesses_.guessing;
     return o;
   }
 
@@ -71,7 +84,7 @@ class RandomOperations {
   void join() {
     Request request;
     request.prompt = random_tokens(model_.config(), 1 + below(20), below(40));
-    request.options.max_new_tokens = below(lookup_ > 0 ? 12 : 9);
+    request.options.max_new_tokens = below(guesses_.any() ? 12 : 9);
     request.options.sampling.temperature = below(2) == 0 ? 0.0F : 0.9F;
     request.options.sampling.seed = below(100);
     if (below(8) == 0) request.candidates = 1 + below(3);
@@ -142,7 +155,7 @@ class RandomOperations {
     return copy;
   }
 
-  const std::int64_t lookup_;
+  const Guesses guesses_;
   const Model model_;
   const std::int64_t capacity_;
   Scheduler scheduler_;
@@ -159,19 +172,39 @@ class RandomOperations {
 };
 
 TEST(SchedulerOperations, TenThousandOfAGriffin) {
-  RandomOperations(tiny_griffin(8), 0).run(10000);
+  RandomOperations(tiny_griffin(8), {}).run(10000);
 }
 
 TEST(SchedulerOperations, TenThousandOfATransformer) {
-  RandomOperations(tiny_transformer(), 0).run(10000);
+  RandomOperations(tiny_transformer(), {}).run(10000);
 }
 
 TEST(SchedulerOperations, TenThousandOfAGriffinWithLookup) {
-  RandomOperations(tiny_griffin(8), 3).run(10000);
+  RandomOperations(tiny_griffin(8), {.lookup = 3}).run(10000);
 }
 
 TEST(SchedulerOperations, TenThousandOfATransformerWithLookup) {
-  RandomOperations(tiny_transformer(), 3).run(10000);
+  RandomOperations(tiny_transformer(), {.lookup = 3}).run(10000);
+}
+
+/// The same weights, coarser: often right, and often wrong.
+Model coarse(const ModelConfig& config) {
+  return Model::random(config, Dtype::int4, 5);
+}
+
+TEST(SchedulerOperations, TenThousandOfAGriffinWithADraft) {
+  RandomOperations(tiny_griffin(8), {.draft = coarse(tiny_griffin(8))}).run(10000);
+}
+
+TEST(SchedulerOperations, TenThousandOfATransformerWithADraftAndLookup) {
+  RandomOperations(tiny_transformer(), {.lookup = 2, .draft = coarse(tiny_transformer())})
+      .run(10000);
+}
+
+TEST(SchedulerOperations, TenThousandOfAGriffinWithAnotherDraftAsItPays) {
+  const Model other = Model::random(tiny_hawk(), Dtype::bf16, 6);
+  RandomOperations(tiny_griffin(8), {.lookup = 3, .draft = other, .guessing = Guessing::adapted})
+      .run(10000);
 }
 
 }  // namespace

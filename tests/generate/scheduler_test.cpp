@@ -208,6 +208,7 @@ TEST(Scheduler, StepsTakeNothingFromTheHeap) {
   for (const std::int64_t lookup : {0, 4}) {
     SchedulerOptions options{.threads = 1, .max_sequences = 64};
     options.lookup = lookup;
+    options.guessing = Guessing::always;
     Scheduler scheduler(embedded(), options);
     std::vector<Result> results(64);
     std::set<std::uint32_t> begun;

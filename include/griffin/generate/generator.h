@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "griffin/generate/draft.h"
 #include "griffin/generate/request.h"
 #include "griffin/model/model.h"
 
@@ -15,19 +16,27 @@ struct GeneratorOptions {
   int threads = 0;                          // 0: all cores
   std::int64_t chunk = 512;                 // prompt tokens of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
-  /// Prompt lookup: so many tokens are guessed from what followed the last few tokens when they
-  /// came up before, and tried in one pass. The text is the same, to the bit; it only comes sooner
-  /// where it repeats itself. 0: off; up to 64. Memory: 1 + lookup rows of logits and,
-  /// while a text is generated, a Journal of as many rows and 4 bytes a token.
+  /// Prompt lookup: up to so many tokens are guessed from what followed the last few tokens when
+  /// they came up before, and tried in one pass. The text is the same, to the bit; it only comes
+  /// sooner where it repeats itself. 0: off; up to 64. Memory, for guesses of either kind: 1 +
+  /// lookup, or draft.most, rows of logits and, while a text is generated, a Journal of as many
+  /// rows and 4 bytes a token.
   std::int64_t lookup = 0;
+  /// Guesses of a draft model; where there is lookup too, it comes first with what repeats the last
+  /// six tokens. The draft reads along what one generator reads in one sequence: where others used
+  /// the sequence in between, or it was restored, the draft begins anew with the prompt. Memory:
+  /// the draft's weights, ForwardPass and state, and a Rewind of draft.most steps.
+  DraftOptions draft = {};
+  Guessing guessing = Guessing::adapted;
 };
 
 /// Generation of one text at a time: one generator and one sequence per calling thread, and neither
 /// of them for its own callbacks.
 class Generator {
  public:
-  /// Throws what ForwardPass does, and Error(invalid_argument) for a chunk outside 1 to 2^20 or a
-  /// lookup outside 0 to 64.
+  /// Throws what ForwardPass does, Error(invalid_argument) for a chunk outside 1 to 2^20, a lookup
+  /// outside 0 to 64 or a draft.most outside 1 to 64, and Error(mismatch) for a draft of another
+  /// vocabulary.
   explicit Generator(const Model& model, const GeneratorOptions& options = {});
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
@@ -39,7 +48,7 @@ class Generator {
   /// stopped, and the first Result::fed_back of Result::tokens: all but the last, or all before a
   /// stop id. Callbacks see it as it is before the token they get or, where guesses were tried,
   /// before the pass that brought it. Allocates nothing after the first token, but for texts of
-  /// more than 65536 tokens or 1 MiB.
+  /// more than 65536 tokens or 1 MiB. (The first text makes room for the draft's.)
   ///
   /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary, options
   /// without meaning, and where this generator, or another one on this sequence, is at work, and

@@ -34,6 +34,7 @@ class PrefixCache {
     std::int64_t tokens = 0;             // of the text, that need not be read
     const Snapshot* snapshot = nullptr;  // where they lead; null if there is nothing
     std::span<const float> logits;       // [vocab], of the last of them, where they are all of it
+    const Snapshot* draft = nullptr;     // what a draft model remembers of them, or of a part
   };
 
   /// The longest kept beginning of a text. All of it only where logits were kept with it, for some
@@ -44,12 +45,13 @@ class PrefixCache {
   /// snapshot that further texts of its kind can go on from.
   std::int64_t branch(std::span<const std::int32_t> text) const noexcept;
 
-  /// Keeps what a sequence remembers after `text`, if the budget allows. Throws, and keeps nothing:
+  /// Keeps what a sequence remembers after `text`, and a draft model's, which may be behind, if the
+  /// budget allows. Throws, and keeps nothing:
   /// Error(invalid_argument) where the sequence is not at the end of `text` or was moved from,
   /// Error(mismatch) where it is of another layout than the first one kept, Error(capacity) or
   /// std::bad_alloc where there is not enough memory.
   void keep(std::span<const std::int32_t> text, const Sequence& sequence,
-            std::span<const float> logits = {});
+            std::span<const float> logits = {}, const Sequence* draft = nullptr);
 
   PrefixCacheStatistics statistics() const noexcept;
 
@@ -58,8 +60,9 @@ class PrefixCache {
     std::vector<std::int32_t> text;
     Snapshot snapshot;
     std::vector<float> logits;
+    std::optional<Snapshot> draft;
     std::uint64_t bytes() const noexcept {
-      return bytes_of(text.size(), snapshot.bytes(), logits.size());
+      return bytes_of(text.size(), snapshot.bytes() + (draft ? draft->bytes() : 0), logits.size());
     }
   };
   using Entries = std::list<Entry>;

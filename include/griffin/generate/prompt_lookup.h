@@ -16,4 +16,8 @@ namespace GRIFFIN_API griffin {
 GRIFFIN_API std::int64_t guess_by_lookup(std::span<const std::int32_t> history,
                                          std::span<std::int32_t> guesses) noexcept;
 
+/// The same where the last six tokens came up before: a repetition that long mostly goes on.
+GRIFFIN_API std::int64_t guess_by_long_lookup(std::span<const std::int32_t> history,
+                                              std::span<std::int32_t> guesses) noexcept;
+
 }  // namespace griffin

@@ -75,8 +75,9 @@ struct Result {
   std::int64_t reused_tokens = 0;       // of the prompt that were not: their state was cached
   std::int64_t decode_passes = 0;       // passes after the prompt
   std::int64_t fed_back = 0;            // of `tokens`, consumed by the sequence
-  std::int64_t guessed = 0;             // tokens tried by prompt lookup
+  std::int64_t guessed = 0;             // tokens tried, by prompt lookup or a draft model
   std::int64_t accepted = 0;            // of those, how many were right
+  std::int64_t draft_passes = 0;        // of the draft model, that brought a guess
   std::vector<float> logprobs;          // of every token, if requested
   std::optional<float> stop_logprob;    // of stop_id, if requested
   std::vector<TokenProbability> top_logprobs;  // [tokens, top_logprobs], most likely first

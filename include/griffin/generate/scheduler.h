@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "griffin/core/parallel.h"
+#include "griffin/generate/draft.h"
 #include "griffin/generate/request.h"
 #include "griffin/model/model.h"
 
@@ -27,6 +28,11 @@ struct SchedulerOptions {
   /// Prompt lookup for every text, as GeneratorOptions::lookup. Guesses take only rows of a pass
   /// that are left over, so that nothing waits for them: with long prompts to read there are none.
   std::int64_t lookup = 0;
+  /// Guesses of a draft model for every text, as GeneratorOptions::draft. It reads prompts along,
+  /// in passes of up to max_tokens_per_pass of its own; of a text that goes on from
+  /// Request::start, only the prompt.
+  DraftOptions draft = {};
+  Guessing guessing = Guessing::adapted;
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   std::int64_t work_per_thread = default_work_per_thread;
   /// What an on_done threw while serve() was at work: of one step the first. Called by the thread
@@ -62,6 +68,8 @@ struct SchedulerStatistics {
   std::uint64_t passes = 0;    // so far
   std::uint64_t rows = 0;      // tokens of those passes
   std::int64_t most_rows = 0;  // of one pass
+  std::uint64_t draft_passes = 0;
+  std::uint64_t draft_rows = 0;  // tokens of those, prompts included
 };
 
 /// Continuous batching: texts join when there is room, in the order they were submitted, and leave
@@ -76,15 +84,17 @@ struct SchedulerStatistics {
 /// Memory, at once: max_sequences states, 4 vocab bytes for the logits of each and of each of its
 /// guesses (for max_tokens_per_pass rows at most), the ForwardPass's own for max_tokens_per_pass
 /// rows, and 24 bytes a token of the vocabulary. Of a text, from when it begins: its Result, 4
-/// vocab bytes where log-probabilities are requested, and with lookup a Journal of 1 + lookup rows
-/// and 4 bytes a token.
+/// vocab bytes where log-probabilities are requested, and with guesses a Journal of a row more than
+/// there are guesses and 4 bytes a token. A draft model takes max_sequences states and a
+/// ForwardPass of its own, and of a text a Rewind of draft.most steps.
 class Scheduler {
  public:
   using Id = std::uint64_t;
 
   /// Throws what ForwardPass, SequencePool and Model::state_layout do, and Error(invalid_argument)
   /// where max_tokens_per_pass or max_sequences is outside 1 to 2^20, the first below the second,
-  /// or lookup outside 0 to 64.
+  /// lookup outside 0 to 64 or draft.most outside 1 to 64, and Error(mismatch) for a draft of
+  /// another vocabulary.
   explicit Scheduler(const Model& model, const SchedulerOptions& options = {});
   /// Asks a serve() and any wait() under way in other threads to stop, and returns when they have.
   /// Then forgets what is not over yet; no callback is called any more. Not from a callback, and

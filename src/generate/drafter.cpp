@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/drafter.h"
+
+#include <algorithm>
+#include <string>
+
+#include "generate/text.h"
+#include "griffin/core/error.h"
+#include "models/seconds.h"
+
+namespace griffin {
+namespace {
+
+/// Tokens that are read even where nothing is guessed: a pass of so many costs little more than one
+/// of a single token, and later there would be as many to read.
+constexpr std::int64_t worth_a_pass = 32;
+
+StateLayout layout_of(const Model& draft, const StateLayout& model) {
+  const std::int64_t capacity = model.capacity == unlimited_capacity ? 0 : model.capacity;
+  return draft.state_layout({.capacity = capacity, .kv = model.kv});
+}
+
+}  // namespace
+
+void Draft::keep(std::int64_t right) {
+  const std::int64_t kept = std::min(right, tried);
+  if (kept < tried) steps_.back(*sequence, sequence->position() - (tried - kept));
+  steps_.forget();
+  read += kept;
+  tried = 0;
+}
+
+void Draft::copy_from(const Draft& other) {
+  sequence->copy_from(*other.sequence);
+  read = other.read;
+}
+
+void Draft::begin(const Snapshot* from) {
+  if (from != nullptr) {
+    sequence->rollback(*from);
+  } else {
+    sequence->reset();
+  }
+  steps_.forget();
+  read = sequence->position();
+  tried = 0;
+}
+
+Drafter::Drafter(const StateLayout& layout, const DraftOptions& options,
+                 const ForwardOptions& forward, std::int64_t texts)
+    : model_(*options.model),
+      most_(options.most),
+      on_guess_(options.on_guess),
+      pool_(layout_of(model_, layout), {.sequences = texts}),
+      pass_(model_, {.threads = forward.threads,
+                     .max_rows = std::max(forward.max_rows, texts),
+                     .max_logits = texts,
+                     .kernels = forward.kernels,
+                     .work_per_thread = forward.work_per_thread}),
+      scratch_(model_.config().vocab, pass_.kernels()) {
+  guessing_.reserve(static_cast<std::size_t>(texts));
+}
+
+std::unique_ptr<Draft> Drafter::new_draft() {
+  return std::make_unique<Draft>(pool_.acquire(), most_);
+}
+
+std::int64_t Drafter::room(const Draft& draft, std::int64_t unread) const noexcept {
+  const Sequence& sequence = *draft.sequence;
+  const std::int64_t left = sequence.layout().furthest() - sequence.position() - unread;
+  return std::clamp<std::int64_t>(left + 1, 0, most_);  // the last guess is not consumed
+}
+
+void Drafter::run(std::span<const Turn> turns) {
+  read(turns);
+  while (guess_on(turns)) {
+  }
+}
+
+/// The first guesses come from the pass that reads what led to them.
+void Drafter::read(std::span<const Turn> turns) {
+  pass_.clear();  // of what an exception left there
+  for (const Turn& turn : turns) {
+    Text& text = *turn.text;
+    Draft& draft = *text.draft();
+    const std::int64_t unread = text.known() - draft.read;
+    if (unread < 1 || (turn.guesses == 0 && unread < worth_a_pass)) continue;
+    const std::int64_t room = draft.sequence->layout().furthest() - draft.sequence->position();
+    const std::int64_t count = std::min({unread, pass_.max_rows() - pass_.rows(), room});
+    if (count < 1) continue;
+    const bool guesses = turn.guesses > 0 && count == unread;
+    pass_.add(*draft.sequence,
+              text.history().subspan(static_cast<std::size_t>(draft.read),
+                                     static_cast<std::size_t>(count)),
+              guesses ? Logits::last : Logits::none);
+    draft.read += count;
+    if (guesses) guessing_.push_back(&text);
+  }
+  if (pass_.rows() > 0) run_pass();
+}
+
+/// One more guess for every text that is to have one, and whose last guess does not end it.
+bool Drafter::guess_on(std::span<const Turn> turns) {
+  for (const Turn& turn : turns) {
+    Text& text = *turn.text;
+    if (turn.guesses == 0) continue;
+    const auto guessed = std::ssize(text.guesses());
+    if (guessed == 0 || guessed >= turn.guesses || text.guessed_its_end() || text.failed())
+      continue;
+    text.draft()->note_step();
+    pass_.add(*text.draft()->sequence, text.guesses().last(1), Logits::last);
+    guessing_.push_back(&text);
+  }
+  if (guessing_.empty()) return false;
+  run_pass();
+  return true;
+}
+
+void Drafter::run_pass() {
+  const std::int64_t rows = pass_.rows();
+  const double before = seconds_now();
+  const MatrixView logits = pass_.run();
+  std::int64_t row = 0;
+  for (Text* text : guessing_) {
+    const std::span<float> of_text(logits.row(row++), static_cast<std::size_t>(logits.cols));
+    ++text->generation.result().draft_passes;
+    text->goes_on([&] { return text->add_guess(guess_of(*text, of_text)), true; });
+  }
+  guessing_.clear();
+  times_.add(rows, seconds_now() - before);
+  ++passes_;
+  passed_rows_ += static_cast<std::uint64_t>(rows);
+}
+
+std::int32_t Drafter::guess_of(const Text& text, std::span<float> logits) const {
+  const std::int32_t guess = text.generation.guess(logits, text.guesses(), scratch_);
+  if (!on_guess_) return guess;
+  const auto index = std::ssize(text.generation.tokens()) + std::ssize(text.guesses());
+  const std::int32_t instead = on_guess_(index, guess);
+  if (instead >= 0 && instead < std::ssize(logits)) return instead;
+  throw Error(ErrorCode::invalid_argument, "draft: on_guess: expected an id of the vocabulary of " +
+                                               std::to_string(logits.size()) + ", found " +
+                                               std::to_string(instead));
+}
+
+}  // namespace griffin

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What texts are guessed to go on with: by what they said before, or by a draft model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "generate/drafter.h"
+#include "generate/guess_plan.h"
+#include "generate/pass_times.h"
+#include "griffin/generate/draft.h"
+#include "griffin/model/forward_pass.h"
+
+namespace griffin {
+
+class Text;
+
+struct SpeculationOptions {
+  std::int64_t lookup = 0;
+  DraftOptions draft = {};
+  Guessing guessing = Guessing::adapted;
+
+  /// Guesses of a text in a pass.
+  std::int64_t most() const noexcept;
+};
+
+/// Throws Error(invalid_argument) for a number of guesses outside 0 to 64 (of a draft 1 to 64), and
+/// Error(mismatch) for a draft of another vocabulary.
+void require_valid(const SpeculationOptions& options, const Model& model, const char* whose);
+
+/// For the texts of one engine. For every pass: guess(), then run() of what was added.
+class Speculation {
+ public:
+  /// The options are valid; `texts` at once.
+  Speculation(const SpeculationOptions& options, std::int64_t texts);
+
+  bool is_on() const noexcept { return options_.most() > 0; }
+  bool drafts() const noexcept { return options_.draft.model.has_value(); }
+  std::int64_t most() const noexcept { return options_.most(); }
+
+  /// For texts in sequences of such a layout: has to be called where there is a draft model. Throws
+  /// what Drafter does.
+  void make_drafter(const StateLayout& layout, const ForwardOptions& forward);
+  /// Null without a draft model. Throws Error(capacity) where there is not enough memory.
+  std::unique_ptr<Draft> new_draft() { return drafter_ ? drafter_->new_draft() : nullptr; }
+  const Drafter* drafter() const noexcept { return drafter_ ? &*drafter_ : nullptr; }
+
+  /// Of the texts of a pass, those that read have been added to it. The others begin their turn,
+  /// with as many guesses as pay of those that there is room for: equal shares of the rows that are
+  /// left; what one has no use for goes to the later ones.
+  void guess(std::span<Text* const> texts, const ForwardPass& pass);
+
+  /// Runs the pass, and learns what it takes.
+  MatrixView run(ForwardPass& pass) noexcept;
+
+ private:
+  Prospect prospect(Text& text, std::int64_t most) const;
+  void plan(std::int64_t rows) noexcept;
+
+  SpeculationOptions options_;
+  std::int64_t texts_;
+  PassTimes times_;
+  std::optional<Drafter> drafter_;
+  std::vector<Text*> speakers_;
+  std::vector<Prospect> prospects_;  // of the speakers
+  std::vector<Drafter::Turn> turns_;
+};
+
+}  // namespace griffin

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// A draft model changes nothing but the passes.
+#include "griffin/generate/draft.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "generate/drafts.h"
+#include "generate/requests.h"
+#include "support/isa.h"
+#include "support/models.h"
+#include "support/runs.h"
+
+namespace griffin::test {
+namespace {
+
+struct Counts {
+  std::int64_t guessed = 0;
+  std::int64_t accepted = 0;
+
+  void add(const Result& result) {
+    guessed += result.guessed;
+    accepted += result.accepted;
+  }
+};
+
+/// Greedy, drawn, and drawn with everything that changes logits.
+std::vector<SamplingOptions> samplings() {
+  SamplingOptions drawn;
+  drawn.temperature = 0.8F;
+  drawn.seed = 3;
+  SamplingOptions all = drawn;
+  all.top_k = 40;
+  all.top_p = 0.95F;
+  all.repeat_penalty = 1.1F;
+  all.frequency_penalty = 0.02F;
+  all.penalty_last_n = 7;
+  all.logit_bias = {{5, 0.5F}};
+  return {{}, drawn, all};
+}
+
+class DraftTest : public IsaTest {
+ protected:
+  /// The same text and state, with those drafts as without.
+  Result same(const Model& model, const DraftOptions& draft, const GenerateOptions& options,
+              std::int64_t lookup = 0) {
+    const auto text = random_tokens(model.config(), 21, 2);
+    const std::int64_t capacity = capacity_for(tiny_transformer(), 75);  // some texts end by it
+    Generator plain(model, {.threads = 1, .kernels = &table()});
+    Sequence s = model.new_sequence({capacity, Dtype::f32});
+    const Result expected = plain.generate(s, text, options);
+    Generator drafting(model, {.threads = 1,
+                               .chunk = 8,
+                               .kernels = &table(),
+                               .lookup = lookup,
+                               .draft = draft,
+                               .guessing = Guessing::always});
+    Sequence t = model.new_sequence({capacity, Dtype::f32});
+    Result result = drafting.generate(t, text, options);
+    EXPECT_EQ(result.tokens, expected.tokens);
+    EXPECT_EQ(result.reason, expected.reason);
+    EXPECT_EQ(result.fed_back, expected.fed_back);
+    EXPECT_EQ(t.position(), s.position());
+    EXPECT_EQ(state_of(t), state_of(s));
+    EXPECT_EQ(result.decode_passes + result.accepted, expected.decode_passes);
+    return result;
+  }
+};
+
+TEST_P(DraftTest, ChangesNothingButThePasses) {
+  Counts coarse;
+  for (const NamedConfig& named : tiny_models()) {
+    const Model model = Model::random(named.config, Dtype::bf16, 6);
+    const Model draft = Model::random(named.config, Dtype::int4, 6);
+    for (const SamplingOptions& sampling : samplings()) {
+      GenerateOptions options{.max_new_tokens = 60, .sampling = sampling};
+      for (const std::int64_t most : {1, 4, 20}) {
+        SCOPED_TRACE(std::string(named.name) + ", " + std::to_string(most) + " guesses");
+        coarse.add(same(model, {.model = draft, .most = most}, options));
+      }
+    }
+  }
+  EXPECT_GT(coarse.accepted, 300);
+  EXPECT_GT(coarse.guessed - coarse.accepted, 1000);
+}
+
+/// Of every kind beside every other.
+TEST_P(DraftTest, MayBeAnotherModel) {
+  const Model model = Model::random(tiny_griffin(8), Dtype::bf16, 6);
+  for (const NamedConfig& named : tiny_models()) {
+    if (named.config.vocab != model.config().vocab) continue;
+    SCOPED_TRACE(named.name);
+    const Model draft = Model::random(named.config, Dtype::f32, 9);
+    for (const SamplingOptions& sampling : samplings()) {
+      same(model, {.model = draft, .most = 5}, {.max_new_tokens = 40, .sampling = sampling}, 3);
+    }
+  }
+}
+
+/// Draws with the text's own numbers, penalties and bias: what it says is what the model says.
+TEST_P(DraftTest, TheModelItselfIsAlwaysRight) {
+  for (const NamedConfig& named : tiny_models()) {
+    const Model model = Model::random(named.config, Dtype::bf16, 6);
+    for (const SamplingOptions& sampling : samplings()) {
+      SCOPED_TRACE(named.name);
+      GenerateOptions options{.max_new_tokens = 50, .sampling = sampling};
+      options.stop_ids.emplace();  // a guess that ends the text is right, but not counted
+      const Result result = same(model, {.model = model, .most = 6}, options);
+      EXPECT_EQ(result.accepted, result.guessed);
+      EXPECT_GE(result.guessed, 5 * (result.decode_passes - 1));
+    }
+  }
+}
+
+/// Windows and passes are such that rings wrap around within the guesses.
+TEST_P(DraftTest, GoesBackToWhereTheTextIs) {
+  for (const NamedConfig& named : tiny_models()) {
+    const Model model = Model::random(named.config, Dtype::bf16, 6);
+    const auto vocab = static_cast<std::int32_t>(model.config().vocab);
+    for (const SamplingOptions& sampling : samplings()) {
+      SCOPED_TRACE(named.name);
+      GenerateOptions options{.max_new_tokens = 50, .sampling = sampling};
+      options.stop_ids.emplace();
+      SpoiledDraft spoil(same(model, {.model = model, .most = 1}, options).tokens, vocab);
+      for (const std::int64_t most : {5, 13}) {
+        const Result result =
+            same(model, {.model = model, .most = most, .on_guess = std::ref(spoil)}, options);
+        EXPECT_LT(result.accepted, result.guessed);
+      }
+      EXPECT_GT(spoil.checked(), 40);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, DraftTest, ::testing::ValuesIn(all_tables()), table_name);
+
+/// Trained weights, and texts that end in every way, in the middle of guesses or not.
+TEST(Draft, TextsEndWhereTheyWouldWithoutIt) {
+  const Model coarse =
+      Model::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin", {.weights = Dtype::int4});
+  Generator plain(embedded(), {.threads = 1});
+  Generator drafting(embedded(), {.threads = 2,
+                                  .lookup = 3,
+                                  .draft = {.model = coarse, .most = 6},
+                                  .guessing = Guessing::always});
+  std::set<StopReason> reasons;
+  Counts counts;
+  for (std::uint32_t number = 0; number < 60; ++number) {
+    SCOPED_TRACE(number);
+    Request r = with_stops(request(embedded(), number), number);
+    const int most = number % 5 == 0 ? 4 : 1000;
+    const auto stops_after = [most](std::int32_t) {
+      return
+          [left = most](std::int32_t) mutable { return --left > 0 ? Flow::proceed : Flow::stop; };
+    };
+    r.options.on_token = stops_after(0);
+    Sequence s = embedded().new_sequence();
+    const Result expected = plain.generate(s, r.prompt, r.options);
+    r.options.on_token = stops_after(0);
+    Sequence t = embedded().new_sequence();
+    const Result result = drafting.generate(t, r.prompt, r.options);
+    expect_same(result, expected);
+    EXPECT_EQ(state_of(t), state_of(s));
+    reasons.insert(result.reason);
+    counts.add(result);
+  }
+  EXPECT_EQ(reasons.size(), 4U) << "stop ids, stop strings, callbacks and lengths";
+  EXPECT_GT(counts.accepted, 200);
+  EXPECT_GT(counts.guessed - counts.accepted, 100);
+}
+
+/// As in a conversation: the draft goes on from where it was, and begins anew where it cannot know
+/// what the sequence read.
+TEST(Draft, FollowsASequenceFromTextToText) {
+  const Model& model = embedded();
+  Generator plain(model, {.threads = 1});
+  Generator drafting(
+      model, {.threads = 1, .draft = {.model = model, .most = 4}, .guessing = Guessing::always});
+  Sequence s = model.new_sequence();
+  Sequence t = model.new_sequence();
+  Sequence other = model.new_sequence();
+  const auto turn = [&](std::uint32_t number) {
+    GenerateOptions options{.max_new_tokens = 5 + number % 7, .stop_ids = std::vector<int>{}};
+    auto prompt = random_tokens(model.config(), 1 + number % 3, number);
+    const Result expected = plain.generate(s, prompt, options);
+    const Result result = drafting.generate(t, prompt, options);
+    EXPECT_EQ(result.tokens, expected.tokens);
+    EXPECT_EQ(state_of(t), state_of(s));
+    return result;
+  };
+  for (std::uint32_t number = 0; number < 20; ++number) {
+    const Result result = turn(number);
+    EXPECT_EQ(result.accepted, result.guessed) << "turn " << number;
+    EXPECT_GT(result.accepted, 0);
+  }
+  drafting.generate(other, random_tokens(model.config(), 9, 1), {.max_new_tokens = 9});
+  turn(20);
+  const Snapshot before = t.snapshot();
+  turn(21);
+  t.rollback(before);
+  s.rollback(before);
+  turn(22);
+  Sequence small = model.new_sequence({.capacity = 40});
+  EXPECT_GT(drafting.generate(small, random_tokens(model.config(), 9, 1), {}).accepted, 0)
+      << "another layout";
+}
+
+/// What is read along without guesses is read in passes that are worth it, not token by token.
+TEST(Draft, ReadsManyTokensAPass) {
+  DraftOptions draft{.model = embedded(), .most = 4};
+  SchedulerOptions options{.threads = 1, .max_sequences = 1, .draft = draft};
+  options.guessing = Guessing::always;
+  Scheduler scheduler(embedded(), options);
+  Request r;
+  r.prompt = random_tokens(embedded().config(), 400, 1);
+  r.options.max_new_tokens = 1;
+  Result result;
+  submit(scheduler, r, result);
+  scheduler.run();
+  EXPECT_EQ(scheduler.statistics().draft_rows, 400U);
+  EXPECT_EQ(scheduler.statistics().draft_passes, 1U);
+  EXPECT_EQ(result.draft_passes, 0);
+}
+
+TEST(Draft, GuessesNothingBeyondAnEnd) {
+  GenerateOptions options{.max_new_tokens = 40};
+  Sequence s = embedded().new_sequence();
+  const auto prompt = random_tokens(embedded().config(), 9, 4);
+  Generator plain(embedded(), {.threads = 1});
+  const auto whole = plain.generate(s, prompt, options).tokens;
+  ASSERT_GT(whole.size(), 20U);
+  options.stop_ids = std::vector{whole[12]};
+  std::int64_t furthest = 0;
+  Generator drafting(embedded(), {.threads = 1,
+                                  .draft = {.model = embedded(),
+                                            .most = 9,
+                                            .on_guess =
+                                                [&](std::int64_t index, std::int32_t guess) {
+                                                  furthest = std::max(furthest, index);
+                                                  return guess;
+                                                }},
+                                  .guessing = Guessing::always});
+  s.reset();
+  const Result result = drafting.generate(s, prompt, options);
+  EXPECT_EQ(result.reason, StopReason::stop_id);
+  EXPECT_EQ(furthest, std::ssize(result.tokens));
+}
+
+void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& call) {
+  try {
+    call();
+    ADD_FAILURE() << "no error: " << part;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST(Draft, RefusesWhatCannotBeADraft) {
+  ModelConfig large = tiny_griffin(8);
+  large.vocab += 1;
+  const Model model = Model::random(tiny_griffin(8), Dtype::bf16, 1);
+  const Model other = Model::random(large, Dtype::bf16, 1);
+  const std::string vocab =
+      "draft.model: expected the model's vocabulary of 97 tokens, found one of 98";
+  expect_error(ErrorCode::mismatch, "generator: " + vocab,
+               [&] { Generator(model, {.draft = {.model = other}}); });
+  expect_error(ErrorCode::mismatch, "scheduler: " + vocab, [&] {
+    SchedulerOptions options;
+    options.draft.model = other;
+    Scheduler(model, options);
+  });
+  for (const std::int64_t most : {0, -1, 65}) {
+    expect_error(ErrorCode::invalid_argument, "draft.most: expected 1 to 64, found",
+                 [&] { Generator(model, {.draft = {.model = model, .most = most}}); });
+  }
+  const Model global = Model::random(tiny_transformer(), Dtype::bf16, 1);
+  Generator drafting(model, {.draft = {.model = global}});
+  Sequence s = model.new_sequence();
+  expect_error(ErrorCode::invalid_argument, "capacity", [&] {
+    drafting.generate(s, std::vector{1, 2});
+  });
+  EXPECT_EQ(s.position(), 0);
+}
+
+/// The text ends, and what was said until then is there.
+TEST(Draft, OnGuessMayThrowAndMayNotInventIds) {
+  for (const bool throws : {false, true}) {
+    SchedulerOptions options{.threads = 1, .max_sequences = 2};
+    options.guessing = Guessing::always;
+    options.draft = {.model = embedded(), .on_guess = [&](std::int64_t index, std::int32_t guess) {
+                       if (index < 6) return guess;
+                       return throws ? throw std::runtime_error("mine") : -1;
+                     }};
+    Scheduler scheduler(embedded(), options);
+    Result result;
+    Request r;
+    r.prompt = random_tokens(embedded().config(), 9, 4);
+    submit(scheduler, r, result);
+    scheduler.run();
+    EXPECT_EQ(result.reason, StopReason::failed);
+    EXPECT_FALSE(result.tokens.empty());
+    if (throws) {
+      EXPECT_THROW(std::rethrow_exception(result.error), std::runtime_error);
+    } else {
+      expect_error(ErrorCode::invalid_argument, "on_guess: expected an id of the vocabulary",
+                   [&] { std::rethrow_exception(result.error); });
+    }
+    EXPECT_EQ(scheduler.pool().in_use, 0);
+    Generator generator(embedded(),
+                        {.threads = 1, .draft = options.draft, .guessing = Guessing::always});
+    Sequence s = embedded().new_sequence();
+    EXPECT_ANY_THROW(generator.generate(s, r.prompt, {}));
+    EXPECT_NO_THROW(generator.generate(s, r.prompt, {.max_new_tokens = 3}));
+  }
+}
+
+}  // namespace
+}  // namespace griffin::test
