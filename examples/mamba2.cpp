@@ -42,6 +42,7 @@ bool check(const std::string& stack) {
   const std::vector<float> expected = alone({.threads = 1});
   bool same = say("prompt in chunks of 3", alone({.chunk = 3}) == expected);
   same = say("guessed and tried", alone({.lookup = 8}) == expected) && same;
+  same = say("with a draft", alone({.draft = {.model = model}}) == expected) && same;
 
   Scheduler scheduler(model, {.lookup = 8});
   const auto submit = [&](std::vector<std::int32_t> p, auto done) {

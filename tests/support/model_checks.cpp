@@ -150,24 +150,37 @@ void expect_guesses_change_nothing(const Model& model, const kernels::Table& tab
   SchedulerOptions options{.threads = 2, .max_sequences = 5, .max_tokens_per_pass = 40};
   options.kernels = &table;
   options.work_per_thread = 1;
-  options.lookup = 5;
-  Scheduler scheduler(model, options);
-  std::vector<Result> found(12);
-  const auto number = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    submit(scheduler, request(model, number(i)), found[i]);
-  }
-  scheduler.run();
+  options.guessing = Guessing::always;
+  SchedulerOptions looking = options;
+  looking.lookup = 5;
+  SchedulerOptions drafting = options;
+  drafting.draft = {.model = model, .most = 4};
+  drafting.draft.on_guess = [calls = 0, &model](std::int64_t, std::int32_t guess) mutable {
+    return ++calls % 3 != 0 ? guess : static_cast<std::int32_t>((guess + 1) % model.config().vocab);
+  };
   Generator generator(model, {.threads = 1, .kernels = &table});
-  std::int64_t guessed = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    SCOPED_TRACE("text " + std::to_string(i));
-    const Request r = request(model, number(i));
-    Sequence s = model.new_sequence();
-    expect_same(found[i], generator.generate(s, r.prompt, r.options));
-    guessed += found[i].guessed;
+  for (const SchedulerOptions& guessing : {looking, drafting}) {
+    Scheduler scheduler(model, guessing);
+    std::vector<Result> found(12);
+    const auto number = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      submit(scheduler, request(model, number(i)), found[i]);
+    }
+    scheduler.run();
+    Result all;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      SCOPED_TRACE("text " + std::to_string(i));
+      const Request r = request(model, number(i));
+      Sequence s = model.new_sequence();
+      expect_same(found[i], generator.generate(s, r.prompt, r.options));
+      all.guessed += found[i].guessed;
+      all.accepted += found[i].accepted;
+    }
+    EXPECT_GT(all.guessed, 0) << "nothing was tried";
+    if (!guessing.draft.model) continue;
+    EXPECT_GT(4 * all.accepted, all.guessed)
+        << "two of three guesses are right, if it knows the text";
   }
-  EXPECT_GT(guessed, 0) << "nothing was tried";
 }
 
 }  // namespace griffin::test
