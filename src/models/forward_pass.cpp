@@ -8,6 +8,8 @@
 
 #include "griffin/core/error.h"
 #include "griffin/model/parts.h"
+#include "models/best_tokens.h"
+#include "models/head_screen.h"
 
 namespace griffin {
 namespace {
@@ -27,8 +29,11 @@ Needs needs_of(const ModelParts& model, const kernels::Table& table,
     layers = either(layers, block.needs(table, options.max_rows));
   }
   const std::int64_t width = model.config.width;
-  const Needs head = Workspace::matrix_bytes(options.max_logits, width) +
-                     model.lm_head.needs(table, options.max_logits);
+  Needs products = model.lm_head.needs(table, options.max_logits);
+  if (model.head_screen != nullptr) {
+    products = either(products, model.head_screen->needs(table, options.max_logits));
+  }
+  const Needs head = Workspace::matrix_bytes(options.max_logits, width) + products;
   return Workspace::matrix_bytes(options.max_rows, width) + either(layers, head);
 }
 
@@ -94,6 +99,10 @@ template <class Rows>
 std::int64_t rows_of(Rows wanted, std::int64_t count) noexcept {
   return wanted == Rows::all ? count : wanted == Rows::last ? 1 : 0;
 }
+/// Of how many only the best token is.
+std::int64_t best_rows_of(Logits wanted, std::int64_t count) noexcept {
+  return wanted == Logits::best_of_all ? count : wanted == Logits::best_of_last ? 1 : 0;
+}
 
 void check_room(const char* what, const char* limit, std::int64_t wanted, std::int64_t in_use,
                 std::int64_t most) {
@@ -132,6 +141,7 @@ struct ForwardPass::Parts {
         max_rows(options.max_rows),
         context(context_for(*model, options)),
         logits(options.max_logits, model->config.vocab),
+        best(options.max_logits),
         hidden(options.max_hidden, model->config.width) {
     tokens.reserve(static_cast<std::size_t>(max_rows));
     slices.reserve(static_cast<std::size_t>(max_rows));
@@ -146,11 +156,11 @@ struct ForwardPass::Parts {
   }
 
   std::int64_t rows() const noexcept { return static_cast<std::int64_t>(tokens.size()); }
-  void check_room(std::int64_t count, std::int64_t of_logits, std::int64_t of_hidden) const;
+  void check_room(std::int64_t count, std::int64_t of_head, std::int64_t of_hidden) const;
   void check_alone(const Sequence& sequence, const Journal* journal) const;
   void begin() noexcept;
-  void normalise(ConstMatrixView x, const WantedRows& wanted, MatrixView to);
-  void write_logits(ConstMatrixView x, MatrixView to);
+  void normalise(ConstMatrixView x, std::span<const std::int64_t> wanted, MatrixView to);
+  void run_head(ConstMatrixView x);
   void clear() noexcept;
 
   std::shared_ptr<const ModelParts> model;
@@ -158,7 +168,8 @@ struct ForwardPass::Parts {
   Context context;
   std::vector<std::int32_t> tokens;  // [rows]
   std::vector<Slice> slices;
-  WantedRows logits;             // [max_logits, vocab]
+  WantedRows logits;  // [max_logits, vocab]; behind them room for those of the best
+  BestTokens best;
   WantedRows hidden;             // [max_hidden, width]
   std::int64_t hidden_rows = 0;  // of the last run
 };
@@ -184,8 +195,9 @@ void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, 
   Parts& p = *parts_;
   const auto count = static_cast<std::int64_t>(tokens.size());
   const std::int64_t of_logits = rows_of(wanted, count);
+  const std::int64_t of_best = best_rows_of(wanted, count);
   const std::int64_t of_hidden = rows_of(hidden, count);
-  p.check_room(count, of_logits, of_hidden);
+  p.check_room(count, of_logits + of_best, of_hidden);
   check_tokens(tokens, p.model->config.vocab);
   check_sequence(sequence, count, *p.model);
   if (journal != nullptr) check_journal(*journal, sequence, count);
@@ -196,14 +208,16 @@ void ForwardPass::add(Sequence& sequence, std::span<const std::int32_t> tokens, 
   p.slices.push_back({&sequence, first_row, count, sequence.position(), journal});
   p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
   p.logits.add(p.rows(), of_logits);
+  p.best.add(p.rows(), of_best);
   p.hidden.add(p.rows(), of_hidden);
 }
 
-void ForwardPass::Parts::check_room(std::int64_t count, std::int64_t of_logits,
+void ForwardPass::Parts::check_room(std::int64_t count, std::int64_t of_head,
                                     std::int64_t of_hidden) const {
   if (count == 0) refuse("no tokens");
   griffin::check_room("tokens", "max_rows", count, rows(), max_rows);
-  griffin::check_room("rows of logits", "max_logits", of_logits, logits.count(), logits.max);
+  griffin::check_room("rows of logits", "max_logits", of_head, logits.count() + best.count(),
+                      logits.max);
   griffin::check_room("rows of hidden states", "max_hidden", of_hidden, hidden.count(), hidden.max);
 }
 
@@ -222,14 +236,15 @@ MatrixView ForwardPass::run() noexcept {
   Parts& p = *parts_;
   const MatrixView logits = p.logits.view(p.logits.count());
   p.hidden_rows = p.hidden.count();
+  p.best.begin();
   if (p.rows() == 0) return logits;
   Workspace::Frame frame(p.context.workspace);
   const MatrixView x = frame.matrix(p.rows(), p.model->config.width);
   p.begin();
   p.model->embedding(p.context, p.tokens, x);
   for (const Block& block : p.model->blocks) block(p.context, {p.slices, p.rows()}, x);
-  if (p.hidden_rows > 0) p.normalise(x, p.hidden, p.hidden.view(p.hidden_rows));
-  if (logits.rows > 0) p.write_logits(x, logits);
+  if (p.hidden_rows > 0) p.normalise(x, p.hidden.rows, p.hidden.view(p.hidden_rows));
+  p.run_head(x);
   for (const Slice& slice : p.slices) {
     slice.finish();
     slice.sequence->may_wait = false;
@@ -237,6 +252,14 @@ MatrixView ForwardPass::run() noexcept {
   }
   p.clear();
   return logits;
+}
+
+std::span<const BestToken> ForwardPass::best() const noexcept {
+  return parts_->best.found();
+}
+
+const BestTokenCounts& ForwardPass::best_token_counts() const noexcept {
+  return parts_->best.counts();
 }
 
 MatrixView ForwardPass::hidden() const noexcept {
@@ -254,25 +277,38 @@ void ForwardPass::Parts::begin() noexcept {
 }
 
 /// The last norm of the wanted rows of x.
-void ForwardPass::Parts::normalise(ConstMatrixView x, const WantedRows& wanted, MatrixView to) {
+void ForwardPass::Parts::normalise(ConstMatrixView x, std::span<const std::int64_t> wanted,
+                                   MatrixView to) {
   for (std::int64_t r = 0; r < to.rows; ++r) {
-    std::memcpy(to.row(r), x.row(wanted.rows[static_cast<std::size_t>(r)]),
+    std::memcpy(to.row(r), x.row(wanted[static_cast<std::size_t>(r)]),
                 static_cast<std::size_t>(x.cols) * sizeof(float));
   }
   model->final_norm(context, to, to);
 }
 
-void ForwardPass::Parts::write_logits(ConstMatrixView x, MatrixView to) {
+/// Logits, and behind them those of which the best is wanted, or what stands in for them.
+void ForwardPass::Parts::run_head(ConstMatrixView x) {
+  const std::int64_t of_logits = logits.count();
+  const std::int64_t rows_of_head = of_logits + best.count();
+  if (rows_of_head == 0) return;
   Workspace::Frame frame(context.workspace);
-  const MatrixView normed = frame.matrix(to.rows, x.cols);
-  normalise(x, logits, normed);
+  const MatrixView normed = frame.matrix(rows_of_head, x.cols);
+  if (of_logits > 0) normalise(x, logits.rows, normed.slice(0, of_logits));
+  if (best.count() > 0) normalise(x, best.rows(), normed.slice(of_logits, best.count()));
+  const MatrixView to = logits.view(rows_of_head);
+  if (of_logits == 0 && model->head_screen != nullptr) {
+    best.screen(context, *model, normed, to);
+    return;
+  }
   model->lm_head(context, normed, to);
+  best.choose(*context.kernels, to.slice(of_logits, best.count()));
 }
 
 void ForwardPass::Parts::clear() noexcept {
   tokens.clear();
   slices.clear();
   logits.rows.clear();
+  best.clear();
   hidden.rows.clear();
 }
 

@@ -10,6 +10,7 @@
 #include "griffin/model/weight_reader.h"
 #include "models/checkpoint_source.h"
 #include "models/fingerprint.h"
+#include "models/head_screen.h"
 #include "models/recurrent_gemma.h"
 #include "models/seconds.h"
 #include "models/state_layout.h"
@@ -29,6 +30,11 @@ void check(const LoadOptions& options) {
   if (options.activations && options.weights && is_quantized(*options.weights)) {
     refuse(std::string("activations: f32 activations do not meet ") + name_of(*options.weights) +
            " weights");
+  }
+  if (!options.greedy_head) return;
+  if (options.activations) refuse("greedy_head: expected bf16 activations, found f32");
+  if (options.weights && *options.weights != Dtype::bf16) {
+    refuse(std::string("greedy_head: expected bf16 weights, found ") + name_of(*options.weights));
   }
 }
 
@@ -73,6 +79,9 @@ void check(const ModelParts& parts) {
                                                  name_of(head.weight.dtype) +
                                                  " weights with the operand of the head");
   }
+  if (parts.head_screen != nullptr && !parts.head_screen->is_of(parts.lm_head)) {
+    throw Error(ErrorCode::invalid_argument, "model: the greedy head was made of another head");
+  }
   for (std::size_t i = 0; i < parts.blocks.size(); ++i) check(parts.blocks[i], i, config.width);
 }
 
@@ -102,7 +111,8 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   CheckpointConfig found = checkpoint.config();
   if (options.window) found.model = found.model.with_window(*options.window);
   WeightReader weights(checkpoint_source(std::move(checkpoint), options), options);
-  return read_model(found.model, std::move(weights), found.tokens, started);
+  const Model model = read_model(found.model, std::move(weights), found.tokens, started);
+  return options.greedy_head ? model.with_greedy_head() : model;
 }
 
 Model Model::random(const ModelConfig& config, Dtype dtype, std::uint64_t seed) {
@@ -117,6 +127,17 @@ Model Model::assemble(ModelParts parts) {
   for (Block& block : parts.blocks) block = block.with_slots(slot);
   parts.weights.fingerprint = fingerprint_of(parts);
   return Model(std::make_shared<const ModelParts>(std::move(parts)));
+}
+
+Model Model::with_greedy_head() const {
+  if (parts_->head_screen != nullptr) return *this;
+  const double started = seconds_now();
+  auto parts = std::make_shared<ModelParts>(*parts_);
+  parts->head_screen = std::make_shared<const HeadScreen>(parts->lm_head);
+  parts->weights.screen = parts->head_screen->bytes();
+  parts->weights.bytes += parts->weights.screen;
+  parts->load_seconds += seconds_now() - started;
+  return Model(std::move(parts));
 }
 
 const ModelConfig& Model::config() const noexcept {

@@ -15,17 +15,32 @@ namespace GRIFFIN_API griffin {
 class Journal;   // state/journal.h
 struct Context;  // layers/context.h
 
-/// Which tokens of a slice the logits are wanted for. They are computed for no others.
-enum class Logits { none, last, all };
+/// Which tokens of a slice the logits are wanted for; they are computed for no others. best_of_...:
+/// of those tokens only the most likely next one is wanted, which takes half of the head's reading
+/// where the model has a greedy head (Model::with_greedy_head).
+enum class Logits { none, last, all, best_of_last, best_of_all };
+
+/// What is wanted of such a row.
+struct BestToken {
+  std::int32_t id = 0;           // of the largest logit, the first of equals; as argmax() has it
+  std::int32_t not_numbers = 0;  // logits that are NaN: of a model that is damaged
+};
+
+/// How the most likely tokens were found, since the pass was made.
+struct BestTokenCounts {
+  std::int64_t rows = 0;
+  std::int64_t screened = 0;    // of them, those for which the head was not read as a whole
+  std::int64_t candidates = 0;  // tokens whose logits were computed for these
+};
 
 /// Which tokens of a slice the hidden states are wanted for: what the last norm gives and the head
 /// multiplies, which transformers calls last_hidden_state. A text's embedding is made of them.
 enum class Hidden { none, last, all };
 
 struct ForwardOptions {
-  int threads = 0;                          // 0: all cores
-  std::int64_t max_rows = 512;              // tokens of one pass, over all sequences
-  std::int64_t max_logits = 1;              // rows of logits of one pass
+  int threads = 0;              // 0: all cores
+  std::int64_t max_rows = 512;  // tokens of one pass, over all sequences
+  std::int64_t max_logits = 1;  // rows of one pass that logits or the best are wanted of
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Multiply-adds below which a share of work is not worth a thread.
   std::int64_t work_per_thread = default_work_per_thread;
@@ -63,8 +78,15 @@ class ForwardPass {
                Logits wanted = Logits::all, Hidden hidden = Hidden::none);
 
   /// Runs what was added, moves the sequences on and forgets them. Returns [wanted rows, vocab], in
-  /// the order they were added; valid until the next call.
+  /// the order they were added; valid until the next call. Rows of which only the best token is
+  /// wanted are not among them.
   MatrixView run() noexcept;
+
+  /// The most likely tokens that the last run() was asked for, in the order in which their rows
+  /// were added; valid until the next one. Where a pass computes logits of other rows as well, the
+  /// head is read anyway, and used for all.
+  std::span<const BestToken> best() const noexcept;
+  const BestTokenCounts& best_token_counts() const noexcept;
 
   /// The hidden states that the last run() was asked for, [rows, width], in the order in which they
   /// were added; valid until the next one.

@@ -39,6 +39,8 @@ struct LoadOptions {
   /// How many earlier tokens local attention sees, in place of what config.json says
   /// (ModelConfig::with_window); unset: as it says.
   std::optional<std::int64_t> window = {};
+  /// Model::with_greedy_head(): for bf16 weights only, as the checkpoint has them or converted.
+  bool greedy_head = false;
   /// Mapped; read into memory if so asked, or where the file system maps no files.
   FileAccess access = FileAccess::map;
   /// Called after every tensor; Flow::stop ends the load with Error(cancelled).
@@ -69,6 +71,14 @@ class Model {
   /// the config says, and what the check(width) of a block throws (layers/mixer.h).
   static Model assemble(ModelParts parts);
 
+  /// The same model with an int8 copy of its head beside the bf16 one: 8.25 bits more for each of
+  /// the head's weights. A pass that wants no more of a row than its most likely token
+  /// (Logits::best_of_last) then reads the copy and a few rows of the head, half of the bytes, and
+  /// finds the same token. Sequences and saved states are those of the model without. Throws
+  /// Error(invalid_argument) where the head is not of bf16 weights multiplied by bf16 activations,
+  /// or has a bias: quantised heads have nothing to gain; Error(format) where it is not finite.
+  Model with_greedy_head() const;
+
   const ModelConfig& config() const noexcept;
   /// What it is made of.
   const ModelParts& parts() const noexcept { return *parts_; }
@@ -81,7 +91,7 @@ class Model {
   /// all the same: it is part of their format.)
   std::optional<std::int32_t> text_bos() const noexcept;
 
-  /// Bytes of weights in use, mapped or owned.
+  /// Bytes of weights in use, mapped or owned, a greedy head's included.
   std::uint64_t weight_bytes() const noexcept;
 
   /// The storage type of the embedding table, which in published models is that of all matrices.

@@ -16,9 +16,12 @@
 
 namespace GRIFFIN_API griffin {
 
+class HeadScreen;  // src/models/head_screen.h
+
 /// The memory that views of weights look into, and what is known of it.
 struct ModelWeights {
-  std::uint64_t bytes = 0;        // in use, mapped or owned
+  std::uint64_t bytes = 0;        // in use, mapped or owned; the head's screen is among them
+  std::uint64_t screen = 0;       // bytes of the head's screen
   std::uint64_t multiplied = 0;   // numbers that a row is multiplied with, an untied head included
   std::uint64_t fingerprint = 0;  // of the numbers and the arithmetic
   std::shared_ptr<const void> storage;
@@ -33,6 +36,8 @@ struct ModelParts {
   std::vector<Block> blocks;  // in the order in which they are run
   RmsNorm final_norm;
   LmHead lm_head;  // [vocab, width]
+  /// Of Model::with_greedy_head(), made of that head; else null.
+  std::shared_ptr<const HeadScreen> head_screen = nullptr;
   std::vector<std::int32_t> stop_ids;
   bool texts_begin_with_bos = true;  // where the config has a BOS
   ModelWeights weights;
