@@ -22,6 +22,12 @@ bool tied(const Model& model) {
   return head_of(model).data == model.parts().embedding.table.data;
 }
 
+/// What of the head a row of logits reads; of a greedy head, a row of which the best is wanted.
+std::uint64_t head_read(const Model& model) {
+  const std::uint64_t screen = model.parts().weights.screen;
+  return screen > 0 ? screen : head_of(model).bytes();
+}
+
 /// What a row is multiplied with in the blocks.
 double block_numbers(const Model& model) {
   const auto multiplied = static_cast<double>(model.parts().weights.multiplied);
@@ -31,12 +37,13 @@ double block_numbers(const Model& model) {
 }  // namespace
 
 std::uint64_t bytes_per_pass(const Model& model) {
-  return model.weight_bytes() - (tied(model) ? 0 : model.parts().embedding.table.bytes());
+  return model.weight_bytes() - model.parts().weights.screen -
+         (tied(model) ? 0 : model.parts().embedding.table.bytes());
 }
 
 ModelWork::ModelWork(const Model& model)
     : block_bytes_(static_cast<double>(bytes_per_pass(model) - head_of(model).bytes())),
-      head_bytes_(static_cast<double>(head_of(model).bytes())),
+      head_bytes_(static_cast<double>(head_read(model))),
       block_weights_(block_numbers(model)),
       head_weights_(numbers_of(head_of(model))) {}
 

@@ -66,6 +66,12 @@ class Options {
     app.add_option("--dtype", dtype_, "Weights: auto, f32, bf16, int8 or int4")
         ->type_name("TYPE")
         ->capture_default_str();
+    app.add_option("--head", head_,
+                   "What is computed of the last token: logits, or no more than the most likely "
+                   "next one, with a greedy head")
+        ->type_name("KIND")
+        ->check(CLI::IsMember({"logits", "greedy"}))
+        ->capture_default_str();
     app.add_option("--kv-dtype", kv_dtype, "Keys and values of a sequence")
         ->type_name("TYPE")
         ->check(CLI::IsMember({"f32", "bf16"}))
@@ -88,16 +94,16 @@ class Options {
   const std::string& dtype() const { return dtype_; }
   void check() const { check_dtype(dtype_); }
 
-  /// The folder, or the preset and what was changed of it.
+  /// The folder, or the preset, and what was changed of it.
   std::string model_name() const {
-    if (config_.empty()) return folder_;
-    return kv_heads_ > 0 ? config_ + "-kv" + std::to_string(kv_heads_) : config_;
+    std::string name = config_.empty() ? folder_ : config_;
+    if (kv_heads_ > 0) name += "-kv" + std::to_string(kv_heads_);
+    if (head_ == "greedy") name += "-greedy";
+    return name;
   }
   Model load_model() const {
-    if (!config_.empty()) return Model::random(shape(), examples::random_dtype(dtype_), 0);
-    LoadOptions options;
-    examples::set_dtype(dtype_, options);
-    return examples::load_folder(folder_, options);
+    const Model model = load_plain_model();
+    return head_ == "greedy" ? model.with_greedy_head() : model;
   }
 
   /// Sequences with room for the longest test, where the model needs to be told.
@@ -148,6 +154,12 @@ class Options {
  private:
   static constexpr int most_tokens = 1 << 20;
 
+  Model load_plain_model() const {
+    if (!config_.empty()) return Model::random(shape(), examples::random_dtype(dtype_), 0);
+    LoadOptions options;
+    examples::set_dtype(dtype_, options);
+    return examples::load_folder(folder_, options);
+  }
   ModelConfig shape() const {
     ModelConfig config = preset(config_);
     if (kv_heads_ > 0) config.kv_heads = kv_heads_;
@@ -175,6 +187,7 @@ class Options {
   std::string config_;
   int kv_heads_ = 0;
   std::string dtype_ = "auto";
+  std::string head_ = "logits";
   std::string output_ = "md";
 };
 

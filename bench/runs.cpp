@@ -58,14 +58,17 @@ double prefill(const Model& model, ForwardPass& pass, Sequence& sequence, std::i
   return seconds;
 }
 
-/// One token for each sequence per pass, and logits for all.
-double decode(const Model& model, ForwardPass& pass, std::vector<Sequence>& sequences, int tokens) {
+/// One token for each sequence per pass, and logits, or the best token, for all.
+double decode(const Model& model, ForwardPass& pass, std::vector<Sequence>& sequences, int tokens,
+              Logits wanted) {
   double seconds = 0.0;
   for (int t = 0; t < tokens; ++t) {
     stop_if_interrupted();
     for (std::size_t s = 0; s < sequences.size(); ++s) {
-      pass.add(sequences[s], next_tokens(model.config().vocab, sequences[s].position(), 1,
-                                         static_cast<std::int64_t>(s)));
+      pass.add(sequences[s],
+               next_tokens(model.config().vocab, sequences[s].position(), 1,
+                           static_cast<std::int64_t>(s)),
+               wanted);
     }
     seconds += timed_run(pass);
   }
@@ -127,8 +130,8 @@ void Runner::read(Sequence& sequence, const Test& test) {
 
 double Runner::repeat(const Test& test, ForwardPass& pass, std::vector<Sequence>& sequences) {
   return test.kind == Kind::decode
-             ? decode(model_, pass, sequences, test.tokens)
-             : prefill(model_, pass, sequences.front(), test.tokens, test.chunk, Logits::last);
+             ? decode(model_, pass, sequences, test.tokens, wanted_)
+             : prefill(model_, pass, sequences.front(), test.tokens, test.chunk, wanted_);
 }
 
 std::vector<double> Runner::time(const Test& test, int repetitions, const BetweenRuns& probe) {

@@ -10,6 +10,7 @@
 
 #include "ceilings.h"
 #include "griffin/model/forward_pass.h"
+#include "griffin/model/parts.h"
 
 namespace griffin::bench {
 
@@ -35,9 +36,13 @@ struct Test {
 class Runner {
  public:
   /// Sequences are made with these options, and passes run on these kernels, which must live on;
-  /// null: the best.
+  /// null: the best. Of the last token of each sequence the logits are wanted, or of a model with a
+  /// greedy head no more than the best token.
   Runner(const Model& model, const SequenceOptions& options, const kernels::Table* kernels)
-      : model_(model), options_(options), kernels_(kernels) {}
+      : model_(model),
+        options_(options),
+        kernels_(kernels),
+        wanted_(model.parts().head_screen != nullptr ? Logits::best_of_last : Logits::last) {}
 
   using BetweenRuns = std::function<void()>;
 
@@ -59,6 +64,7 @@ class Runner {
   Model model_;
   SequenceOptions options_;
   const kernels::Table* kernels_;
+  Logits wanted_;
   std::map<std::int64_t, Sequence> warmed_;  // by depth
 };
 

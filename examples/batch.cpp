@@ -29,6 +29,7 @@ namespace {
 struct Options {
   explicit Options(CLI::App& app) : model(app), sampling(app), drafting(app) {
     model.add_capacity("Tokens of a text at most");
+    model.add_greedy_head();
     sampling.add_ignore_eos(app);
     app.get_option("--seed")->description(
         "Where a request does not say; -1 for another one for each");

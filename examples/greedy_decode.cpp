@@ -30,6 +30,7 @@ constexpr const char* embedded_prompt = "In the beginning God";
 struct Options {
   explicit Options(CLI::App& app) : common(app, 512), sampling(app), drafting(app) {
     common.add_capacity("Tokens of prompt and text together at most");
+    common.add_greedy_head();
     sampling.add_ignore_eos(app);
     prompt_given = app.add_option("-p,--prompt", prompt, "The text to continue")
                        ->type_name("TEXT")

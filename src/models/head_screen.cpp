@@ -76,6 +76,11 @@ struct Extremes {
   float lower = lowest;
 };
 
+/// b of a token.
+float bound_of(const HeadScreen::Margin& margin, float error, float norm) noexcept {
+  return margin.of_error * error + margin.of_norm * norm + tiny;
+}
+
 /// s -> s + b for some tokens. In eight chains, so that it can be vectorised.
 Extremes add_bounds(const HeadScreen::Margin& margin, const float* error, const float* norm,
                     std::int64_t count, float* scores) noexcept {
@@ -88,7 +93,7 @@ Extremes add_bounds(const HeadScreen::Margin& margin, const float* error, const 
   const auto take = [&](int width) {
     float sum[chains];
     for (int k = 0; k < width; ++k) {
-      const float bound = margin.of_error * error[j + k] + margin.of_norm * norm[j + k] + tiny;
+      const float bound = bound_of(margin, error[j + k], norm[j + k]);
       const float below = scores[j + k] - bound;
       sum[k] = scores[j + k] + bound;
       lower[k] = lower[k] < below ? below : lower[k];
@@ -258,7 +263,7 @@ HeadScreen::Margin HeadScreen::margin_of(const float* x) const noexcept {
 
 float HeadScreen::bound(const Margin& margin, std::int64_t token) const noexcept {
   const auto j = static_cast<std::size_t>(token);
-  return margin.of_error * error_[j] + margin.of_norm * norm_[j] + tiny;
+  return bound_of(margin, error_[j], norm_[j]);
 }
 
 /// Scores become upper bounds; of every block of tokens the largest are noted.

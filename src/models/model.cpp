@@ -31,11 +31,6 @@ void check(const LoadOptions& options) {
     refuse(std::string("activations: f32 activations do not meet ") + name_of(*options.weights) +
            " weights");
   }
-  if (!options.greedy_head) return;
-  if (options.activations) refuse("greedy_head: expected bf16 activations, found f32");
-  if (options.weights && *options.weights != Dtype::bf16) {
-    refuse(std::string("greedy_head: expected bf16 weights, found ") + name_of(*options.weights));
-  }
 }
 
 Model read_model(const ModelConfig& config, WeightReader weights, SpecialTokens tokens,
@@ -111,8 +106,7 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   CheckpointConfig found = checkpoint.config();
   if (options.window) found.model = found.model.with_window(*options.window);
   WeightReader weights(checkpoint_source(std::move(checkpoint), options), options);
-  const Model model = read_model(found.model, std::move(weights), found.tokens, started);
-  return options.greedy_head ? model.with_greedy_head() : model;
+  return read_model(found.model, std::move(weights), found.tokens, started);
 }
 
 Model Model::random(const ModelConfig& config, Dtype dtype, std::uint64_t seed) {

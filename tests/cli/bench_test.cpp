@@ -129,6 +129,25 @@ TEST(Bench, CountsWhatAPassNeeds) {
   EXPECT_EQ(decode.at("bound"), reading > multiplying ? "memory" : "compute");
 }
 
+/// The copy of the head in its place.
+TEST(Bench, CountsAGreedyHead) {
+  const auto of_head = [](const std::string& kind) {
+    return rows({"-p", "8", "-n", "3", "-t", "1", "-r", "1", "--head", kind});
+  };
+  const auto logits = of_head("logits");
+  const auto greedy = of_head("greedy");
+  constexpr std::int64_t copy = 128 * 2 * 2112 + 2048 * 8;  // panels of two blocks; two norms each
+  const auto more = [&](std::size_t row, const char* field) {
+    return greedy.at(row).at(field).get<std::int64_t>() -
+           logits.at(row).at(field).get<std::int64_t>();
+  };
+  EXPECT_EQ(greedy.at(0).at("model"), embedded_folder().string() + "-greedy");
+  EXPECT_EQ(more(0, "weight_bytes"), copy);
+  EXPECT_EQ(more(0, "work_bytes"), copy - 2 * head_weights);
+  EXPECT_EQ(more(1, "work_bytes"), 3 * (copy - 2 * head_weights));
+  EXPECT_EQ(more(1, "work_flops"), 0);
+}
+
 TEST(Bench, LeavesOutTestsOfNothing) {
   const auto decode = rows({"-p", "0", "-n", "1", "-r", "1", "--dtype", "f32"});
   ASSERT_EQ(decode.size(), 1u);

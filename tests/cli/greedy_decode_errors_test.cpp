@@ -45,6 +45,11 @@ TEST(GreedyDecodeErrors, RefusesCommandLinesWithoutMeaning) {
   expect_error(greedy_decode({"-t", "2000"}), 2, "at most 1024");
 }
 
+TEST(GreedyDecodeErrors, RefusesAGreedyHeadOfOtherWeights) {
+  expect_error(greedy_decode({"--greedy-head", "--dtype", "int8"}), 1, "found int8 by int8");
+  expect_error(greedy_decode({"--greedy-head", "--dtype", "f32"}), 1, "found bf16 by f32");
+}
+
 TEST(GreedyDecodeErrors, RefusesSamplingWithoutMeaningFromTheStart) {
   for (const char* wrong : {"5", "a+1", "5+x", "5+inf", "5+nan", "-1+1", "[1+1]", "99999+1"}) {
     expect_error(greedy_decode({"-l", wrong}), 2, std::string("--logit-bias: "));

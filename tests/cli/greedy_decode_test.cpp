@@ -55,7 +55,8 @@ TEST(GreedyDecode, GivesTheSameTokensHoweverItIsRun) {
   const std::string expected = greedy_decode(base).out;
   const std::vector<std::vector<std::string>> ways = {
       {"--chunk", "1"}, {"--chunk", "7"}, {"--threads", "1"},  {"-t", "3"},
-      {"--no-mmap"},    {"--ignore-eos"}, {"--dtype", "bf16"}, {"-m", embedded_folder().string()}};
+      {"--no-mmap"},    {"--ignore-eos"}, {"--dtype", "bf16"}, {"-m", embedded_folder().string()},
+      {"--greedy-head"}};
   for (const auto& way : ways) {
     std::vector<std::string> arguments = base;
     arguments.insert(arguments.end(), way.begin(), way.end());

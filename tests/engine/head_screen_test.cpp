@@ -315,6 +315,22 @@ TEST_P(HeadScreenTest, LeavesRowsThatItCannotDecide) {
   EXPECT_EQ(decide(HeadScreen(*zeros), random.normals(width))[0].candidates, 0);  // all are equal
 }
 
+/// A sum that is infinite on its way, but not in int8, where its group is summed exactly.
+TEST_P(HeadScreenTest, LeavesRowsWhoseSumsMayOverflow) {
+  const std::int64_t width = 128;
+  std::vector<float> w(100 * 128);
+  w[20 * 128 + 1] = 3e37F;
+  std::vector<float> x(128);
+  for (const std::size_t i : {0U, 32U, 64U, 96U}) {  // in one lane, one after the other
+    w[70 * 128 + i] = i < 64 ? 1e38F : -1e38F;
+    x[i] = 4.0F;
+  }
+  x[1] = 4.0F;
+  const Head head(100, width, w, 0.0F);
+  ASSERT_EQ(head.logits(table(), rows_of(x, width), 0.0F)[70], HUGE_VALF);
+  expect_the_answer(head, x);
+}
+
 template <class Make>
 void expect_refusal(ErrorCode code, const std::string& part, const Make& make) {
   try {

@@ -39,8 +39,6 @@ struct LoadOptions {
   /// How many earlier tokens local attention sees, in place of what config.json says
   /// (ModelConfig::with_window); unset: as it says.
   std::optional<std::int64_t> window = {};
-  /// Model::with_greedy_head(): for bf16 weights only, as the checkpoint has them or converted.
-  bool greedy_head = false;
   /// Mapped; read into memory if so asked, or where the file system maps no files.
   FileAccess access = FileAccess::map;
   /// Called after every tensor; Flow::stop ends the load with Error(cancelled).
