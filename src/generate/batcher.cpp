@@ -148,7 +148,9 @@ void Batcher::compose() {
     if (!job.reads_prompt()) continue;
     const std::int64_t left = pass_.max_rows() - pass_.rows() - speakers;
     const std::int64_t chunk = chunk_size(job, left / readers--);
-    add(job, job.candidates[0], [&](Text& text) { text.read(pass_, chunk); });
+    const bool alone = !caching_ && job.candidates.size() == 1;
+    const auto end = alone ? Text::PromptEnd::as_needed : Text::PromptEnd::logits;
+    add(job, job.candidates[0], [&](Text& text) { text.read(pass_, chunk, end); });
   }
   for (const InPass& in : in_pass_) texts_.push_back(&in.candidate->text);
   for (Job& job : active_) {
@@ -194,26 +196,33 @@ void Batcher::run() {
     draft_passes = drafter->passes();
     draft_rows = drafter->rows();
   }
+  std::span<const BestToken> best = pass_.best();
   std::int64_t row = 0;
   for (const InPass& in : in_pass_) {
-    const std::int64_t rows = in.candidate->text.logit_rows();
-    const MatrixView mine = logits.slice(row, rows);
+    Text& text = in.candidate->text;
+    const std::int64_t rows = text.logit_rows();
+    const MatrixView of_text = logits.slice(row, rows);
+    const auto best_of_text = best.first(static_cast<std::size_t>(text.best_rows()));
     row += rows;
+    best = best.subspan(best_of_text.size());
     if (in.job->reads_prompt()) {
-      read_on(*in.job, mine);
+      read_on(*in.job, of_text, best_of_text);
+    } else if (!best_of_text.empty()) {
+      if (!text.choose(best_of_text)) finish(*in.job, *in.candidate);
     } else {
-      choose(*in.job, *in.candidate, mine);
+      choose(*in.job, *in.candidate, of_text);
     }
   }
 }
 
-void Batcher::read_on(Job& job, MatrixView logits) {
+void Batcher::read_on(Job& job, MatrixView logits, std::span<const BestToken> best) {
   Candidate& first = job.candidates[0];
   const bool on = first.text.was_read();
   const std::int64_t done = first.text.generation.prompt_done();
   if (done == job.checkpoint) keep(job.prompt().first(static_cast<std::size_t>(done)), first, {});
   const Result& result = first.text.generation.result();
   if (!on) return finish_all(job, result.reason, result.error);
+  if (!best.empty() && !first.text.choose(best)) return finish(job, first);
   if (logits.rows == 0) return;
   const std::span<const float> row(logits.row(0), static_cast<std::size_t>(logits.cols));
   if (job.from_the_start()) keep(job.prompt(), first, row);

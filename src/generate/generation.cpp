@@ -50,12 +50,16 @@ void check_prompt(const Model& model, std::int64_t room, std::span<const std::in
 }
 
 /// Of a model that is broken: one NaN in its weights is soon everywhere.
+void require_none(std::int32_t not_numbers, std::size_t vocab) {
+  if (not_numbers == 0) return;
+  refuse(ErrorCode::mismatch, std::to_string(not_numbers) + " of " + std::to_string(vocab) +
+                                  " logits are not numbers (NaN): the weights are damaged");
+}
+
 void require_numbers(std::span<const float> logits) {
   std::int32_t found = 0;
   for (const float x : logits) found += std::isnan(x) ? 1 : 0;
-  if (found == 0) return;
-  refuse(ErrorCode::mismatch, std::to_string(found) + " of " + std::to_string(logits.size()) +
-                                  " logits are not numbers (NaN): the weights are damaged");
+  require_none(found, logits.size());
 }
 
 }  // namespace
@@ -126,6 +130,19 @@ bool Generation::choose(std::span<float> logits, SamplerScratch& scratch) {
   const bool accepted = accept(token);
   if (options_.top_logprobs) note_logprobs(raw_logits_, token, scratch);
   return accepted && deliver(token);
+}
+
+bool Generation::takes_best() const noexcept {
+  return sampler_->takes_best() && !options_.top_logprobs;
+}
+
+bool Generation::choose(const BestToken& best) {
+  if (room() == 0) {
+    end(StopReason::length);
+    return false;
+  }
+  require_none(best.not_numbers, vocab_);
+  return accept(best.id) && deliver(best.id);
 }
 
 bool Generation::ends_by(std::int32_t token) const noexcept {

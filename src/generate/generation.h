@@ -9,6 +9,7 @@
 
 #include "griffin/generate/request.h"
 #include "griffin/generate/text_stream.h"
+#include "griffin/model/forward_pass.h"
 
 namespace griffin {
 
@@ -37,6 +38,10 @@ class Generation {
   /// Chooses a token from its logits, which are changed. Returns whether the text goes on: whether
   /// next() is to be fed. Allocates nothing. Throws Error(mismatch) for logits that are NaN.
   bool choose(std::span<float> logits, SamplerScratch& scratch);
+  /// Whether that is the most likely token, whatever else is likely: then it may be chosen without
+  /// logits.
+  bool takes_best() const noexcept;
+  bool choose(const BestToken& best);
   std::int32_t next() const noexcept { return result_.tokens.back(); }
   /// What choose() would choose, by other logits, were the tokens `ahead` chosen before; no
   /// callback is called. For drafts.

@@ -134,13 +134,15 @@ void Generator::Parts::begin(Text& text, std::span<const std::int32_t> prompt, S
 /// A batch of one.
 bool Generator::Parts::step(Text& text) {
   const bool reads = text.reads_prompt();
-  if (reads) text.read(pass, chunk);
+  if (reads) text.read(pass, chunk, Text::PromptEnd::as_needed);
   Text* const texts[] = {&text};
   speculation.guess(texts, pass);
   if (text.failed()) return false;
   if (!reads) text.speak(pass);
   const MatrixView logits = speculation.run(pass);
-  return text.was_read() && (logits.rows == 0 || text.choose(logits, scratch));
+  if (!text.was_read()) return false;
+  if (text.best_rows() > 0) return text.choose(pass.best());
+  return logits.rows == 0 || text.choose(logits, scratch);
 }
 
 void Generator::Parts::remember_draft(Text& text, const Sequence& sequence) {

@@ -311,13 +311,16 @@ std::array<std::span<const std::int32_t>, 3> Sampler::looked_back_on(
   return {ring.last(kept - to_end), ring.subspan(end - to_end, to_end), ahead.subspan(first)};
 }
 
+bool Sampler::takes_best() const noexcept {
+  return is_greedy() && recent_.empty() && options_.logit_bias.empty() && !options_.on_logits;
+}
+
 std::int32_t Sampler::choose(std::span<const float> logits, std::uint64_t number,
                              SamplerScratch& scratch) const noexcept {
   const auto id =
       static_cast<std::int32_t>(scratch.table_->argmax({.x = logits.data(), .count = vocab_}));
   const float max = logits[static_cast<std::size_t>(id)];
-  const bool greedy = options_.temperature == 0 || options_.top_k == 1;
-  return greedy || !(max > -infinity) ? id : draw(logits, max, number, scratch);
+  return is_greedy() || !(max > -infinity) ? id : draw(logits, max, number, scratch);
 }
 
 std::int32_t Sampler::draw(std::span<const float> logits, float max, std::uint64_t number,

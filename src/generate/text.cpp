@@ -24,14 +24,16 @@ void Text::begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::
   history_.insert(history_.end(), prompt.begin(), prompt.end());
 }
 
-void Text::read(ForwardPass& pass, std::int64_t most) {
+void Text::read(ForwardPass& pass, std::int64_t most, PromptEnd end) {
   const std::int64_t left = generation.prompt_left();
   reading_ = std::min(most, left);
-  logit_rows_ = reading_ == left ? 1 : 0;
+  answers_ = reading_ == left ? 1 : 0;
+  by_best_ = end == PromptEnd::as_needed && generation.takes_best();
+  const Logits last = by_best_ ? Logits::best_of_last : Logits::last;
   pass.add(*sequence_,
            prompt_.subspan(static_cast<std::size_t>(generation.prompt_done()),
                            static_cast<std::size_t>(reading_)),
-           logit_rows_ == 1 ? Logits::last : Logits::none);
+           answers_ == 1 ? last : Logits::none);
 }
 
 void Text::begin_turn() {
@@ -79,11 +81,13 @@ void Text::limit_guesses(std::int64_t count) {
 }
 
 void Text::speak(ForwardPass& pass) {
-  logit_rows_ = std::ssize(rows_);
-  if (logit_rows_ == 1) {
-    pass.add(*sequence_, rows_);
+  answers_ = std::ssize(rows_);
+  by_best_ = generation.takes_best();
+  const Logits all = by_best_ ? Logits::best_of_all : Logits::all;
+  if (answers_ == 1) {
+    pass.add(*sequence_, rows_, all);
   } else {
-    pass.try_out(*sequence_, rows_, *journal_);
+    pass.try_out(*sequence_, rows_, *journal_, all);
   }
 }
 
@@ -93,8 +97,21 @@ bool Text::was_read() noexcept {
 }
 
 bool Text::choose(MatrixView logits, SamplerScratch& scratch) noexcept {
+  return choose_rows(logits.rows, [&](std::int64_t row) {
+    return generation.choose({logits.row(row), static_cast<std::size_t>(logits.cols)}, scratch);
+  });
+}
+
+bool Text::choose(std::span<const BestToken> best) noexcept {
+  return choose_rows(std::ssize(best), [&](std::int64_t row) {
+    return generation.choose(best[static_cast<std::size_t>(row)]);
+  });
+}
+
+template <class Choose>
+bool Text::choose_rows(std::int64_t rows, const Choose& choose) noexcept {
   const std::int64_t before = generation.fed_back();
-  const bool chosen = goes_on([&] { return choose_by_row(logits, scratch); });
+  const bool chosen = goes_on([&] { return choose_by_row(rows, choose); });
   const auto guesses = std::ssize(rows_) - 1;
   if (guesses < 1) return chosen;
   const std::int64_t consumed = generation.fed_back() - before;  // the token, and right guesses
@@ -107,14 +124,12 @@ bool Text::choose(MatrixView logits, SamplerScratch& scratch) noexcept {
   return chosen && committed;
 }
 
-bool Text::choose_by_row(MatrixView logits, SamplerScratch& scratch) {
-  Result& result = generation.result();
-  const auto choose = [&](std::int64_t row) {
-    return generation.choose({logits.row(row), static_cast<std::size_t>(logits.cols)}, scratch);
-  };
+template <class Choose>
+bool Text::choose_by_row(std::int64_t rows, const Choose& choose) {
   if (rows_.empty()) return choose(0);  // the prompt's last
+  Result& result = generation.result();
   ++result.decode_passes;
-  result.guessed += logits.rows - 1;
+  result.guessed += rows - 1;
   for (std::int64_t row = 0;; ++row, ++result.accepted) {
     ++result.fed_back;
     if (!choose(row)) return false;

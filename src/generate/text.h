@@ -37,8 +37,12 @@ class Text {
 
   bool reads_prompt() const noexcept { return generation.prompt_left() > 0; }
 
+  /// What is wanted where a prompt ends: logits, to be kept; or only the most likely token if the
+  /// text has no use for more.
+  enum class PromptEnd { logits, as_needed };
+
   /// Adds tokens of the prompt, no more than `most`.
-  void read(ForwardPass& pass, std::int64_t most);
+  void read(ForwardPass& pass, std::int64_t most, PromptEnd end);
 
   /// The token chosen last is to be fed; there are no guesses yet.
   void begin_turn();
@@ -55,8 +59,9 @@ class Text {
   /// Adds the token and the guesses.
   void speak(ForwardPass& pass);
 
-  /// Rows of logits that the pass will have for it.
-  std::int64_t logit_rows() const noexcept { return logit_rows_; }
+  /// Rows of logits that the pass will have for it, and most likely tokens: of one kind only.
+  std::int64_t logit_rows() const noexcept { return by_best_ ? 0 : answers_; }
+  std::int64_t best_rows() const noexcept { return by_best_ ? answers_ : 0; }
 
   /// Counts what was added of the prompt. Returns whether the text goes on.
   bool was_read() noexcept;
@@ -64,6 +69,8 @@ class Text {
   /// for as long as the next one's guess was right. The sequence has then consumed the rows that
   /// were chosen from, and the draft no other ones. Returns whether the text goes on.
   bool choose(MatrixView logits, SamplerScratch& scratch) noexcept;
+  /// The same from most likely tokens, [best_rows].
+  bool choose(std::span<const BestToken> best) noexcept;
 
   /// What guesses come from: the tokens that were read before the prompt, the prompt, and the text.
   std::span<const std::int32_t> history() const noexcept { return history_; }
@@ -97,12 +104,16 @@ class Text {
   Generation generation;
 
  private:
-  bool choose_by_row(MatrixView logits, SamplerScratch& scratch);
+  template <class Choose>
+  bool choose_rows(std::int64_t rows, const Choose& choose) noexcept;
+  template <class Choose>
+  bool choose_by_row(std::int64_t rows, const Choose& choose);
 
   std::span<const std::int32_t> prompt_;
   Sequence* sequence_ = nullptr;
-  std::int64_t reading_ = 0;  // tokens of the prompt in the pass
-  std::int64_t logit_rows_ = 0;
+  std::int64_t reading_ = 0;           // tokens of the prompt in the pass
+  std::int64_t answers_ = 0;           // rows that the pass chooses from
+  bool by_best_ = false;               // what they are
   std::vector<std::int32_t> rows_;     // in the pass: the token chosen last, and guesses
   std::unique_ptr<Journal> journal_;   // for them; null where nothing is guessed
   std::unique_ptr<Draft> draft_;       // null without a draft model

@@ -100,6 +100,10 @@ class Sampler {
   /// vocabulary, and what on_logits throws; then nothing was chosen, and nothing observed.
   std::int32_t sample(std::span<float> logits, SamplerScratch& scratch);
 
+  /// Whether sample() gives the most likely token of any logits: it is greedy, and nothing changes
+  /// them.
+  bool takes_best() const noexcept;
+
   /// What sample() would choose from these logits if it had chosen the tokens `ahead` since: with
   /// their penalties, and with the number of the draw after theirs. For a draft model, which so
   /// guesses a text ahead with the text's own numbers. on_logits is not asked: it may keep a state
@@ -109,6 +113,7 @@ class Sampler {
                      SamplerScratch& scratch) const;
 
  private:
+  bool is_greedy() const noexcept { return options_.temperature == 0 || options_.top_k == 1; }
   bool is_known(std::int32_t id) const noexcept { return id >= 0 && id < vocab_; }
   void adjust(std::span<float> logits, std::span<const std::int32_t> ahead,
               SamplerScratch& scratch) const;
