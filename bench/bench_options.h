@@ -10,10 +10,10 @@
 
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
-#include "report.h"
 #include "runs.h"
 #include "support/model_options.h"
 #include "support/program.h"
+#include "table.h"
 
 namespace griffin::bench {
 

@@ -16,6 +16,7 @@
 #include "runs.h"
 #include "support/peak_memory.h"
 #include "support/program.h"
+#include "table.h"
 
 namespace griffin::bench {
 namespace {
@@ -96,15 +97,15 @@ ExitCode run(const Options& options) {
   options.check();  // refuses before anything is loaded
   Interrupt::listen();
   Bench bench(options);
-  Report report(options.format());
+  Table table(options.format());
   try {
-    for (const Test& test : tests) report.add(bench.measure(test));
+    for (const Test& test : tests) add(table, bench.measure(test));
   } catch (...) {
-    report.finish();
+    table.finish();
     throw;
   }
-  report.finish();
-  report.require();
+  table.finish();
+  table.require();
   return examples::success;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was measured, as a table for people (md), for spreadsheets (csv) and for programs (json).
+// Prefill and decode as rows of a table.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "ceilings.h"
 #include "runs.h"
-#include "support/program.h"
+#include "table.h"
 
 namespace griffin::bench {
 
@@ -31,27 +31,7 @@ struct Row {
   double load_seconds = 0.0;
 };
 
-enum class Format { md, csv, json };
-
-/// Writes rows on stdout, each as soon as it is there.
-class Report {
- public:
-  explicit Report(Format format) : format_(format) {}
-
-  /// Throws Error(io) if stdout did not take it.
-  void add(const Row& row);
-
-  /// Writes what belongs below the rows, if there are any. Also after an error: what was measured
-  /// is then well-formed.
-  void finish();
-
-  /// Throws Error(io) if stdout did not take everything.
-  void require() const { output_.require(); }
-
- private:
-  Format format_;
-  examples::Output output_;
-  bool empty_ = true;
-};
+/// Throws Error(io) if stdout did not take it.
+void add(Table& table, const Row& row);
 
 }  // namespace griffin::bench
