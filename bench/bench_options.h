@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "draft_flags.h"
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
 #include "runs.h"
@@ -76,6 +77,7 @@ class Options {
                  "Say on stderr where the time goes, kernel by kernel; costs some of it");
     add_number(app, "--probe-mib", probe_mib, 1, 1 << 20,
                "Memory read to measure its bandwidth, much more than the caches hold");
+    draft.add_to(app);
   }
 
   Format format() const {
@@ -92,22 +94,27 @@ class Options {
     return name;
   }
   Model load_model() const {
-    const Model model = load_plain_model();
+    const Model model = load_as(dtype_);
     return head_ == "greedy" ? model.with_greedy_head() : model;
+  }
+  /// The same weights in another type, or those of another folder.
+  Model load_draft() const {
+    const std::string& source = *draft.source;
+    return examples::is_dtype(source) ? load_as(source) : examples::load_folder(source, {});
   }
 
   /// Sequences with room for the longest test, where the model needs to be told.
   SequenceOptions sequences(const Model& model) const {
-    const auto longest = [](const std::vector<int>& v) {
-      return *std::max_element(v.begin(), v.end());
-    };
-    SequenceOptions options;
-    options.kv = kv_dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
-    if (model.config().has_global_attention()) {
-      options.capacity =
-          std::int64_t{longest(depths)} + std::max(longest(prompts), longest(predicts));
-    }
-    return options;
+    const std::int64_t tokens =
+        std::int64_t{longest(depths)} + std::max(longest(prompts), longest(predicts));
+    return sequences_of(model.config().has_global_attention() ? tokens : 0);
+  }
+  /// The same for texts, whose prompts have a token at least, and their drafts.
+  SequenceOptions text_sequences(const Model& model, const Model& with) const {
+    const std::int64_t tokens = std::int64_t{std::max(longest(depths), 1)} + longest(predicts);
+    const bool limited =
+        model.config().has_global_attention() || with.config().has_global_attention();
+    return sequences_of(limited ? tokens : 0);
   }
 
   /// All rows. Throws UsageError where there are none.
@@ -117,7 +124,8 @@ class Options {
       for (const int t : threads) {
         const int team = t > 0 ? t : available_cores();
         for (const int tokens : prompts) {
-          if (tokens > 0) tests.push_back({Kind::prefill, tokens, depth, 1, team, chunk});
+          if (tokens > 0 && !draft.on())
+            tests.push_back({Kind::prefill, tokens, depth, 1, team, chunk});
         }
         for (const int tokens : predicts) {
           for (const int batch : batches) {
@@ -126,8 +134,9 @@ class Options {
         }
       }
     }
-    if (tests.empty()) throw UsageError("nothing to measure: -p and -n are both 0");
-    return tests;
+    if (!tests.empty()) return tests;
+    throw UsageError(draft.on() ? "nothing to measure: -n is 0"
+                                : "nothing to measure: -p and -n are both 0");
   }
 
   std::vector<int> prompts = {512};
@@ -139,18 +148,28 @@ class Options {
   int chunk = 512;
   int probe_mib = 1024;
   bool profile = false;
+  DraftFlags draft;
   std::string kv_dtype = "f32";
 
  private:
-  Model load_plain_model() const {
-    if (!config_.empty()) return Model::random(shape(), examples::random_dtype(dtype_), 0);
-    LoadOptions options;
-    examples::set_dtype(dtype_, options);
-    return examples::load_folder(folder_, options);
-  }
-
   static constexpr int most_tokens = 1 << 20;
 
+  static int longest(const std::vector<int>& tokens) {
+    return *std::max_element(tokens.begin(), tokens.end());
+  }
+  /// With room for so many tokens; 0: for as many as one likes.
+  SequenceOptions sequences_of(std::int64_t capacity) const {
+    SequenceOptions options;
+    options.capacity = capacity;
+    options.kv = kv_dtype == "bf16" ? Dtype::bf16 : Dtype::f32;
+    return options;
+  }
+  Model load_as(const std::string& dtype) const {
+    if (!config_.empty()) return Model::random(shape(), examples::random_dtype(dtype), 0);
+    LoadOptions options;
+    examples::set_dtype(dtype, options);
+    return examples::load_folder(folder_, options);
+  }
   ModelConfig shape() const {
     ModelConfig config = preset(config_);
     if (kv_heads_ > 0) config.kv_heads = kv_heads_;

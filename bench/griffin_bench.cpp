@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <iostream>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "bench_options.h"
 #include "ceilings.h"
+#include "draft_report.h"
+#include "draft_runs.h"
 #include "griffin/griffin.h"
 #include "griffin/kernels.h"
 #include "kernel_times.h"
@@ -92,14 +95,50 @@ class Bench {
   Prober prober_;
 };
 
+/// Decoding with a draft model and without.
+class DraftBench {
+ public:
+  explicit DraftBench(const Options& options)
+      : options_(options), draft_(options.load_draft()), model_(options.load_model()) {}
+
+  DraftRow measure(const DraftTest& test) const {
+    const std::string& source = *options_.draft.source;
+    return {.model = options_.model_name(),
+            .dtype = name_of(computed_with(model_, options_.dtype())),
+            .draft = source,
+            .draft_dtype = name_of(computed_with(draft_, source)),
+            .isa = kernels::default_table().name,
+            .kv_dtype = options_.kv_dtype,
+            .test = test,
+            .runs = measure_drafts(model_, draft_, options_.text_sequences(model_, draft_), test,
+                                   options_.repetitions),
+            .weights = {model_.weight_bytes(), bytes_per_pass(model_)},
+            .draft_weights = {draft_.weight_bytes(), bytes_per_pass(draft_)}};
+  }
+
+ private:
+  const Options& options_;
+  Model draft_;  // loaded first: its folder may be misspelt
+  Model model_;
+};
+
+template <class Bench, class Tests>
+void measure_all(const Options& options, const Tests& tests, Table& table) {
+  Bench bench(options);
+  for (const auto& test : tests) add(table, bench.measure(test));
+}
+
 ExitCode run(const Options& options) {
   const std::vector<Test> tests = options.tests();
   options.check();  // refuses before anything is loaded
   Interrupt::listen();
-  Bench bench(options);
   Table table(options.format());
   try {
-    for (const Test& test : tests) add(table, bench.measure(test));
+    if (options.draft.on()) {
+      measure_all<DraftBench>(options, options.draft.tests(tests), table);
+    } else {
+      measure_all<Bench>(options, tests, table);
+    }
   } catch (...) {
     table.finish();
     throw;

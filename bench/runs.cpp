@@ -28,14 +28,6 @@ std::int32_t token(std::int64_t vocab, std::int64_t position, std::int64_t seque
   return static_cast<std::int32_t>((x >> 33U) % static_cast<std::uint64_t>(vocab));
 }
 
-/// The next `count` tokens of a sequence.
-std::vector<std::int32_t> next_tokens(std::int64_t vocab, std::int64_t position, std::int64_t count,
-                                      std::int64_t sequence) {
-  std::vector<std::int32_t> ids;
-  for (std::int64_t t = 0; t < count; ++t) ids.push_back(token(vocab, position + t, sequence));
-  return ids;
-}
-
 double timed_run(ForwardPass& pass) {
   const auto start = std::chrono::steady_clock::now();
   pass.run();
@@ -51,7 +43,7 @@ double prefill(const Model& model, ForwardPass& pass, Sequence& sequence, std::i
     stop_if_interrupted();
     const std::int64_t count = std::min(chunk, end - sequence.position());
     const bool last = sequence.position() + count == end;
-    pass.add(sequence, next_tokens(model.config().vocab, sequence.position(), count, 0),
+    pass.add(sequence, pseudo_random_tokens(model.config().vocab, sequence.position(), count, 0),
              last ? wanted_at_end : Logits::none);
     seconds += timed_run(pass);
   }
@@ -66,8 +58,8 @@ double decode(const Model& model, ForwardPass& pass, std::vector<Sequence>& sequ
     stop_if_interrupted();
     for (std::size_t s = 0; s < sequences.size(); ++s) {
       pass.add(sequences[s],
-               next_tokens(model.config().vocab, sequences[s].position(), 1,
-                           static_cast<std::int64_t>(s)),
+               pseudo_random_tokens(model.config().vocab, sequences[s].position(), 1,
+                                    static_cast<std::int64_t>(s)),
                wanted);
     }
     seconds += timed_run(pass);
@@ -84,6 +76,13 @@ ForwardOptions pass_options(const Test& test, const kernels::Table* kernels) {
 }
 
 }  // namespace
+
+std::vector<std::int32_t> pseudo_random_tokens(std::int64_t vocab, std::int64_t position,
+                                               std::int64_t count, std::int64_t sequence) {
+  std::vector<std::int32_t> ids;
+  for (std::int64_t t = 0; t < count; ++t) ids.push_back(token(vocab, position + t, sequence));
+  return ids;
+}
 
 std::string Test::name() const {
   std::string text = (kind == Kind::prefill ? "pp" : "tg") + std::to_string(tokens);

@@ -32,6 +32,10 @@ struct Test {
   std::vector<Work> work(const ModelWork& model) const;
 };
 
+/// The `count` tokens of a sequence from a position on: the same every time.
+std::vector<std::int32_t> pseudo_random_tokens(std::int64_t vocab, std::int64_t position,
+                                               std::int64_t count, std::int64_t sequence = 0);
+
 /// Runs tests on one model. Tokens are pseudo-random and the same every time.
 class Runner {
  public:
