@@ -5,6 +5,8 @@
 // Empty where there is no such instruction.
 #pragma once
 
+#include <cstdint>
+
 #include "impl/tiles.h"
 #include "simd/vec.h"
 
@@ -15,10 +17,21 @@ namespace {
 
 /// What the product of pairs (bf16_pairs.h) is made of. The other such is in bf16_fma.h.
 struct DotProducts {
-  static constexpr int terms = 1;            // registers that 16 pairs take as factors
-  static constexpr int least_panels = 1;     // of weights, that scratch has room for
-  static constexpr int stream_columns = 1;   // summed before any is finished, where one is a stream
-  static constexpr int least_band_rows = 2;  // one row alone keeps up with memory, in one stream
+  static constexpr int terms = 1;         // registers that 16 pairs take as factors
+  static constexpr int least_panels = 1;  // of weights, that scratch has room for
+  static constexpr int band_rows = 9;     // of one tile: eight guesses, and the token before them
+
+  /// Columns of such a tile of A rows, where it is no single stream: as many as there are registers
+  /// for.
+  template <int A>
+  static constexpr int band_tile = A < 8 ? 4 : 3;
+
+  /// Whether few rows are multiplied one column after the other. Memory gives more to one stream
+  /// (Zen 5: 40 GB/s, where tiles of columns get 30), as long as loads of activations are few and
+  /// hit the first-level cache.
+  static bool in_one_stream(std::int64_t rows, std::int64_t in) {
+    return rows == 1 || (rows <= 6 && rows * in * 2 <= 30 << 10);
+  }
 
   using Factor = __m512bh;
 

@@ -43,8 +43,12 @@ class FlushToZero {
 struct FusedMultiplyAdds {
   static constexpr int terms = 2;         // the odd numbers, then the even ones, as float32
   static constexpr int least_panels = 2;  // with one, loads would take longer than multiply-adds
-  static constexpr int stream_columns = 16;
-  static constexpr int least_band_rows = 1;  // memory gives more to several streams on such CPUs
+  static constexpr int band_rows = 8;     // of a tile of few rows, and below its columns
+  template <int A>
+  static constexpr int band_tile = 3;
+
+  /// Memory gives more to several streams on such CPUs.
+  static bool in_one_stream(std::int64_t, std::int64_t) { return false; }
 
   using Mode = FlushToZero;
   using Factor = __m512;

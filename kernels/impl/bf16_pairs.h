@@ -79,7 +79,7 @@ void pack_pairs(const PackArgs& p) noexcept {
 template <class Arithmetic>
 void matmul_pairs(const MatmulArgs& p) noexcept {
   if (lies_in_rows(p.rows)) {
-    stream_columns<Arithmetic>(p);
+    multiply_few<Arithmetic>(p);
   } else {
     multiply_panels<Arithmetic>(p);
   }

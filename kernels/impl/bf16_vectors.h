@@ -43,6 +43,32 @@ inline __m512i round_vector(const float* row, std::int64_t i, std::int64_t in) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
+/// The sums of the lanes of 16 registers, `stride` apart, each in the order of sum_of_lanes: halves
+/// of two registers are added in one.
+inline Vec sums_of_lanes(const Vec* at, int stride) {
+  __m512 r[8];
+  for (int i = 0; i < 8; ++i) {
+    const __m512 a = at[i * stride].v;
+    const __m512 b = at[(i + 8) * stride].v;
+    r[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_add_ps(_mm512_shuffle_f32x4(r[i], r[i + 4], 0x88),
+                         _mm512_shuffle_f32x4(r[i], r[i + 4], 0xDD));
+  }
+  for (int i = 0; i < 2; ++i) {
+    const __m512d a = _mm512_castps_pd(r[i]);
+    const __m512d b = _mm512_castps_pd(r[i + 2]);
+    r[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                         _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+  }
+  const __m512 sums =
+      _mm512_add_ps(_mm512_shuffle_ps(r[0], r[1], 0x88), _mm512_shuffle_ps(r[0], r[1], 0xDD));
+  // Quarters hold the sums of registers n, n + 2, n + 1, n + 3 for n = 0, 8, 4, 12.
+  const __m512i order = _mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15);
+  return {_mm512_permutexvar_ps(order, sums)};
+}
+
 }  // namespace
 }  // namespace griffin::kernels
 

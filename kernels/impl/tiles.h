@@ -13,7 +13,7 @@ namespace {
 #if defined(__clang__)
 #define GRIFFIN_UNROLL _Pragma("unroll")
 #else
-#define GRIFFIN_UNROLL _Pragma("GCC unroll 8")
+#define GRIFFIN_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 template <int A>
