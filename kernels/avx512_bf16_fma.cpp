@@ -51,7 +51,7 @@ void run_multiply_adds(int rounds) noexcept {
 /// CPUs that it is for also read few rows' weights faster side by side.
 void fill_avx512_bf16_fma(Table& table) noexcept {
   fill_bf16_pairs<FusedMultiplyAdds>(table);
-  set_product<Dtype::int8, Operand::int8, matmul_streams<Dtype::int8, matmul_int8>>(table);
+  set_product<Dtype::int8, Operand::int8, matmul_streams<Dtype::int8, int8_in_panels>>(table);
   set_product<Dtype::int4, Operand::int8, matmul_streams<Dtype::int4, matmul_int4>>(table);
   table.arithmetic[index_of(Operand::bf16)] = nullptr;
 }

@@ -130,6 +130,47 @@ inline void int8_tile(Int8Operand x, std::int64_t row, const char* w, std::int64
   }
 }
 
+/// Between groups of one panel: the rows' sums of group g - 1 go to y [A][16], those of g begin.
+template <int A>
+inline void next_group(Int8Tile<A, 1>& tile, const Int8Operand& x, std::int64_t row,
+                       const char* block, std::int64_t g, float (*y)[panel_rows]) {
+  GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+    if (g > 0) {
+      tile.take_row(tile.sum[a], x.scales(row)[(g - 1) * A + a], block - int8_block, y[a]);
+    }
+    if (g < x.groups) tile.sum[a][0] = offset_start(x.group_offsets(row)[g * A + a]);
+  }
+}
+
+/// A panel for a whole tile of rows and the B of the next, in one stream: weights are read once.
+template <int B>
+inline void int8_two_tiles(const MatmulArgs& p, const Int8Operand& x, std::int64_t o,
+                           const char* w) {
+  constexpr int A = quad_rows;
+  alignas(64) float c[A + B][panel_rows] = {};
+  Int8Tile<A, 1> first{0, {}};
+  Int8Tile<B, 1> second{0, {}};
+  for (std::int64_t g = 0; g < x.groups; ++g, w += int8_block) {
+    next_group(first, x, 0, w, g, c);
+    next_group(second, x, A, w, g, c + A);
+    const char* of_first = x.tile(0) + g * group_width * A;
+    const char* of_second = x.tile(A) + g * group_width * B;
+    for (int q = 0; q < quads_per_group; ++q) {
+      __builtin_prefetch(w + q * 64 + stream_ahead);
+      const Bytes weight = load_bytes(w + q * 64);
+      GRIFFIN_UNROLL for (int a = 0; a < A; ++a) {
+        add_offset_dot(first.sum[a][0], weight, load_quad(of_first + 4 * (A * q + a)));
+      }
+      GRIFFIN_UNROLL for (int a = 0; a < B; ++a) {
+        add_offset_dot(second.sum[a][0], weight, load_quad(of_second + 4 * (B * q + a)));
+      }
+    }
+  }
+  next_group(first, x, 0, w, x.groups, c);
+  next_group(second, x, A, w, x.groups, c + A);
+  finish_tile(p, 0, o, c);
+}
+
 /// W panels of int8 blocks from column o on. `ahead` are the weights that come after them.
 template <int W = quad_panels>
 inline void int8_panels(const MatmulArgs& p, const Int8Operand& x, std::int64_t o, int panels,

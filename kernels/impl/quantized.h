@@ -14,7 +14,7 @@
 namespace griffin::kernels {
 namespace {
 
-void matmul_int8(const MatmulArgs& p) noexcept {
+void int8_in_panels(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;
   const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
   const std::int64_t end = last_panel(p);
@@ -28,8 +28,29 @@ void matmul_int8(const MatmulArgs& p) noexcept {
   }
 }
 
+/// One panel after the other, as long as the sums of all rows have registers.
+inline void int8_in_stream(const MatmulArgs& p) {
+  const Int8Operand x{static_cast<const char*>(p.x), p.rows, groups_of(p.in)};
+  const auto* w = static_cast<const char*>(p.w);
+  for_row_tiles<quad_rows>(quad_rows, p.rows, [&]<int B>(Rows<B>, std::int64_t) {
+    for (std::int64_t panel = first_panel(p); panel < last_panel(p); ++panel) {
+      int8_two_tiles<B>(p, x, panel * panel_rows, w + panel * x.groups * int8_block);
+    }
+  });
+}
+
+void matmul_int8(const MatmulArgs& p) noexcept {
+  if constexpr (quad_stream_rows > quad_rows) {
+    if (p.rows > quad_rows && p.rows <= quad_stream_rows && p.out_begin < p.out_end) {
+      int8_in_stream(p);
+      return;
+    }
+  }
+  int8_in_panels(p);
+}
+
 /// From so many rows on it pays to widen the panels first.
-constexpr std::int64_t rows_worth_widening = 9;
+constexpr std::int64_t rows_worth_widening = 17;
 
 void matmul_int4(const MatmulArgs& p) noexcept {
   if (p.out_begin >= p.out_end) return;

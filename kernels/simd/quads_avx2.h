@@ -27,6 +27,7 @@ struct Quad {
 // 3 rows would fill the registers better, but operands come in tiles that divide 8.
 constexpr int quad_rows = 4;
 constexpr int quad_panels = 1;
+constexpr int quad_stream_rows = quad_rows;
 constexpr int quads_together = 1;
 
 inline Quads all(std::int32_t x) {

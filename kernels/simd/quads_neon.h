@@ -35,6 +35,7 @@ constexpr int quad_rows = 4;
 constexpr int quads_together = 1;
 #endif
 constexpr int quad_panels = 1;
+constexpr int quad_stream_rows = quad_rows;
 
 inline Quads all(std::int32_t x) {
   const int32x4_t v = vdupq_n_s32(x);

@@ -27,7 +27,8 @@ struct Quad {
 // Rows of an operand tile: 4 x 16 sums are enough work for the 4 x 16 weights they share.
 constexpr int quad_rows = 4;
 constexpr int quad_panels = 1;
-constexpr int quads_together = 1;  // of a row, next to one another in an operand tile
+constexpr int quad_stream_rows = quad_rows;  // that read a single stream of panels together
+constexpr int quads_together = 1;            // of a row, next to one another in an operand tile
 
 inline Quads all(std::int32_t x) {
   Quads s;

@@ -29,6 +29,7 @@ struct Quad {
 // multiply-adds, two of which start in a cycle and take five.
 constexpr int quad_rows = 8;
 constexpr int quad_panels = 3;
+constexpr int quad_stream_rows = 16;  // sums of one panel, and 16 registers are left
 constexpr int quads_together = 1;
 
 inline __m512i bits(const Quads& a) {
