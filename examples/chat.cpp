@@ -15,6 +15,7 @@
 #include "griffin/generate/chat_template.h"
 #include "griffin/generate/conversation.h"
 #include "griffin/griffin.h"
+#include "support/draft_options.h"
 #include "support/lines.h"
 #include "support/model_options.h"
 #include "support/output_path.h"
@@ -35,7 +36,7 @@ constexpr const char* help =
 constexpr std::size_t longest_of_terminal = 4095;
 
 struct Options {
-  explicit Options(CLI::App& app) : model(app), sampling(app) {
+  explicit Options(CLI::App& app) : model(app), sampling(app), drafting(app) {
     app.get_option("--model")->description("Folder of an instruction-tuned model")->required();
     app.get_option("--random")->group("");  // random weights have no tokenizer
     app.get_option("--seed")->description(
@@ -50,6 +51,7 @@ struct Options {
 
   ModelOptions model;
   SamplingFlags sampling;
+  DraftFlags drafting;
   int predict = 1024;
   bool force = false;
 };
@@ -89,7 +91,9 @@ class Chat {
         tokenizer_(options.model.load_tokenizer(model_)),
         sampling_(options.sampling.sampling(model_)),
         conversation_(tokenizer_, model_.config().bos_id),
-        generator_(model_, {.threads = options.model.threads()}),
+        generator_(model_, {.threads = options.model.threads(),
+                            .lookup = options.drafting.lookup(),
+                            .draft = options.drafting.load(options.model, model_, &tokenizer_)}),
         talk_{model_.new_sequence(options.model.sequence_options(model_)), {}} {}
 
   /// One line of the user's. Returns whether to go on. Throws Error(io) for a broken stdout.

@@ -80,6 +80,16 @@ class ChatTest : public ::testing::Test {
   TempFolder folder_;
 };
 
+/// The draft follows the conversation, to where it is forked and back.
+TEST_F(ChatTest, SaysTheSameWithADraft) {
+  const std::string turns = "Who?\n/fork A\nAnd then?\n/switch A\nWhy?\n/reset\nWho?\n/quit\n";
+  const Outcome expected = chat(turns);
+  ASSERT_EQ(expected.exit_code, 0) << expected.err;
+  const Outcome found = chat(turns, {"--draft", "int4", "--lookup", "4"});
+  EXPECT_EQ(found.exit_code, 0) << found.err;
+  EXPECT_EQ(found.out, expected.out);
+}
+
 TEST_F(ChatTest, AnswersTurnByTurn) {
   const Outcome outcome = chat("Who was the king?\n\nAnd then?\n");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
