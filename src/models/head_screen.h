@@ -43,7 +43,7 @@
 #include "griffin/layers/context.h"
 #include "griffin/layers/lm_head.h"
 
-namespace griffin {
+namespace GRIFFIN_API griffin {  // model/parts.h names it
 
 /// Immutable; views the weights of the head it was made of.
 class HeadScreen {

@@ -13,6 +13,7 @@
 
 #include "griffin/generate/tokenizer.h"
 #include "support/allocation_counter.h"
+#include "support/goldens.h"
 #include "support/isa.h"
 #include "support/models.h"
 #include "support/runs.h"
@@ -135,6 +136,48 @@ TEST_P(BestTokensTest, AreThoseOfTheLogitsOfTrainedModels) {
     RecordProperty(name,
                    std::to_string(counts.candidates) + " of " + std::to_string(counts.screened));
   }
+}
+
+TEST_P(BestTokensTest, AreThoseOfTheLogitsOfGoldenModels) {
+  for (const std::string& name : golden_models()) {
+    SCOPED_TRACE(name);
+    const Model model =
+        Model::load(goldens_root() / name, {.weights = Dtype::bf16}).with_greedy_head();
+    EXPECT_GT(expect_the_same(model, random_tokens(model.config(), 40, 8)).screened, 0);
+  }
+}
+
+/// Texts of several lengths, one token of each in every pass, go on as each does alone.
+TEST_P(BestTokensTest, AreTheSameInABatch) {
+  const Model model = Model::random(wide_griffin(), Dtype::bf16, 3).with_greedy_head();
+  const auto prompt = random_tokens(model.config(), 20, 4);
+  ForwardPass together = pass(model, 60, 2);
+  ForwardPass alone = pass(model, 20);
+  std::vector<Sequence> texts;
+  std::vector<Sequence> twins;
+  for (std::size_t i = 0; i < 3; ++i) {
+    texts.push_back(model.new_sequence());
+    twins.push_back(model.new_sequence());
+  }
+  std::vector<Tokens> fed = {Tokens(prompt).first(5), Tokens(prompt).first(12),
+                             Tokens(prompt).first(19)};
+  for (std::size_t i = 0; i < 3; ++i) together.add(texts[i], fed[i], Logits::best_of_last);
+  std::vector<std::int32_t> next(3);
+  for (int step = 0; step < 20; ++step) {
+    together.run();
+    const std::vector<std::int32_t> found = ids_of(together.best());
+    ASSERT_EQ(found.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+      alone.add(twins[i], fed[i]);
+      EXPECT_EQ(found[i], alone.argmax(alone.run(), 0)) << "text " << i << ", step " << step;
+    }
+    next = found;
+    for (std::size_t i = 0; i < 3; ++i) {
+      fed[i] = {&next[i], 1};
+      together.add(texts[i], fed[i], Logits::best_of_last);
+    }
+  }
+  EXPECT_EQ(together.best_token_counts().screened, 60);
 }
 
 TEST_P(BestTokensTest, StandBesideLogitsInOnePass) {

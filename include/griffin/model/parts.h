@@ -16,7 +16,7 @@
 
 namespace GRIFFIN_API griffin {
 
-class HeadScreen;  // src/models/head_screen.h
+class HeadScreen;  // the library's own: src/models/head_screen.h
 
 /// The memory that views of weights look into, and what is known of it.
 struct ModelWeights {
