@@ -30,7 +30,7 @@ struct DotProducts {
   /// (Zen 5: 40 GB/s, where tiles of columns get 30), as long as loads of activations are few and
   /// hit the first-level cache.
   static bool in_one_stream(std::int64_t rows, std::int64_t in) {
-    return rows == 1 || (rows <= 6 && rows * in * 2 <= 30 << 10);
+    return rows == 1 || (rows <= 5 && rows * in * 2 <= 30 << 10);
   }
 
   using Factor = __m512bh;
