@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many guesses of a text were right.
+// How many guesses were right.
 #pragma once
 
 #include <algorithm>
@@ -7,10 +7,14 @@
 
 namespace griffin {
 
-/// The last twenty or so guesses count. Where none are worth trying, one is tried now and then, for
-/// a text may change: seldomer and seldomer while it is wrong.
+/// The last twenty or so guesses count. Where none are worth trying, one is due now and then, for a
+/// text may change: seldomer and seldomer while it is wrong, and again at once when it was right.
 class Acceptance {
  public:
+  Acceptance() noexcept = default;
+  /// As if of three guesses, soon forgotten.
+  explicit Acceptance(double rate) noexcept : right_(3 * rate) {}
+
   /// The chance that a guess is right if those before it are.
   double rate() const noexcept { return right_ / tried_; }
 
@@ -22,7 +26,7 @@ class Acceptance {
       tried_ = tried_ * kept + 1.0;
     }
     wait_ = right > 0 ? shortest_wait : std::min(2 * wait_, longest_wait);
-    idle_ = 0;
+    idle_ = right > 0 ? wait_ : 0;
   }
 
   /// A pass without guesses.
@@ -35,7 +39,7 @@ class Acceptance {
   static constexpr std::int64_t shortest_wait = 16;
   static constexpr std::int64_t longest_wait = 256;
 
-  double right_ = 2.4;  // as if of three guesses; soon forgotten
+  double right_ = 2.4;
   double tried_ = 3.0;
   std::int64_t idle_ = 0;
   std::int64_t wait_ = shortest_wait;

@@ -56,14 +56,14 @@ Batcher::Batcher(const Model& model, const SchedulerOptions& options)
       pool_(layout_, {.sequences = options.max_sequences}),
       cache_(options.prefix_cache_bytes),
       caching_(options.prefix_cache_bytes > 0),
-      speculation_(speculation_options(options), options.max_sequences),
       pass_(model, forward_options(options)),
+      speculation_(speculation_options(options), forward_options(options), options.max_sequences),
       scratch_(model.config().vocab, pass_.kernels()),
       logits_copy_(static_cast<std::size_t>(model.config().vocab)),
       kept_logits_(caching_ ? logits_copy_.size() : 0) {
   in_pass_.reserve(static_cast<std::size_t>(options.max_sequences));
   texts_.reserve(in_pass_.capacity());
-  if (speculation_.drafts()) speculation_.make_drafter(layout_, forward_options(options));
+  if (Drafter* drafter = speculation_.drafter()) drafter->make_room(layout_);
 }
 
 bool Batcher::step() {
@@ -103,8 +103,9 @@ void Batcher::begin(Job& job) {
   std::span<const float> logits;
   const bool ready = first.text.goes_on([&] {
     for (Candidate& c : job.candidates) {
-      c.text.begin(job.prompt(), *c.sequence, speculation_.most(), speculation_.new_draft());
-      if (c.text.draft() != nullptr) c.text.draft()->begin(nullptr);
+      Drafter* drafter = speculation_.drafter();
+      c.text.begin(job.prompt(), *c.sequence, speculation_.most(), speculation_.pace(),
+                   drafter != nullptr ? drafter->new_draft() : nullptr);
     }
     if (!job.from_the_start()) {
       first.sequence->rollback(*job.request.start);
@@ -255,7 +256,7 @@ void Batcher::keep(std::span<const std::int32_t> tokens, const Candidate& candid
   try {
     const Draft* draft = candidate.text.draft();
     cache_.keep(tokens, *candidate.sequence, logits,
-                draft != nullptr ? draft->sequence.get() : nullptr);
+                draft != nullptr ? draft->known_of(std::ssize(tokens)) : nullptr);
   } catch (...) {
   }
 }

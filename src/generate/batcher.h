@@ -83,8 +83,8 @@ class Batcher {
   SequencePool pool_;
   PrefixCache cache_;
   bool caching_;
-  Speculation speculation_;
   ForwardPass pass_;
+  Speculation speculation_;
   SamplerScratch scratch_;
   std::vector<float> logits_copy_;  // candidates choose from the same logits, and change them
   std::vector<float> kept_logits_;  // what the cache knew of a prompt's last token

@@ -11,10 +11,6 @@
 namespace griffin {
 namespace {
 
-/// Tokens that are read even where nothing is guessed: a pass of so many costs little more than one
-/// of a single token, and later there would be as many to read.
-constexpr std::int64_t worth_a_pass = 32;
-
 StateLayout layout_of(const Model& draft, const StateLayout& model) {
   const std::int64_t capacity = model.capacity == unlimited_capacity ? 0 : model.capacity;
   return draft.state_layout({.capacity = capacity, .kv = model.kv});
@@ -23,35 +19,36 @@ StateLayout layout_of(const Model& draft, const StateLayout& model) {
 }  // namespace
 
 void Draft::keep(std::int64_t right) {
-  const std::int64_t kept = std::min(right, tried);
-  if (kept < tried) steps_.back(*sequence, sequence->position() - (tried - kept));
+  const std::int64_t kept = std::min(right, tried_);
+  if (kept < tried_) steps_.back(*sequence_, sequence_->position() - (tried_ - kept));
   steps_.forget();
-  read += kept;
-  tried = 0;
+  read_ += kept;
+  tried_ = 0;
 }
 
 void Draft::copy_from(const Draft& other) {
-  sequence->copy_from(*other.sequence);
-  read = other.read;
+  sequence_->copy_from(*other.sequence_);
+  read_ = other.read_;
 }
 
 void Draft::begin(const Snapshot* from) {
   if (from != nullptr) {
-    sequence->rollback(*from);
+    sequence_->rollback(*from);
   } else {
-    sequence->reset();
+    sequence_->reset();
   }
   steps_.forget();
-  read = sequence->position();
-  tried = 0;
+  read_ = sequence_->position();
+  tried_ = 0;
 }
 
-Drafter::Drafter(const StateLayout& layout, const DraftOptions& options,
-                 const ForwardOptions& forward, std::int64_t texts)
+Drafter::Drafter(const DraftOptions& options, const ForwardOptions& forward, std::int64_t texts,
+                 GuessPace& pace)
     : model_(*options.model),
       most_(options.most),
       on_guess_(options.on_guess),
-      pool_(layout_of(model_, layout), {.sequences = texts}),
+      texts_(texts),
+      pace_(pace),
       pass_(model_, {.threads = forward.threads,
                      .max_rows = std::max(forward.max_rows, texts),
                      .max_logits = texts,
@@ -61,17 +58,29 @@ Drafter::Drafter(const StateLayout& layout, const DraftOptions& options,
   guessing_.reserve(static_cast<std::size_t>(texts));
 }
 
-std::unique_ptr<Draft> Drafter::new_draft() {
-  return std::make_unique<Draft>(pool_.acquire(), most_);
+void Drafter::make_room(const StateLayout& layout) {
+  if (layout_ == layout) return;
+  layout_.reset();
+  pool_.reset();  // its memory goes first
+  pool_.emplace(layout_of(model_, layout), PoolOptions{.sequences = texts_});
+  layout_ = layout;
 }
 
-std::int64_t Drafter::room(const Draft& draft, std::int64_t unread) const noexcept {
-  const Sequence& sequence = *draft.sequence;
+std::unique_ptr<Draft> Drafter::new_draft() {
+  auto draft = std::make_unique<Draft>(pool_.value().acquire(), most_);
+  draft->begin(nullptr);
+  return draft;
+}
+
+std::int64_t Drafter::room(Draft& draft, std::int64_t unread) const noexcept {
+  const Sequence& sequence = draft.sequence();
   const std::int64_t left = sequence.layout().furthest() - sequence.position() - unread;
   return std::clamp<std::int64_t>(left + 1, 0, most_);  // the last guess is not consumed
 }
 
 void Drafter::run(std::span<const Turn> turns) {
+  pass_.clear();  // of what an exception left there
+  guessing_.clear();
   read(turns);
   while (guess_on(turns)) {
   }
@@ -79,44 +88,54 @@ void Drafter::run(std::span<const Turn> turns) {
 
 /// The first guesses come from the pass that reads what led to them.
 void Drafter::read(std::span<const Turn> turns) {
-  pass_.clear();  // of what an exception left there
+  std::int64_t unasked = 0;
   for (const Turn& turn : turns) {
     Text& text = *turn.text;
     Draft& draft = *text.draft();
-    const std::int64_t unread = text.known() - draft.read;
-    if (unread < 1 || (turn.guesses == 0 && unread < worth_a_pass)) continue;
-    const std::int64_t room = draft.sequence->layout().furthest() - draft.sequence->position();
-    const std::int64_t count = std::min({unread, pass_.max_rows() - pass_.rows(), room});
+    const std::int64_t unread = text.known() - draft.read();
+    const std::int64_t room = draft.sequence().layout().furthest() - draft.sequence().position();
+    const std::int64_t wanted = turn.guesses > 0 ? unread : pace_.to_read(unread);
+    const std::int64_t count = std::min({wanted, pass_.max_rows() - pass_.rows(), room});
     if (count < 1) continue;
     const bool guesses = turn.guesses > 0 && count == unread;
-    pass_.add(*draft.sequence,
-              text.history().subspan(static_cast<std::size_t>(draft.read),
-                                     static_cast<std::size_t>(count)),
-              guesses ? Logits::last : Logits::none);
-    draft.read += count;
-    if (guesses) guessing_.push_back(&text);
+    const auto tokens = text.history().subspan(static_cast<std::size_t>(draft.read()),
+                                               static_cast<std::size_t>(count));
+    const bool added = text.goes_on([&] {
+      pass_.add(draft.sequence(), tokens, guesses ? Logits::last : Logits::none);
+      return true;
+    });
+    if (!added) continue;
+    draft.note_read(count);
+    if (guesses) {
+      guessing_.push_back(&text);
+    } else {
+      unasked += count;
+    }
   }
-  if (pass_.rows() > 0) run_pass();
+  if (pass_.rows() > 0) run_pass(unasked);
 }
 
 /// One more guess for every text that is to have one, and whose last guess does not end it.
 bool Drafter::guess_on(std::span<const Turn> turns) {
   for (const Turn& turn : turns) {
-    Text& text = *turn.text;
     if (turn.guesses == 0) continue;
+    Text& text = *turn.text;
     const auto guessed = std::ssize(text.guesses());
     if (guessed == 0 || guessed >= turn.guesses || text.guessed_its_end() || text.failed())
       continue;
-    text.draft()->note_step();
-    pass_.add(*text.draft()->sequence, text.guesses().last(1), Logits::last);
-    guessing_.push_back(&text);
+    const bool added = text.goes_on([&] {
+      text.draft()->note_step();
+      pass_.add(text.draft()->sequence(), text.guesses().last(1), Logits::last);
+      return true;
+    });
+    if (added) guessing_.push_back(&text);
   }
   if (guessing_.empty()) return false;
-  run_pass();
+  run_pass(0);
   return true;
 }
 
-void Drafter::run_pass() {
+void Drafter::run_pass(std::int64_t unasked) {
   const std::int64_t rows = pass_.rows();
   const double before = seconds_now();
   const MatrixView logits = pass_.run();
@@ -127,12 +146,12 @@ void Drafter::run_pass() {
     text->goes_on([&] { return text->add_guess(guess_of(*text, of_text)), true; });
   }
   guessing_.clear();
-  times_.add(rows, seconds_now() - before);
+  pace_.draft_took(rows, unasked, seconds_now() - before);
   ++passes_;
   passed_rows_ += static_cast<std::uint64_t>(rows);
 }
 
-std::int32_t Drafter::guess_of(const Text& text, std::span<float> logits) const {
+std::int32_t Drafter::guess_of(const Text& text, std::span<float> logits) {
   const std::int32_t guess = text.generation.guess(logits, text.guesses(), scratch_);
   if (!on_guess_) return guess;
   const auto index = std::ssize(text.generation.tokens()) + std::ssize(text.guesses());

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <optional>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,14 +58,13 @@ struct Generator::Parts {
   Parts(const Model& of, const GeneratorOptions& options)
       : model(of),
         chunk(options.chunk),
-        forward(forward_options(of, options)),
-        speculation(speculation_options(options), 1),
-        pass(model, forward),
+        pass(model, forward_options(of, options)),
+        speculation(speculation_options(options), forward_options(of, options), 1),
         scratch(model.config().vocab, pass.kernels()) {}
 
   void begin(Text& text, std::span<const std::int32_t> prompt, Sequence& sequence);
   bool step(Text& text);
-  void remember_draft(Text& text, const Sequence& sequence);
+  void remember_draft(Text& text, const Sequence& sequence) noexcept;
 
   /// What the draft model knows of the sequence that was generated in last.
   struct Followed {
@@ -77,11 +76,9 @@ struct Generator::Parts {
 
   Model model;
   std::int64_t chunk;
-  ForwardOptions forward;
-  Speculation speculation;
   ForwardPass pass;
+  Speculation speculation;
   SamplerScratch scratch;
-  std::optional<StateLayout> layout;  // that the drafter was made for
   Followed followed;
   bool generating = false;
 };
@@ -106,8 +103,8 @@ Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> pro
   while (p.step(text)) {
   }
   if (const auto& thrown = text.generation.result().error) std::rethrow_exception(thrown);
-  if (text.draft() != nullptr) p.remember_draft(text, sequence);
   text.generation.hand_out_rest();
+  if (text.draft() != nullptr) p.remember_draft(text, sequence);
   return text.generation.take();
 }
 
@@ -115,20 +112,18 @@ Result Generator::generate(Sequence& sequence, std::span<const std::int32_t> pro
 void Generator::Parts::begin(Text& text, std::span<const std::int32_t> prompt, Sequence& sequence) {
   pass.clear();  // of what an exception left there
   Followed last = std::exchange(followed, {});
-  if (!speculation.drafts()) return text.begin(prompt, sequence, speculation.most());
-  if (!layout || *layout != sequence.layout()) {
-    last = {};
-    speculation.make_drafter(sequence.layout(), forward);
-    layout = sequence.layout();
+  Drafter* drafter = speculation.drafter();
+  if (drafter != nullptr) {
+    if (last.sequence == &sequence && last.changes == sequence.changes()) {
+      last.draft->follow();
+    } else {
+      last = {};
+      drafter->make_room(sequence.layout());
+      last.draft = drafter->new_draft();
+    }
   }
-  if (last.sequence == &sequence && last.changes == sequence.changes()) {
-    last.draft->read = 0;  // of a new history
-  } else {
-    last = {};
-    last.draft = speculation.new_draft();
-    last.draft->begin(nullptr);
-  }
-  text.begin(prompt, sequence, speculation.most(), std::move(last.draft), last.unread);
+  text.begin(prompt, sequence, speculation.most(), speculation.pace(), std::move(last.draft),
+             last.unread);
 }
 
 /// A batch of one.
@@ -145,12 +140,20 @@ bool Generator::Parts::step(Text& text) {
   return logits.rows == 0 || text.choose(logits, scratch);
 }
 
-void Generator::Parts::remember_draft(Text& text, const Sequence& sequence) {
-  text.complete_history();
-  const auto read = static_cast<std::size_t>(text.draft()->read);
-  const auto consumed = static_cast<std::size_t>(text.consumed());
-  const auto unread = text.history().subspan(read, consumed - read);
-  followed = {text.take_draft(), {unread.begin(), unread.end()}, &sequence, sequence.changes()};
+/// Where there is no memory for it, the next text's draft begins anew.
+void Generator::Parts::remember_draft(Text& text, const Sequence& sequence) noexcept {
+  try {
+    text.complete_history();
+    const auto read = static_cast<std::size_t>(text.draft()->read());
+    const auto unread =
+        text.history().first(static_cast<std::size_t>(text.consumed())).subspan(read);
+    followed.unread.assign(unread.begin(), unread.end());
+    followed.draft = text.take_draft();
+    followed.sequence = &sequence;
+    followed.changes = sequence.changes();
+  } catch (const std::bad_alloc&) {
+    followed = {};
+  }
 }
 
 }  // namespace griffin

@@ -2,24 +2,17 @@
 #include "generate/guess_plan.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace griffin {
 namespace {
 
-double chance(const Prospect& text, std::int64_t guesses) noexcept {
-  return std::pow(text.acceptance, static_cast<double>(guesses));
-}
-
-std::int64_t draft_rows(const Prospect& text, std::int64_t level) noexcept {
-  return !text.drafted ? 0 : level == 1 ? text.unread : 1;
-}
-
 /// One more guess of each of some texts.
 struct Level {
-  double tokens = 0.0;     // that it brings
-  std::int64_t rows = 0;   // of the model's pass
-  std::int64_t draft = 0;  // of the draft's
+  double tokens = 0.0;          // that it brings
+  std::int64_t rows = 0;        // of the model's pass
+  double drafted_tokens = 0.0;  // of these, by the draft model
+  std::int64_t drafted = 0;     // rows
+  std::int64_t draft_rows = 0;  // of the draft's pass
 };
 
 /// A pass with so many guesses of every text, and one more, and so on.
@@ -42,18 +35,28 @@ class Plan {
   bool add(std::int64_t level, double best_rate) noexcept {
     const Level all = sum(level, [](const Prospect&) { return true; });
     const double row = per(model_.of(rows_ + all.rows) - model_.of(rows_), all.rows);
-    const double draft_row = per(draft_.of(all.draft) - draft_.of(1), all.draft - 1);
-    const auto pays = [&](const Prospect& text) {
+    const double draft_row = per(draft_.of(all.draft_rows) - draft_.of(1), all.draft_rows - 1);
+    const auto pays_alone = [&](const Prospect& text) {
       const double cost = row + draft_row * static_cast<double>(draft_rows(text, level));
-      return chance(text, level) >= best_rate * cost;
+      return text.reach * text.acceptance >= best_rate * cost;
     };
-    const Level worth = sum(level, pays);
-    if (worth.rows == 0) return false;
-    seconds_ += model_.of(rows_ + worth.rows) - model_.of(rows_) + draft_.of(worth.draft);
-    tokens_ += worth.tokens;
-    rows_ += worth.rows;
+    const Level worth = sum(level, pays_alone);
+    // The draft's pass has to be paid by those it is for.
+    const double draft_cost =
+        draft_.of(worth.draft_rows) + row * static_cast<double>(worth.drafted);
+    const bool drafts = worth.drafted_tokens >= best_rate * draft_cost;
+    const auto pays = [&](const Prospect& text) {
+      return (drafts || text.source == GuessSource::lookup) && pays_alone(text);
+    };
+    const Level chosen = sum(level, pays);
+    if (chosen.rows == 0) return false;
+    seconds_ += model_.of(rows_ + chosen.rows) - model_.of(rows_) + draft_.of(chosen.draft_rows);
+    tokens_ += chosen.tokens;
+    rows_ += chosen.rows;
     for (Prospect& text : texts_) {
-      if (may_have(text, level) && pays(text)) text.guesses = level;
+      if (!may_have(text, level) || !pays(text)) continue;
+      text.guesses = level;
+      text.reach *= text.acceptance;
     }
     return true;
   }
@@ -65,15 +68,22 @@ class Plan {
   static bool may_have(const Prospect& text, std::int64_t level) noexcept {
     return text.guesses == level - 1 && text.most >= level;
   }
+  static std::int64_t draft_rows(const Prospect& text, std::int64_t level) noexcept {
+    return text.source == GuessSource::lookup ? 0 : level == 1 ? text.unread : 1;
+  }
 
   template <class Condition>
   Level sum(std::int64_t level, const Condition& condition) const noexcept {
     Level sum;
     for (const Prospect& text : texts_) {
       if (!may_have(text, level) || !condition(text)) continue;
-      sum.tokens += chance(text, level);
+      const double tokens = text.reach * text.acceptance;
+      sum.tokens += tokens;
       ++sum.rows;
-      sum.draft += draft_rows(text, level);
+      if (text.source == GuessSource::lookup) continue;
+      sum.drafted_tokens += tokens;
+      ++sum.drafted;
+      sum.draft_rows += draft_rows(text, level);
     }
     return sum;
   }
@@ -90,7 +100,10 @@ class Plan {
 
 void plan_guesses(std::span<Prospect> texts, std::int64_t rows, const PassTimes& model,
                   const PassTimes& draft) noexcept {
-  for (Prospect& text : texts) text.guesses = 0;
+  for (Prospect& text : texts) {
+    text.guesses = 0;
+    text.reach = 1.0;
+  }
   Plan plan(texts, rows, model, draft);
   double best = model.of(rows) > 0.0 ? plan.rate() : 0.0;
   std::int64_t chosen = 0;

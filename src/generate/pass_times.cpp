@@ -36,22 +36,31 @@ bool PassTimes::is_known(const Place& place) const noexcept {
   return place.count > 0 && passes_ - place.newest < memory;
 }
 
+double PassTimes::seconds(const Place& place) const noexcept {
+  return median(place.seconds, place.count) * static_cast<double>(place.rows);
+}
+
 double PassTimes::of(std::int64_t rows) const noexcept {
   if (rows < 1) return 0.0;
-  double below = 0.0;
-  std::int64_t below_rows = 0;
-  for (const Place& place : places_) {
+  double above = 0.0;  // of the next that is known
+  std::int64_t above_rows = 0;
+  for (std::size_t i = places; i-- > 0;) {
+    const Place& place = places_[i];
     if (!is_known(place)) continue;
-    const auto most = static_cast<double>(place.rows);
-    const double seconds = std::max(below, median(place.seconds, place.count) * most);
-    if (place.rows >= rows) {
-      const auto way = static_cast<double>(rows - below_rows);
-      return below + (seconds - below) * way / static_cast<double>(place.rows - below_rows);
+    const double here = above_rows > 0 ? std::min(seconds(place), above) : seconds(place);
+    if (place.rows <= rows) {
+      if (above_rows == 0) {
+        const std::int64_t free = std::max(place.rows, exact_rows);
+        return rows <= free ? here : here * static_cast<double>(rows) / static_cast<double>(free);
+      }
+      const auto way = static_cast<double>(rows - place.rows);
+      return here + (above - here) * way / static_cast<double>(above_rows - place.rows);
     }
-    below = seconds;
-    below_rows = place.rows;
+    above = here;
+    above_rows = place.rows;
   }
-  return below;
+  return above_rows == 0 ? 0.0
+                         : above * static_cast<double>(rows) / static_cast<double>(above_rows);
 }
 
 }  // namespace griffin

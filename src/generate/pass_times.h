@@ -15,10 +15,10 @@ class PassTimes {
  public:
   void add(std::int64_t rows, double seconds) noexcept;
 
-  /// Seconds that a pass of so many rows may take: between those that were measured on a line,
-  /// never falling; beyond them the least that is possible, so that it pays to try: in proportion
-  /// to its rows below the smallest, no more than the largest above it. 0 where nothing is known,
-  /// and for no rows.
+  /// Seconds that a pass of so many rows may take: between those that were measured on a line, no
+  /// more than one of more rows; beyond them the least that is possible, so that it pays to try: in
+  /// proportion to its rows below the smallest, no more than the largest above it (up to 64 rows;
+  /// more than that cost something on any machine). 0 where nothing is known, and for no rows.
   double of(std::int64_t rows) const noexcept;
 
  private:
@@ -35,6 +35,7 @@ class PassTimes {
 
   static std::size_t place_of(std::int64_t rows) noexcept;
   bool is_known(const Place& place) const noexcept;
+  double seconds(const Place& place) const noexcept;
 
   std::array<Place, places> places_ = {};
   std::uint64_t passes_ = 0;

@@ -49,7 +49,7 @@ std::int64_t PrefixCache::branch(Tokens text) const noexcept {
 
 void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const float> logits,
                        const Sequence* draft) {
-  check(text, sequence);
+  check(text, sequence, draft);
   const std::size_t state = sequence.used_bytes() + (draft != nullptr ? draft->used_bytes() : 0);
   const std::uint64_t bytes = bytes_of(text.size(), state, logits.size());
   if (text.empty() || bytes > max_bytes_) return;
@@ -72,10 +72,15 @@ void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const fl
   layout_ = sequence.layout();
 }
 
-void PrefixCache::check(Tokens text, const Sequence& sequence) const {
+void PrefixCache::check(Tokens text, const Sequence& sequence, const Sequence* draft) const {
   if (sequence.position() != static_cast<std::int64_t>(text.size())) {
     throw Error(ErrorCode::invalid_argument, "prefix cache: the sequence is at position " +
                                                  std::to_string(sequence.position()) + " of " +
+                                                 std::to_string(text.size()) + " tokens");
+  }
+  if (draft != nullptr && draft->position() > sequence.position()) {
+    throw Error(ErrorCode::invalid_argument, "prefix cache: the draft's sequence is at position " +
+                                                 std::to_string(draft->position()) + " of " +
                                                  std::to_string(text.size()) + " tokens");
   }
   if (layout_ && *layout_ != sequence.layout()) {

@@ -37,16 +37,13 @@ void require_valid(const SpeculationOptions& options, const Model& model, const 
                   std::to_string(expected) + " tokens, found one of " + std::to_string(found));
 }
 
-Speculation::Speculation(const SpeculationOptions& options, std::int64_t texts)
-    : options_(options), texts_(texts) {
+Speculation::Speculation(const SpeculationOptions& options, const ForwardOptions& forward,
+                         std::int64_t texts)
+    : options_(options) {
+  if (options.draft.model) drafter_.emplace(options.draft, forward, texts, pace_);
   speakers_.reserve(static_cast<std::size_t>(texts));
   prospects_.reserve(static_cast<std::size_t>(texts));
   turns_.reserve(static_cast<std::size_t>(texts));
-}
-
-void Speculation::make_drafter(const StateLayout& layout, const ForwardOptions& forward) {
-  drafter_.reset();  // its memory goes first
-  drafter_.emplace(layout, options_.draft, forward, texts_);
 }
 
 void Speculation::guess(std::span<Text* const> texts, const ForwardPass& pass) {
@@ -65,46 +62,58 @@ void Speculation::guess(std::span<Text* const> texts, const ForwardPass& pass) {
   const std::int64_t rows = pass.rows() + sharing;
   for (Text* text : speakers_) {
     text->begin_turn();
-    prospects_.push_back(is_on() ? prospect(*text, left / sharing - 1) : Prospect{});
+    prospects_.push_back(is_on() ? prospect(*text, left / sharing - 1, rows) : Prospect{});
     left -= 1 + prospects_.back().most;
     --sharing;
   }
-  if (is_on()) plan(rows);
+  if (is_on()) decide(rows);
   if (drafter_) drafter_->run(turns_);
 }
 
 /// What a text may say next: what followed the same tokens before, else what a draft model says.
-/// Where there is one, only a long repetition is likely to be better.
-Prospect Speculation::prospect(Text& text, std::int64_t most) const {
+Prospect Speculation::prospect(Text& text, std::int64_t most, std::int64_t rows) {
   most = std::min(most, text.room_for_guesses());
-  const std::int64_t found = text.look_up(std::min(most, options_.lookup),
-                                          drafter_ ? Text::Match::long_only : Text::Match::any);
-  if (found > 0) {
-    return {.acceptance = text.acceptance(Text::Source::lookup).rate(), .most = found};
-  }
-  if (!drafter_) return {};
-  const std::int64_t unread = text.known() - text.draft()->read;
+  const Prospect found = looked_up(text, std::min(most, options_.lookup), rows);
+  if (found.most > 0 || !drafter_) return found;
+  Acceptance& so_far = text.acceptance(GuessSource::draft);
+  const std::int64_t unread = text.known() - text.draft()->read();
   most = std::min({most, options_.draft.most, drafter_->room(*text.draft(), unread)});
-  return {.acceptance = text.acceptance(Text::Source::draft).rate(),
+  return {.source = GuessSource::draft,
+          .acceptance = so_far.rate(),
           .most = std::max<std::int64_t>(most, 0),
-          .drafted = true,
-          .unread = unread};
+          .unread = unread,
+          .so_far = &so_far};
 }
 
-void Speculation::plan(std::int64_t rows) noexcept {
+/// Not where it could not pay, for all of the text is gone through. Beside a draft model only what
+/// repeats for long, as long as that is as often right.
+Prospect Speculation::looked_up(Text& text, std::int64_t most, std::int64_t rows) {
+  Acceptance& so_far = text.acceptance(GuessSource::lookup);
+  const Prospect none{.so_far = &so_far};
+  if (most < 1) return none;
+  const bool always = options_.guessing == Guessing::always;
+  if (!always && !pace_.would_pay(GuessSource::lookup, std::ssize(speakers_), rows)) return none;
+  if (drafter_ && !always && !so_far.is_due() &&
+      so_far.rate() < text.acceptance(GuessSource::draft).rate()) {
+    so_far.pass_without();
+    return none;
+  }
+  const std::int64_t found =
+      text.look_up(most, drafter_ ? Text::Match::long_only : Text::Match::any);
+  return {.acceptance = so_far.rate(), .most = found, .so_far = &so_far};
+}
+
+void Speculation::decide(std::int64_t rows) noexcept {
   if (options_.guessing == Guessing::always) {
     for (Prospect& p : prospects_) p.guesses = p.most;
   } else {
-    plan_guesses(prospects_, rows, times_, drafter_ ? drafter_->times() : times_);
+    pace_.decide(prospects_, rows);
   }
   for (std::size_t i = 0; i < speakers_.size(); ++i) {
-    Text& text = *speakers_[i];
-    Prospect& p = prospects_[i];
-    Acceptance& so_far = text.acceptance(p.drafted ? Text::Source::draft : Text::Source::lookup);
-    if (p.guesses == 0 && p.most > 0 && so_far.is_due()) p.guesses = 1;
-    if (p.guesses == 0) so_far.pass_without();
-    text.limit_guesses(p.drafted ? 0 : p.guesses);
-    if (drafter_) turns_.push_back({&text, p.drafted ? p.guesses : 0});
+    const Prospect& p = prospects_[i];
+    const bool drafted = p.source == GuessSource::draft;
+    speakers_[i]->limit_guesses(drafted ? 0 : p.guesses);
+    if (drafter_) turns_.push_back({speakers_[i], drafted ? p.guesses : 0});
   }
 }
 
@@ -112,7 +121,7 @@ MatrixView Speculation::run(ForwardPass& pass) noexcept {
   const std::int64_t rows = pass.rows();
   const double before = seconds_now();
   const MatrixView logits = pass.run();
-  times_.add(rows, seconds_now() - before);
+  pace_.model_took(rows, seconds_now() - before);
   return logits;
 }
 

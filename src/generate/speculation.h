@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "generate/drafter.h"
-#include "generate/guess_plan.h"
-#include "generate/pass_times.h"
+#include "generate/guess_pace.h"
 #include "griffin/generate/draft.h"
 #include "griffin/model/forward_pass.h"
 
@@ -34,19 +33,18 @@ void require_valid(const SpeculationOptions& options, const Model& model, const 
 /// For the texts of one engine. For every pass: guess(), then run() of what was added.
 class Speculation {
  public:
-  /// The options are valid; `texts` at once.
-  Speculation(const SpeculationOptions& options, std::int64_t texts);
+  /// The options are valid; `texts` at once. Throws what Drafter does. Stays where it was made.
+  Speculation(const SpeculationOptions& options, const ForwardOptions& forward, std::int64_t texts);
+  Speculation(const Speculation&) = delete;
+  Speculation& operator=(const Speculation&) = delete;
 
   bool is_on() const noexcept { return options_.most() > 0; }
   bool drafts() const noexcept { return options_.draft.model.has_value(); }
   std::int64_t most() const noexcept { return options_.most(); }
 
-  /// For texts in sequences of such a layout: has to be called where there is a draft model. Throws
-  /// what Drafter does.
-  void make_drafter(const StateLayout& layout, const ForwardOptions& forward);
-  /// Null without a draft model. Throws Error(capacity) where there is not enough memory.
-  std::unique_ptr<Draft> new_draft() { return drafter_ ? drafter_->new_draft() : nullptr; }
-  const Drafter* drafter() const noexcept { return drafter_ ? &*drafter_ : nullptr; }
+  /// Null without a draft model.
+  Drafter* drafter() noexcept { return drafter_ ? &*drafter_ : nullptr; }
+  GuessPace& pace() noexcept { return pace_; }
 
   /// Of the texts of a pass, those that read have been added to it. The others begin their turn,
   /// with as many guesses as pay of those that there is room for: equal shares of the rows that are
@@ -57,12 +55,12 @@ class Speculation {
   MatrixView run(ForwardPass& pass) noexcept;
 
  private:
-  Prospect prospect(Text& text, std::int64_t most) const;
-  void plan(std::int64_t rows) noexcept;
+  Prospect prospect(Text& text, std::int64_t most, std::int64_t rows);
+  Prospect looked_up(Text& text, std::int64_t most, std::int64_t rows);
+  void decide(std::int64_t rows) noexcept;
 
   SpeculationOptions options_;
-  std::int64_t texts_;
-  PassTimes times_;
+  GuessPace pace_;
   std::optional<Drafter> drafter_;
   std::vector<Text*> speakers_;
   std::vector<Prospect> prospects_;  // of the speakers

@@ -10,8 +10,13 @@
 namespace griffin {
 
 void Text::begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::int64_t guesses,
-                 std::unique_ptr<Draft> draft, std::span<const std::int32_t> unread) {
+                 GuessPace& pace, std::unique_ptr<Draft> draft,
+                 std::span<const std::int32_t> unread) {
   prompt_ = prompt;
+  pace_ = &pace;
+  for (const GuessSource source : {GuessSource::lookup, GuessSource::draft}) {
+    acceptance(source) = pace.beginning(source);
+  }
   sequence_ = &sequence;
   draft_ = std::move(draft);
   generation.begin(prompt);
@@ -67,13 +72,13 @@ std::int64_t Text::look_up(std::int64_t most, Match match) {
   const std::int64_t found = match == Match::any ? guess_by_lookup(history_, guesses)
                                                  : guess_by_long_lookup(history_, guesses);
   limit_guesses(found);
-  source_ = Source::lookup;
+  source_ = GuessSource::lookup;
   return found;
 }
 
 void Text::add_guess(std::int32_t token) {
   rows_.push_back(token);
-  source_ = Source::draft;
+  source_ = GuessSource::draft;
 }
 
 void Text::limit_guesses(std::int64_t count) {
@@ -116,6 +121,7 @@ bool Text::choose_rows(std::int64_t rows, const Choose& choose) noexcept {
   if (guesses < 1) return chosen;
   const std::int64_t consumed = generation.fed_back() - before;  // the token, and right guesses
   acceptance(source_).add(guesses, consumed - 1);
+  pace_->guessed(source_, guesses, consumed - 1);
   const bool committed = goes_on([&] {
     journal_->commit(*sequence_, consumed);
     if (draft_ != nullptr) draft_->keep(std::max<std::int64_t>(consumed - 1, 0));

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "generate/acceptance.h"
 #include "generate/drafter.h"
 #include "generate/generation.h"
+#include "generate/guess_pace.h"
 #include "griffin/model/forward_pass.h"
 #include "griffin/state/journal.h"
 
@@ -24,16 +24,16 @@ namespace griffin {
 /// choose(). What a callback throws ends the text and becomes Result::error.
 class Text {
  public:
-  enum class Source { lookup, draft };
   enum class Match { any, long_only };
 
   explicit Text(Generation of) noexcept : generation(std::move(of)) {}
 
-  /// Takes the memory that an ordinary text needs. Prompt and sequence must outlive the text; up to
-  /// `guesses` tokens are guessed a pass. `draft` may be null; it has yet to read `unread`, which
-  /// the sequence holds already, before the prompt.
+  /// Takes the memory that an ordinary text needs. Prompt, sequence and pace must outlive the text;
+  /// up to `guesses` tokens are guessed a pass. `draft` may be null; it has yet to read `unread`,
+  /// which the sequence holds already, before the prompt.
   void begin(std::span<const std::int32_t> prompt, Sequence& sequence, std::int64_t guesses,
-             std::unique_ptr<Draft> draft = {}, std::span<const std::int32_t> unread = {});
+             GuessPace& pace, std::unique_ptr<Draft> draft = {},
+             std::span<const std::int32_t> unread = {});
 
   bool reads_prompt() const noexcept { return generation.prompt_left() > 0; }
 
@@ -83,7 +83,9 @@ class Text {
   /// At the end: what was said enters the history. Throws std::bad_alloc.
   void complete_history();
 
-  Acceptance& acceptance(Source of) noexcept { return acceptance_[static_cast<std::size_t>(of)]; }
+  Acceptance& acceptance(GuessSource of) noexcept {
+    return acceptance_[static_cast<std::size_t>(of)];
+  }
 
   /// Whether the text goes on after a step that may throw: only the first exception is kept.
   template <class Step>
@@ -111,16 +113,17 @@ class Text {
 
   std::span<const std::int32_t> prompt_;
   Sequence* sequence_ = nullptr;
-  std::int64_t reading_ = 0;           // tokens of the prompt in the pass
-  std::int64_t answers_ = 0;           // rows that the pass chooses from
-  bool by_best_ = false;               // what they are
-  std::vector<std::int32_t> rows_;     // in the pass: the token chosen last, and guesses
-  std::unique_ptr<Journal> journal_;   // for them; null where nothing is guessed
-  std::unique_ptr<Draft> draft_;       // null without a draft model
-  std::vector<std::int32_t> history_;  // empty where nothing is guessed
-  std::int64_t before_prompt_ = 0;     // of the history
-  bool is_current_ = false;            // the history: there was memory for it
-  Source source_ = Source::draft;      // of the guesses
+  std::int64_t reading_ = 0;                  // tokens of the prompt in the pass
+  std::int64_t answers_ = 0;                  // rows that the pass chooses from
+  bool by_best_ = false;                      // what they are
+  std::vector<std::int32_t> rows_;            // in the pass: the token chosen last, and guesses
+  std::unique_ptr<Journal> journal_;          // for them; null where nothing is guessed
+  std::unique_ptr<Draft> draft_;              // null without a draft model
+  std::vector<std::int32_t> history_;         // empty where nothing is guessed
+  std::int64_t before_prompt_ = 0;            // of the history
+  bool is_current_ = false;                   // the history: there was memory for it
+  GuessSource source_ = GuessSource::lookup;  // of the guesses
+  GuessPace* pace_ = nullptr;
   std::array<Acceptance, 2> acceptance_;
 };
 

@@ -92,7 +92,7 @@ class Play {
     o.prefix_cache_bytes = numbers_.yes() ? 20000 : 0;
     o.sequence.capacity = numbers_.yes() ? 20 : 0;
     o.lookup = numbers_.below(4);
-    o.guessing = numbers_.yes() ? Guessing::always : Guessing::adapted;
+    o.guessing = Guessing::always;  // else the clock would say what is done when
     if (numbers_.yes()) o.draft = {.model = model(), .most = 1 + numbers_.below(5)};
     if (numbers_.yes()) {
       o.draft.on_guess = [calls = 0](std::int64_t, std::int32_t guess) mutable {

@@ -47,7 +47,8 @@ class PrefixCache {
 
   /// Keeps what a sequence remembers after `text`, and a draft model's, which may be behind, if the
   /// budget allows. Throws, and keeps nothing:
-  /// Error(invalid_argument) where the sequence is not at the end of `text` or was moved from,
+  /// Error(invalid_argument) where the sequence is not at the end of `text` or was moved from, or
+  /// the draft is further on,
   /// Error(mismatch) where it is of another layout than the first one kept, Error(capacity) or
   /// std::bad_alloc where there is not enough memory.
   void keep(std::span<const std::int32_t> text, const Sequence& sequence,
@@ -68,7 +69,8 @@ class PrefixCache {
   using Entries = std::list<Entry>;
 
   static std::uint64_t bytes_of(std::size_t tokens, std::size_t state, std::size_t logits) noexcept;
-  void check(std::span<const std::int32_t> text, const Sequence& sequence) const;
+  void check(std::span<const std::int32_t> text, const Sequence& sequence,
+             const Sequence* draft) const;
   void drop(Entries::iterator entry);
 
   std::uint64_t max_bytes_;
