@@ -145,6 +145,11 @@ struct HeadScreen::Room {
 
 HeadScreen::HeadScreen(const LmHead& head) : head_(head) {
   check(head.linear);
+  if (head.soft_cap != 0.0F && !(head.soft_cap >= 0x1p-80F)) {
+    throw Error(ErrorCode::invalid_argument,
+                "greedy head: soft cap: expected 0 or at least 2^-80, found " +
+                    std::to_string(head.soft_cap));
+  }
   WeightView view{nullptr, Dtype::int8, head.linear.out(), head.linear.in()};
   weights_ = Buffer(view.bytes());
   view.data = weights_.data();
@@ -254,11 +259,11 @@ HeadScreen::Margin HeadScreen::margin_of(const float* x) const noexcept {
   const double error = std::sqrt(errors) * up + 0x1p-14 * std::sqrt(steps) + double{tiny};
   const double roundings = 2.0 * unit * static_cast<double>(width + 64);
   const double g = roundings / (1.0 - roundings);
-  Margin margin;
-  margin.of_error = static_cast<float>((1.0 + g) * norm * up);
-  margin.of_norm = static_cast<float>((error + g * (2.0 * norm + error)) * up);
-  margin.usable = (norm + error) * double{largest_} < 0x1p120;  // not for NaN
-  return margin;
+  const bool usable = (norm + error) * double{largest_} < 0x1p120 && norm < 0x1p120;  // not for NaN
+  if (!usable) return {};
+  return {.of_error = static_cast<float>((1.0 + g) * norm * up),
+          .of_norm = static_cast<float>((error + g * (2.0 * norm + error)) * up),
+          .usable = true};
 }
 
 float HeadScreen::bound(const Margin& margin, std::int64_t token) const noexcept {

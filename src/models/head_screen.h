@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An int8 copy of a bf16 head, which tells which few tokens may be the most likely one, for sure.
+// An int8 copy of a bf16 head, which tells which few tokens may be the most likely one.
 // Their logits are then computed from the bf16 weights, by the kernel that computes all logits, and
 // so the token is the one that all logits would give, at half of the reading.
 //
@@ -28,8 +28,8 @@
 // arithmetic, which errs by less than 2^-14 steps: where it takes the other of two neighbours, x
 // lies between them and either is as far.
 //
-// The cap. f(l) = cap tanh(l / cap) grows with l, but the kernel's F is not proven to: it is within
-// 5 u |f| of f (kernels/README.md), for which 8 u cap is taken here. With L the largest s - b of
+// The cap. f(l) = cap tanh(l / cap) grows with l, but the kernel's F is not proven to: the tests
+// allow it 5 u |f| (kernels/README.md), and that is taken for granted here, as 8 u cap. With L the largest s - b of
 // the row, the largest capped logit is at least f(L) - 8 u cap, and so token j cannot have it where
 // f(s + b) < f(L) - 16 u cap: where s + b < threshold. All others are candidates, equal ones too:
 // the first of those with the largest capped logit is the answer.
@@ -49,7 +49,8 @@ namespace GRIFFIN_API griffin {  // model/parts.h names it
 class HeadScreen {
  public:
   /// Throws Error(invalid_argument) for a head other than of bf16 weights by bf16 activations
-  /// without a bias: others have less to gain; Error(format) where a weight is not finite.
+  /// without a bias: others have less to gain, or with a cap below 2^-80, which is no number to
+  /// round by; Error(format) where a weight is not finite.
   explicit HeadScreen(const LmHead& head);
 
   /// Whether it was made of that head.

@@ -2,6 +2,7 @@
 #include "griffin/model/model.h"
 
 #include <bit>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -76,6 +77,12 @@ void check(const ModelParts& parts) {
   }
   if (parts.head_screen != nullptr && !parts.head_screen->is_of(parts.lm_head)) {
     throw Error(ErrorCode::invalid_argument, "model: the greedy head was made of another head");
+  }
+  const float cap = parts.lm_head.soft_cap;
+  if (!(cap >= 0.0F && std::isfinite(cap))) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "model: soft cap of the head: expected a finite number >= 0, found " + std::to_string(cap));
   }
   for (std::size_t i = 0; i < parts.blocks.size(); ++i) check(parts.blocks[i], i, config.width);
 }

@@ -172,6 +172,7 @@ INSTANTIATE_TEST_SUITE_P(Isa, HeadScreenTest, ::testing::ValuesIn(all_tables()),
 
 /// |l - s| <= b for every token, and far below it nowhere is luck: see the next test.
 TEST_P(HeadScreenTest, IsNeverFurtherOffThanItsBound) {
+  std::int64_t usable = 0;
   for (const NamedWeights& kind : kinds) {
     for (const std::int64_t width : {1, 2, 3, 31, 32, 33, 64, 100, 127, 128, 129, 255, 257, 300}) {
       SCOPED_TRACE(std::string(kind.name) + ", width " + std::to_string(width));
@@ -186,6 +187,7 @@ TEST_P(HeadScreenTest, IsNeverFurtherOffThanItsBound) {
       for (std::int64_t r = 0; r < rows.rows; ++r) {
         const HeadScreen::Margin margin = screen.margin_of(rows.row(r));
         if (!margin.usable) continue;
+        ++usable;
         for (std::int64_t j = 0; j < vocab; ++j) {
           const auto at = static_cast<std::size_t>(r * vocab + j);
           const double off = std::abs(static_cast<double>(l[at]) - static_cast<double>(s[at]));
@@ -194,6 +196,7 @@ TEST_P(HeadScreenTest, IsNeverFurtherOffThanItsBound) {
       }
     }
   }
+  EXPECT_GT(usable, 200) << "most rows can be decided";
 }
 
 /// Activations that find all errors of a token's weights with the same sign, and have none
@@ -328,6 +331,7 @@ TEST_P(HeadScreenTest, LeavesRowsWhoseSumsMayOverflow) {
   x[1] = 2.0F;
   const Head head(100, width, w, 0.0F);
   ASSERT_EQ(head.logits(table(), rows_of(x, width), 0.0F)[70], HUGE_VALF);
+  EXPECT_FALSE(HeadScreen(*head).margin_of(rounded(x).data()).usable);
   expect_the_answer(head, x);
 }
 
@@ -353,6 +357,11 @@ TEST(HeadScreenErrors, RefusesOtherHeads) {
   other = *head;
   other.linear.bias = floats.data();
   expect_refusal(ErrorCode::invalid_argument, "bias", [&] { HeadScreen screen(other); });
+  for (const float cap : {0x1p-81F, -30.0F, nan}) {
+    other = *head;
+    other.soft_cap = cap;
+    expect_refusal(ErrorCode::invalid_argument, "soft cap", [&] { HeadScreen screen(other); });
+  }
   for (const float bad : {nan, HUGE_VALF}) {
     std::vector<float> weights(160, 0.5F);
     weights[77] = bad;

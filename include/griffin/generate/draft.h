@@ -13,8 +13,10 @@ namespace GRIFFIN_API griffin {
 /// How many guesses a pass tries, up to the limits of lookup and draft.
 enum class Guessing {
   /// As many as make most tokens a second, by what passes of so many rows took so far and how many
-  /// guesses of a text were right: none where that is best. What a text becomes does not depend on
-  /// the clock; Result::guessed, accepted, decode_passes and draft_passes do.
+  /// guesses of a text (and at its beginning, of others) were right: none where that is best, and
+  /// then the draft takes a twentieth of the time at most, to see when that changes. What a text
+  /// becomes does not depend on the clock; Result::guessed, accepted, decode_passes and
+  /// draft_passes do.
   adapted,
   always,  // as many as there is room for
 };
@@ -30,8 +32,8 @@ struct DraftOptions {
   std::optional<Model> model = {};
   std::int64_t most = 8;  // guesses of a pass; 1 to 64
   /// Called with every guess, and the index that it would have in Result::tokens; what it returns
-  /// is tried instead. For experiments, and for those who know better. What it throws ends the
-  /// text.
+  /// is tried instead. For experiments, and for those who know better. A Scheduler calls it for all
+  /// texts, and does not say for which. What it throws ends the text.
   std::function<std::int32_t(std::int64_t index, std::int32_t guess)> on_guess = {};
 };
 

@@ -16,16 +16,17 @@ struct GeneratorOptions {
   int threads = 0;                          // 0: all cores
   std::int64_t chunk = 512;                 // prompt tokens of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
-  /// Prompt lookup: up to so many tokens are guessed from what followed the last few tokens when
-  /// they came up before, and tried in one pass. The text is the same, to the bit; it only comes
-  /// sooner where it repeats itself. 0: off; up to 64. Memory, for guesses of either kind: 1 +
-  /// lookup, or draft.most, rows of logits and, while a text is generated, a Journal of as many
-  /// rows and 4 bytes a token.
+  /// Prompt lookup: up to so many tokens (Guessing) are guessed from what followed the last few
+  /// tokens when they came up before, and tried in one pass. The text is the same, to the bit; it
+  /// only comes sooner where it repeats itself. 0: off; up to 64. Memory, for guesses of either
+  /// kind: 1 + lookup, or draft.most, rows of logits and, while a text is generated, a Journal of
+  /// as many rows and 4 bytes a token.
   std::int64_t lookup = 0;
   /// Guesses of a draft model; where there is lookup too, it comes first with what repeats the last
   /// six tokens. The draft reads along what one generator reads in one sequence: where others used
-  /// the sequence in between, or it was restored, the draft begins anew with the prompt. Memory:
-  /// the draft's weights, ForwardPass and state, and a Rewind of draft.most steps.
+  /// the sequence in between, or it was restored, the draft begins anew with the prompt. It reads
+  /// prompts, too, which takes its share of the time to the first token. Memory: the draft's
+  /// weights, ForwardPass and state, and a Rewind of draft.most steps.
   DraftOptions draft = {};
   Guessing guessing = Guessing::adapted;
 };
@@ -48,13 +49,15 @@ class Generator {
   /// stopped, and the first Result::fed_back of Result::tokens: all but the last, or all before a
   /// stop id. Callbacks see it as it is before the token they get or, where guesses were tried,
   /// before the pass that brought it. Allocates nothing after the first token, but for texts of
-  /// more than 65536 tokens or 1 MiB. (The first text makes room for the draft's.)
+  /// more than 65536 tokens or 1 MiB, and at the end what the draft has yet to read. (The first
+  /// text of a capacity, or type of keys and values, makes room for the draft's.)
   ///
   /// Throws Error(invalid_argument) for an empty prompt, an id outside the vocabulary, options
   /// without meaning, and where this generator, or another one on this sequence, is at work, and
-  /// Error(capacity) for a prompt that the sequence has no room for, before anything is run. What a
-  /// callback throws comes through, and Error(mismatch) is thrown where the model's logits are NaN;
-  /// the sequence has then consumed some of the tokens.
+  /// Error(capacity) for a prompt that the sequence has no room for, before anything is run; and
+  /// what Model::state_layout of a draft throws, as for one of global attention where the sequence
+  /// has no capacity. What a callback throws comes through, and Error(mismatch) is thrown where the
+  /// model's logits are NaN; the sequence has then consumed some of the tokens.
   Result generate(Sequence& sequence, std::span<const std::int32_t> prompt,
                   const GenerateOptions& options = {});
 

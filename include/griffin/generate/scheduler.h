@@ -29,8 +29,8 @@ struct SchedulerOptions {
   /// that are left over, so that nothing waits for them: with long prompts to read there are none.
   std::int64_t lookup = 0;
   /// Guesses of a draft model for every text, as GeneratorOptions::draft. It reads prompts along,
-  /// in passes of up to max_tokens_per_pass of its own; of a text that goes on from
-  /// Request::start, only the prompt.
+  /// in passes of up to max_tokens_per_pass of its own, for which first tokens wait; of a text that
+  /// goes on from Request::start, only the prompt.
   DraftOptions draft = {};
   Guessing guessing = Guessing::adapted;
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()

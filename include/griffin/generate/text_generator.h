@@ -23,7 +23,7 @@ struct TextGeneratorOptions {
   static constexpr std::int64_t default_capacity = 4096;
 
   LoadOptions load = {};            // how weights are held; progress
-  GeneratorOptions generator = {};  // threads, chunk, lookup
+  GeneratorOptions generator = {};  // threads, chunk, lookup, draft
   /// Without a capacity, texts have no end of it; but with global attention, where every token
   /// takes memory, they have default_capacity.
   SequenceOptions sequence = {};
