@@ -11,6 +11,9 @@ namespace {
 constexpr std::int64_t patience = 64;  // passes
 constexpr std::int64_t worth_of_guesses = 16;
 
+/// Of the draft, which may find nothing in its place: no caches, no mapped pages.
+constexpr std::uint64_t first_passes = 8;
+
 /// Passes with guesses, before one without.
 constexpr std::int64_t longest_run = 64;
 
@@ -73,6 +76,7 @@ void GuessPace::try_one(std::span<Prospect> texts, std::int64_t rows) noexcept {
 
 bool GuessPace::would_pay(GuessSource source, std::int64_t texts,
                           std::int64_t rows) const noexcept {
+  if (source == GuessSource::draft && draft_.passes() < first_passes) return true;
   const double before = model_.of(rows);
   const double after = model_.of(rows + 1) + (source == GuessSource::draft ? draft_.of(1) : 0.0);
   return static_cast<double>(texts + 1) * before >= static_cast<double>(texts) * after;

@@ -33,7 +33,8 @@ class GuessPace {
   /// then a pass is made without, to know what it takes.
   void decide(std::span<Prospect> texts, std::int64_t rows) noexcept;
 
-  /// Whether one more row would pay if its guess were right.
+  /// Whether one more row would pay if its guess were right, or what a draft takes is not known:
+  /// its first passes find nothing in place.
   bool would_pay(GuessSource source, std::int64_t texts, std::int64_t rows) const noexcept;
 
   /// How many of so many unread tokens a draft model should read of a text that it does not guess

@@ -14,6 +14,8 @@ namespace griffin {
 class PassTimes {
  public:
   void add(std::int64_t rows, double seconds) noexcept;
+  /// Passes so far.
+  std::uint64_t passes() const noexcept { return passes_; }
 
   /// Seconds that a pass of so many rows may take: between those that were measured on a line, no
   /// more than one of more rows; beyond them the least that is possible, so that it pays to try: in

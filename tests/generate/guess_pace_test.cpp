@@ -45,6 +45,8 @@ class World {
     return static_cast<double>(tokens_ - tokens_before) / (seconds_ - seconds_before);
   }
   std::int64_t most_guesses() const { return most_guesses_; }
+  /// The draft takes so many times as long from now on.
+  void be_slow(double factor) { slowness_ = factor; }
 
  private:
   struct Of {
@@ -94,8 +96,9 @@ class World {
     }
   }
   void took(std::int64_t rows, std::int64_t unasked) {
-    seconds_ += machine_.draft(rows);
-    pace_.draft_took(rows, unasked, machine_.draft(rows));
+    const double seconds = slowness_ * machine_.draft(rows);
+    seconds_ += seconds;
+    pace_.draft_took(rows, unasked, seconds);
   }
 
   void verify(Of& text, std::int64_t guesses, double chance) {
@@ -114,6 +117,7 @@ class World {
   std::int64_t always_;
   GuessPace pace_;
   std::mt19937 random_{1};
+  double slowness_ = 1.0;
   double seconds_ = 0.0;
   std::int64_t tokens_ = 0;
   std::int64_t most_guesses_ = 0;
@@ -188,6 +192,16 @@ TEST(GuessPace, SeesThatADraftHasBecomeGood) {
   EXPECT_GT(world.run(500, 0.9) / best(zen5_bf16_by_int4, 1, 0.9), 0.93);
   world.run(100, 0.0);
   EXPECT_GT(world.run(1000, 0.0), 1 / 1.15);
+}
+
+/// The first passes of a draft find nothing in its place.
+TEST(GuessPace, GetsOverASlowBeginning) {
+  World world(zen5_bf16_by_int4, 1);
+  world.be_slow(40.0);
+  world.run(1, 0.9);
+  world.be_slow(1.0);
+  world.run(100, 0.9);
+  EXPECT_GT(world.run(500, 0.9) / best(zen5_bf16_by_int4, 1, 0.9), 0.93);
 }
 
 /// What others of the engine found.
