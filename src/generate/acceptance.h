@@ -33,6 +33,7 @@ class Acceptance {
   void pass_without() noexcept { ++idle_; }
   /// Whether one guess is due, even if it does not seem to pay.
   bool is_due() const noexcept { return idle_ >= wait_; }
+  void put_off() noexcept { idle_ = 0; }
 
  private:
   static constexpr double kept = 0.95;  // of what is known, with every guess

@@ -86,33 +86,46 @@ void Drafter::run(std::span<const Turn> turns) {
   }
 }
 
-/// The first guesses come from the pass that reads what led to them.
+/// The first guesses come from the pass that reads what led to them. Texts without guesses are read
+/// in what is left of it, or together where one of them has enough to be worth a pass.
 void Drafter::read(std::span<const Turn> turns) {
+  std::int64_t longest = 0;
   std::int64_t unasked = 0;
   for (const Turn& turn : turns) {
-    Text& text = *turn.text;
-    Draft& draft = *text.draft();
-    const std::int64_t unread = text.known() - draft.read();
-    const std::int64_t room = draft.sequence().layout().furthest() - draft.sequence().position();
-    const std::int64_t wanted = turn.guesses > 0 ? unread : pace_.to_read(unread);
-    const std::int64_t count = std::min({wanted, pass_.max_rows() - pass_.rows(), room});
-    if (count < 1) continue;
-    const bool guesses = turn.guesses > 0 && count == unread;
-    const auto tokens = text.history().subspan(static_cast<std::size_t>(draft.read()),
-                                               static_cast<std::size_t>(count));
-    const bool added = text.goes_on([&] {
-      pass_.add(draft.sequence(), tokens, guesses ? Logits::last : Logits::none);
-      return true;
-    });
-    if (!added) continue;
-    draft.note_read(count);
-    if (guesses) {
-      guessing_.push_back(&text);
+    const std::int64_t unread = turn.text->known() - turn.text->draft()->read();
+    if (turn.guesses > 0) {
+      if (read(*turn.text, unread, Logits::last) == unread) guessing_.push_back(turn.text);
     } else {
-      unasked += count;
+      longest = std::max(longest, unread);
+      unasked += std::max<std::int64_t>(unread, 0);
     }
   }
-  if (pass_.rows() > 0) run_pass(unasked);
+  std::int64_t left = longest >= GuessPace::worth_a_pass ? pace_.to_read(unasked) : 0;
+  const std::int64_t asked = pass_.rows();
+  for (const Turn& turn : turns) {
+    if (turn.guesses > 0 || left < 1) continue;
+    left -= read(*turn.text, left, Logits::none);
+  }
+  if (pass_.rows() > 0) run_pass(pass_.rows() - asked);
+}
+
+/// Adds up to so many tokens of the history that are not read yet, `at_end` being what is wanted of
+/// the last of all. Returns how many.
+std::int64_t Drafter::read(Text& text, std::int64_t most, Logits at_end) {
+  Draft& draft = *text.draft();
+  const std::int64_t unread = text.known() - draft.read();
+  const std::int64_t room = draft.sequence().layout().furthest() - draft.sequence().position();
+  const std::int64_t count = std::min({most, unread, pass_.max_rows() - pass_.rows(), room});
+  if (count < 1) return 0;
+  const auto tokens = text.history().subspan(static_cast<std::size_t>(draft.read()),
+                                             static_cast<std::size_t>(count));
+  const bool added = text.goes_on([&] {
+    pass_.add(draft.sequence(), tokens, count == unread ? at_end : Logits::none);
+    return true;
+  });
+  if (!added) return 0;
+  draft.note_read(count);
+  return count;
 }
 
 /// One more guess for every text that is to have one, and whose last guess does not end it.

@@ -90,6 +90,7 @@ class Drafter {
 
  private:
   void read(std::span<const Turn> turns);
+  std::int64_t read(Text& text, std::int64_t most, Logits at_end);
   bool guess_on(std::span<const Turn> turns);
   void run_pass(std::int64_t unasked);
   std::int32_t guess_of(const Text& text, std::span<float> logits);

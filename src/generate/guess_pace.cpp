@@ -23,6 +23,7 @@ constexpr double reading_share = 0.05;
 }  // namespace
 
 void GuessPace::decide(std::span<Prospect> texts, std::int64_t rows) noexcept {
+  if (texts.empty()) return;
   plan_guesses(texts, rows, model_, draft_);
   const bool any = std::any_of(texts.begin(), texts.end(),
                                [](const Prospect& text) { return text.guesses > 0; });
@@ -45,13 +46,9 @@ bool GuessPace::is_idle() const noexcept {
 
 void GuessPace::note_idle(std::span<const Prospect> texts) noexcept {
   for (const GuessSource source : {GuessSource::lookup, GuessSource::draft}) {
-    bool any = false;
-    bool guesses = false;
-    for (const Prospect& text : texts) {
-      any = any || (text.source == source && text.most > 0);
-      guesses = guesses || (text.source == source && text.guesses > 0);
-    }
-    if (!any) continue;
+    const bool guesses = std::any_of(texts.begin(), texts.end(), [&](const Prospect& text) {
+      return text.source == source && text.guesses > 0;
+    });
     if (!guesses) overall(source).pass_without();
     if (source != GuessSource::draft) continue;
     idleness_ =
@@ -64,7 +61,7 @@ void GuessPace::try_one(std::span<Prospect> texts, std::int64_t rows) noexcept {
   for (const Prospect& text : texts) all_rows += text.guesses;
   for (Prospect& text : texts) {
     if (text.guesses > 0 || text.most < 1) continue;
-    if (!text.so_far->is_due() && !overall(text.source).is_due()) continue;
+    if (!text.due && !overall(text.source).is_due()) continue;
     if (!would_pay(text.source, std::ssize(texts), all_rows)) continue;
     const double cost = text.source == GuessSource::draft ? draft_.of(text.unread) : 0.0;
     if (is_idle() && cost > allowance_) continue;
@@ -83,13 +80,18 @@ bool GuessPace::would_pay(GuessSource source, std::int64_t texts,
 }
 
 std::int64_t GuessPace::to_read(std::int64_t unread) const noexcept {
-  if (unread < worth_a_pass) return 0;
-  if (!is_idle()) return unread;
-  return draft_.of(worth_a_pass) <= allowance_ ? worth_a_pass : 0;
+  if (!is_idle()) {
+    const double whole = draft_.of(unread);
+    if (whole <= last_pass_) return unread;
+    const auto share = static_cast<std::int64_t>(static_cast<double>(unread) * last_pass_ / whole);
+    return std::min(unread, std::max(share, worth_a_pass));
+  }
+  return draft_.of(worth_a_pass) <= allowance_ ? std::min(unread, worth_a_pass) : 0;
 }
 
 void GuessPace::model_took(std::int64_t rows, double seconds) noexcept {
   model_.add(rows, seconds);
+  last_pass_ = seconds;
   const double most = 2 * draft_.of(worth_a_pass);
   allowance_ = std::min(allowance_ + reading_share * seconds, most);
 }

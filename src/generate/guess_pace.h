@@ -16,7 +16,8 @@ namespace griffin {
 /// Of one engine. Knows seconds only as it is told.
 class GuessPace {
  public:
-  /// Tokens that are read in one pass at least, where nothing is guessed.
+  /// Tokens of a text that are worth a pass of the draft, where nothing is guessed; what others
+  /// have is then read, too.
   static constexpr std::int64_t worth_a_pass = 32;
 
   /// What a new text begins with: what others found.
@@ -37,9 +38,9 @@ class GuessPace {
   /// its first passes find nothing in place.
   bool would_pay(GuessSource source, std::int64_t texts, std::int64_t rows) const noexcept;
 
-  /// How many of so many unread tokens a draft model should read of a text that it does not guess
-  /// for: all, as long as its guesses pay; else what a twentieth of the model's time allows, as for
-  /// a guess that is only tried.
+  /// How many of so many unread tokens a draft model should read of texts that it does not guess
+  /// for: as long as its guesses pay, what takes no longer than the model's last pass; else what a
+  /// twentieth of the model's time allows, as for a guess that is only tried.
   std::int64_t to_read(std::int64_t unread) const noexcept;
 
   void model_took(std::int64_t rows, double seconds) noexcept;
@@ -61,6 +62,7 @@ class GuessPace {
   PassTimes draft_;
   std::array<Acceptance, 2> overall_;
   std::int64_t guessing_ = 0;  // passes with guesses since one without
+  double last_pass_ = 0.0;     // seconds, of the model
   double allowance_ = 0.0;     // seconds of reading
   std::int64_t idleness_ = 0;  // of the draft model: passes without guesses, less those with some
 };

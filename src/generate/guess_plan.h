@@ -21,6 +21,7 @@ struct Prospect {
   std::int64_t most = 0;         // guesses that there is room for
   std::int64_t unread = 0;       // tokens that a draft model reads for the first guess
   Acceptance* so_far = nullptr;  // of the text
+  bool due = false;              // to be tried, even if it does not seem to pay
   std::int64_t guesses = 0;      // the answer
   double reach = 1.0;            // for the plan: the chance that all of them are right
 };

@@ -20,6 +20,15 @@ std::size_t common(Tokens a, Tokens b) noexcept {
 
 }  // namespace
 
+/// Whether keeping these, too, is worth making the entry anew: logits are never given up.
+bool PrefixCache::is_more(const Entry& kept, std::span<const float> logits,
+                          const Sequence* draft) noexcept {
+  if (logits.empty()) return false;
+  const bool further =
+      draft != nullptr && (!kept.draft || kept.draft->position() < draft->position());
+  return kept.logits.empty() || further;
+}
+
 PrefixCache::Match PrefixCache::find(Tokens text) {
   auto best = entries_.end();
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
@@ -56,7 +65,7 @@ void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const fl
   const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return std::equal(entry.text.begin(), entry.text.end(), text.begin(), text.end());
   });
-  if (same != entries_.end() && (!same->logits.empty() || logits.empty())) {
+  if (same != entries_.end() && !is_more(*same, logits, draft)) {
     entries_.splice(entries_.begin(), entries_, same);
     return;
   }

@@ -82,7 +82,8 @@ Prospect Speculation::prospect(Text& text, std::int64_t most, std::int64_t rows)
           .acceptance = so_far.rate(),
           .most = std::max<std::int64_t>(most, 0),
           .unread = unread,
-          .so_far = &so_far};
+          .so_far = &so_far,
+          .due = so_far.is_due()};
 }
 
 /// Not where it could not pay, for all of the text is gone through. Beside a draft model only what
@@ -93,14 +94,17 @@ Prospect Speculation::looked_up(Text& text, std::int64_t most, std::int64_t rows
   if (most < 1) return none;
   const bool always = options_.guessing == Guessing::always;
   if (!always && !pace_.would_pay(GuessSource::lookup, std::ssize(speakers_), rows)) return none;
-  if (drafter_ && !always && !so_far.is_due() &&
-      so_far.rate() < text.acceptance(GuessSource::draft).rate()) {
-    so_far.pass_without();
-    return none;
+  const bool due = so_far.is_due();
+  if (drafter_ && !always && so_far.rate() < text.acceptance(GuessSource::draft).rate()) {
+    if (!due) {
+      so_far.pass_without();
+      return none;
+    }
+    so_far.put_off();  // else the draft would be kept waiting where this one is not tried
   }
   const std::int64_t found =
       text.look_up(most, drafter_ ? Text::Match::long_only : Text::Match::any);
-  return {.acceptance = so_far.rate(), .most = found, .so_far = &so_far};
+  return {.acceptance = so_far.rate(), .most = found, .so_far = &so_far, .due = due};
 }
 
 void Speculation::decide(std::int64_t rows) noexcept {

@@ -120,11 +120,16 @@ bool Text::choose_rows(std::int64_t rows, const Choose& choose) noexcept {
   const auto guesses = std::ssize(rows_) - 1;
   if (guesses < 1) return chosen;
   const std::int64_t consumed = generation.fed_back() - before;  // the token, and right guesses
-  acceptance(source_).add(guesses, consumed - 1);
-  pace_->guessed(source_, guesses, consumed - 1);
+  const std::int64_t right = consumed - 1;
+  const std::int64_t judged =
+      chosen ? guesses : right;  // where the text ends, nobody knows of more
+  if (judged > 0) {
+    acceptance(source_).add(judged, right);
+    pace_->guessed(source_, judged, right);
+  }
   const bool committed = goes_on([&] {
     journal_->commit(*sequence_, consumed);
-    if (draft_ != nullptr) draft_->keep(std::max<std::int64_t>(consumed - 1, 0));
+    if (draft_ != nullptr) draft_->keep(std::max<std::int64_t>(right, 0));
     return true;
   });
   return chosen && committed;

@@ -48,9 +48,10 @@ class DraftTest : public IsaTest {
  protected:
   /// The same text and state, with those drafts as without.
   Result same(const Model& model, const DraftOptions& draft, const GenerateOptions& options,
-              std::int64_t lookup = 0) {
+              std::int64_t lookup = 0, Guessing guessing = Guessing::always) {
     const auto text = random_tokens(model.config(), 21, 2);
-    const std::int64_t capacity = capacity_for(tiny_transformer(), 75);  // some texts end by it
+    const std::int64_t most = guessing == Guessing::always ? 75 : 160;  // some texts end by it
+    const std::int64_t capacity = capacity_for(tiny_transformer(), most);
     Generator plain(model, {.threads = 1, .kernels = &table()});
     Sequence s = model.new_sequence({capacity, Dtype::f32});
     const Result expected = plain.generate(s, text, options);
@@ -59,7 +60,7 @@ class DraftTest : public IsaTest {
                                .kernels = &table(),
                                .lookup = lookup,
                                .draft = draft,
-                               .guessing = Guessing::always});
+                               .guessing = guessing});
     Sequence t = model.new_sequence({capacity, Dtype::f32});
     Result result = drafting.generate(t, text, options);
     EXPECT_EQ(result.tokens, expected.tokens);
@@ -87,6 +88,22 @@ TEST_P(DraftTest, ChangesNothingButThePasses) {
   }
   EXPECT_GT(coarse.accepted, 300);
   EXPECT_GT(coarse.guessed - coarse.accepted, 1000);
+}
+
+/// What is guessed then, and when the draft reads, is the clock's: the text is not.
+TEST_P(DraftTest, ChangesNothingWhereTheClockDecides) {
+  for (const NamedConfig& named : tiny_models()) {
+    SCOPED_TRACE(named.name);
+    const Model model = Model::random(named.config, Dtype::bf16, 6);
+    for (const Dtype dtype : {Dtype::int4, Dtype::f32}) {
+      const Model draft = Model::random(named.config, dtype, dtype == Dtype::int4 ? 6 : 7);
+      for (const SamplingOptions& sampling : samplings()) {
+        GenerateOptions options{.max_new_tokens = 150, .sampling = sampling};
+        options.stop_ids.emplace();
+        same(model, {.model = draft}, options, 4, Guessing::adapted);
+      }
+    }
+  }
 }
 
 /// Of every kind beside every other.

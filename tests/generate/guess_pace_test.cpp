@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace griffin::test {
@@ -61,7 +62,8 @@ class World {
                            .acceptance = text.so_far.rate(),
                            .most = 8,
                            .unread = text.unread,
-                           .so_far = &text.so_far});
+                           .so_far = &text.so_far,
+                           .due = text.so_far.is_due()});
     }
     pace_.decide(prospects, std::ssize(texts_));
     for (Prospect& p : prospects) p.guesses = always_ < 0 ? p.guesses : always_;
@@ -78,15 +80,26 @@ class World {
     most_guesses_ = 0;
     std::int64_t rows = 0;
     std::int64_t unasked = 0;
+    std::int64_t longest = 0;
     for (std::size_t i = 0; i < texts_.size(); ++i) {
-      const bool asked = prospects[i].guesses > 0;
-      const std::int64_t read = asked          ? texts_[i].unread
-                                : always_ == 0 ? 0
-                                               : pace_.to_read(texts_[i].unread);
-      texts_[i].unread -= read;
-      rows += read;
-      unasked += asked ? 0 : read;
+      std::int64_t& unread = texts_[i].unread;
       most_guesses_ = std::max(most_guesses_, prospects[i].guesses);
+      if (prospects[i].guesses > 0) {
+        rows += std::exchange(unread, 0);
+      } else {
+        longest = std::max(longest, unread);
+        unasked += unread;
+      }
+    }
+    const bool reads = longest >= GuessPace::worth_a_pass && always_ != 0;
+    unasked = reads ? pace_.to_read(unasked) : 0;
+    rows += unasked;
+    std::int64_t left = unasked;
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      if (prospects[i].guesses > 0) continue;
+      const std::int64_t read = std::min(left, texts_[i].unread);
+      texts_[i].unread -= read;
+      left -= read;
     }
     if (rows > 0) took(rows, unasked);
     for (std::int64_t level = 2; level <= most_guesses_; ++level) {
@@ -165,7 +178,9 @@ TEST(GuessPace, FindsWhatIsBest) {
     for (const double chance : {0.7, 0.8, 0.9, 0.97}) {
       World world(zen5_bf16_by_int4, texts);
       world.run(100, chance);
-      const double share = world.run(2000, chance) / best(zen5_bf16_by_int4, texts, chance);
+      const double rate = world.run(2000, chance);
+      const double share = rate / best(zen5_bf16_by_int4, texts, chance);
+      EXPECT_GT(rate, 0.95 * plain(zen5_bf16_by_int4, texts)) << texts << " texts, " << chance;
       // Of several texts, some always seem better than others; where rows begin to cost, that
       // tells.
       EXPECT_GT(share, texts <= 4 ? 0.93 : 0.78) << texts << " texts, " << chance;
@@ -177,9 +192,15 @@ TEST(GuessPace, GuessesLessInLargerBatches) {
   std::int64_t before = 9;
   for (const int texts : {1, 4, 8, 32}) {
     World world(zen5_bf16_by_int4, texts);
-    world.run(64, 0.9);
-    EXPECT_LE(world.most_guesses(), before);
-    before = world.most_guesses();
+    world.run(100, 0.9);
+    std::int64_t most = 0;
+    for (int i = 0; i < 30; ++i) {
+      world.run(1, 0.9);
+      most = std::max(most, world.most_guesses());
+    }
+    EXPECT_GE(most, texts == 1 ? 3 : 0);
+    EXPECT_LE(most, before);
+    before = most;
   }
   EXPECT_LE(before, 1);
 }
@@ -192,6 +213,23 @@ TEST(GuessPace, SeesThatADraftHasBecomeGood) {
   EXPECT_GT(world.run(500, 0.9) / best(zen5_bf16_by_int4, 1, 0.9), 0.93);
   world.run(100, 0.0);
   EXPECT_GT(world.run(1000, 0.0), 1 / 1.15);
+}
+
+/// Passes that are full, so that there is never room for a guess.
+TEST(GuessPace, ReadsLittleWhereThereIsNoRoomForGuesses) {
+  GuessPace pace;
+  std::int64_t read = 0;
+  for (int i = 0; i < 2000; ++i) {
+    Acceptance so_far;
+    std::vector<Prospect> texts(8, {.source = GuessSource::draft, .so_far = &so_far});
+    pace.decide(texts, 8);
+    const std::int64_t rows = i % 4 == 0 ? pace.to_read(32) : 0;
+    if (rows > 0) pace.draft_took(rows, rows, 1.0);
+    read += i >= 100 ? rows : 0;
+    pace.model_took(8, 1.0);
+  }
+  EXPECT_LT(read, 32 * 1900 / 20 + 64) << "a twentieth of the time";
+  EXPECT_GT(read, 32 * 1900 / 40);
 }
 
 /// The first passes of a draft find nothing in its place.

@@ -69,6 +69,8 @@ class PrefixCache {
   using Entries = std::list<Entry>;
 
   static std::uint64_t bytes_of(std::size_t tokens, std::size_t state, std::size_t logits) noexcept;
+  static bool is_more(const Entry& kept, std::span<const float> logits,
+                      const Sequence* draft) noexcept;
   void check(std::span<const std::int32_t> text, const Sequence& sequence,
              const Sequence* draft) const;
   void drop(Entries::iterator entry);
