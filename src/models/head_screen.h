@@ -29,10 +29,10 @@
 // lies between them and either is as far.
 //
 // The cap. f(l) = cap tanh(l / cap) grows with l, but the kernel's F is not proven to: the tests
-// allow it 5 u |f| (kernels/README.md), and that is taken for granted here, as 8 u cap. With L the largest s - b of
-// the row, the largest capped logit is at least f(L) - 8 u cap, and so token j cannot have it where
-// f(s + b) < f(L) - 16 u cap: where s + b < threshold. All others are candidates, equal ones too:
-// the first of those with the largest capped logit is the answer.
+// allow it 5 u |f| (kernels/README.md), and that is taken for granted here, as 8 u cap. With L the
+// largest s - b of the row, the largest capped logit is at least f(L) - 8 u cap, and so token j
+// cannot have it where f(s + b) < f(L) - 16 u cap: where s + b < threshold. All others are
+// candidates, equal ones too: the first of those with the largest capped logit is the answer.
 #pragma once
 
 #include <cstdint>

@@ -12,6 +12,7 @@
 
 #include "generate/drafts.h"
 #include "generate/requests.h"
+#include "support/goldens.h"
 #include "support/isa.h"
 #include "support/models.h"
 #include "support/runs.h"
@@ -156,6 +157,34 @@ TEST_P(DraftTest, GoesBackToWhereTheTextIs) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, DraftTest, ::testing::ValuesIn(all_tables()), table_name);
 
+/// Of every shape that there is a checkpoint of.
+TEST(Draft, ChangesNothingOfTheGoldenModels) {
+  Counts counts;
+  for (const std::string& name : golden_models()) {
+    SCOPED_TRACE(name);
+    const Model model = Model::load(goldens_root() / name);
+    const Model coarse = Model::load(goldens_root() / name, {.weights = Dtype::int4});
+    Generator plain(model, {.threads = 1});
+    Generator drafting(model, {.threads = 2,
+                               .chunk = 5,
+                               .draft = {.model = coarse, .most = 5},
+                               .guessing = Guessing::always});
+    for (const SamplingOptions& sampling : samplings()) {
+      GenerateOptions options{.max_new_tokens = 40, .sampling = sampling};
+      options.stop_ids.emplace();
+      const auto prompt = random_tokens(model.config(), 12, 3);
+      Sequence s = model.new_sequence({.capacity = 60});
+      Sequence t = model.new_sequence({.capacity = 60});
+      const Result result = drafting.generate(s, prompt, options);
+      expect_same(result, plain.generate(t, prompt, options));
+      EXPECT_EQ(state_of(s), state_of(t));
+      counts.add(result);
+    }
+  }
+  EXPECT_GT(counts.accepted, 100);
+  EXPECT_GT(counts.guessed - counts.accepted, 100);
+}
+
 /// Trained weights, and texts that end in every way, in the middle of guesses or not.
 TEST(Draft, TextsEndWhereTheyWouldWithoutIt) {
   const Model coarse =
@@ -296,13 +325,57 @@ TEST(Draft, RefusesWhatCannotBeADraft) {
     expect_error(ErrorCode::invalid_argument, "draft.most: expected 1 to 64, found",
                  [&] { Generator(model, {.draft = {.model = model, .most = most}}); });
   }
+}
+
+/// Whatever was generated before and after.
+TEST(Draft, OfGlobalAttentionNeedsACapacity) {
+  const Model model = Model::random(tiny_griffin(8), Dtype::bf16, 1);
   const Model global = Model::random(tiny_transformer(), Dtype::bf16, 1);
   Generator drafting(model, {.draft = {.model = global}});
-  Sequence s = model.new_sequence();
-  expect_error(ErrorCode::invalid_argument, "capacity", [&] {
-    drafting.generate(s, std::vector{1, 2});
-  });
-  EXPECT_EQ(s.position(), 0);
+  Sequence unlimited = model.new_sequence();
+  Sequence limited = model.new_sequence({.capacity = 50});
+  GenerateOptions options{.max_new_tokens = 9};
+  options.stop_ids.emplace();
+  for (int i = 0; i < 2; ++i) {
+    expect_error(ErrorCode::invalid_argument, "capacity", [&] {
+      drafting.generate(unlimited, std::vector{1, 2}, options);
+    });
+    EXPECT_EQ(unlimited.position(), 0);
+    EXPECT_EQ(drafting.generate(limited, std::vector{1, 2}, options).tokens.size(), 9U);
+  }
+}
+
+/// A generator that was moved goes on with the sequence that it followed.
+TEST(Draft, FollowsThroughAMove) {
+  Generator first(
+      embedded(),
+      {.threads = 1, .draft = {.model = embedded(), .most = 4}, .guessing = Guessing::always});
+  Sequence s = embedded().new_sequence();
+  GenerateOptions options{.max_new_tokens = 12};
+  options.stop_ids.emplace();
+  first.generate(s, random_tokens(embedded().config(), 30, 1), options);
+  Generator second = std::move(first);
+  const Result result = second.generate(s, std::vector{7}, options);
+  EXPECT_GT(result.guessed, 5);
+  EXPECT_EQ(result.accepted, result.guessed);
+}
+
+/// Where the sequence ends, the draft's is at its end, too, or before it.
+TEST(Draft, EndsWithTheSequence) {
+  const Model model = Model::random(tiny_griffin(8), Dtype::bf16, 1);
+  const Model global = Model::random(tiny_transformer(), Dtype::bf16, 1);
+  Generator plain(model, {.threads = 1});
+  Generator drafting(model,
+                     {.threads = 1, .draft = {.model = global}, .guessing = Guessing::always});
+  GenerateOptions options{.max_new_tokens = 40};
+  options.stop_ids.emplace();
+  for (const std::int64_t capacity : {20, 21, 22, 23}) {
+    Sequence s = model.new_sequence({.capacity = capacity});
+    Sequence t = model.new_sequence({.capacity = capacity});
+    const auto prompt = random_tokens(model.config(), 5, 3);
+    expect_same(drafting.generate(s, prompt, options), plain.generate(t, prompt, options));
+    EXPECT_EQ(state_of(s), state_of(t));
+  }
 }
 
 /// The text ends, and what was said until then is there.
