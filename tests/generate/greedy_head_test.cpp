@@ -39,7 +39,7 @@ TEST(GreedyHeadTexts, AreTheSame) {
 /// candidates.
 TEST(GreedyHeadTexts, AreTheSameInABatch) {
   const Model model = embedded().with_greedy_head();
-  for (const std::uint64_t cache : {0, 1 << 20}) {
+  for (const std::uint64_t cache : {std::uint64_t{0}, std::uint64_t{1} << 20}) {
     SchedulerOptions options{.threads = 1, .max_sequences = 6, .max_tokens_per_pass = 40};
     options.prefix_cache_bytes = cache;
     options.lookup = 2;
