@@ -39,7 +39,6 @@ class Speculation {
   Speculation& operator=(const Speculation&) = delete;
 
   bool is_on() const noexcept { return options_.most() > 0; }
-  bool drafts() const noexcept { return options_.draft.model.has_value(); }
   std::int64_t most() const noexcept { return options_.most(); }
 
   /// Null without a draft model.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "griffin/generate/scheduler.h"
 #include "griffin/state/pool.h"
 #include "support/models.h"
+#include "support/runs.h"
 
 namespace griffin::test {
 
@@ -98,6 +100,53 @@ inline void expect_same(const Result& found, const Result& expected) {
 inline Scheduler::Id submit(Scheduler& scheduler, Request r, Result& result) {
   r.on_done = [&result](Result&& done, const Sequence*) { result = std::move(done); };
   return scheduler.submit(std::move(r));
+}
+
+/// A text that is over, and what its sequence remembers.
+struct Ended {
+  Result result;
+  std::vector<std::byte> state;
+};
+
+/// Submits a request and puts its candidates, by their numbers, where they are asked for.
+inline void submit(Scheduler& scheduler, Request r, std::vector<Ended>& ended) {
+  r.on_done = [&ended](Result&& result, const Sequence* sequence) {
+    Sequence copy = sequence->fork();
+    const auto candidate = static_cast<std::size_t>(result.candidate);
+    ended[candidate] = {std::move(result), state_of(copy)};
+  };
+  scheduler.submit(std::move(r));
+}
+
+inline void expect_same(const Ended& found, const Ended& expected) {
+  expect_same(found.result, expected.result);
+  EXPECT_EQ(found.state, expected.state);
+}
+
+/// How texts ended, and how many guesses were made of them and right.
+struct Endings {
+  std::set<StopReason> reasons;
+  std::int64_t guessed = 0;
+  std::int64_t accepted = 0;
+
+  void add(const Result& result) {
+    reasons.insert(result.reason);
+    guessed += result.guessed;
+    accepted += result.accepted;
+  }
+};
+
+/// All candidates of all texts.
+inline void expect_same(const std::vector<std::vector<Ended>>& found,
+                        const std::vector<std::vector<Ended>>& expected, Endings& endings) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    for (std::size_t c = 0; c < found[i].size(); ++c) {
+      SCOPED_TRACE(std::to_string(i) + ", candidate " + std::to_string(c));
+      expect_same(found[i][c], expected[i][c]);
+      endings.add(found[i][c].result);
+    }
+  }
 }
 
 }  // namespace griffin::test

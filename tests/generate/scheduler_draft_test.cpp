@@ -18,21 +18,6 @@
 namespace griffin::test {
 namespace {
 
-/// A text that is over, and what its sequence remembers.
-struct Ended {
-  Result result;
-  std::vector<std::byte> state;
-};
-
-void submit(Scheduler& scheduler, Request r, std::vector<Ended>& ended) {
-  r.on_done = [&ended](Result&& result, const Sequence* sequence) {
-    Sequence copy = sequence->fork();
-    const auto candidate = static_cast<std::size_t>(result.candidate);
-    ended[candidate] = {std::move(result), state_of(copy)};
-  };
-  scheduler.submit(std::move(r));
-}
-
 /// Texts that end in every way; some have candidates.
 Request ending(std::uint32_t number) {
   Request r = with_stops(request(embedded(), number), number);
@@ -78,27 +63,16 @@ TEST(SchedulerDraft, ChangesNothingButThePasses) {
     options.guessing = Guessing::always;
     return options;
   };
-  std::int64_t guessed = 0;
-  std::int64_t accepted = 0;
-  std::set<StopReason> reasons;
+  Endings endings;
   for (const SchedulerOptions& options :
        {drafting(3, 512, 6), drafting(16, 512, 3), drafting(7, 20, 64), drafting(16, 17, 1)}) {
     SCOPED_TRACE(std::to_string(options.draft.most) + " guesses");
     const auto found = run(options);
-    for (std::size_t i = 0; i < requests; ++i) {
-      for (std::size_t c = 0; c < 3; ++c) {
-        SCOPED_TRACE(std::to_string(i) + ", candidate " + std::to_string(c));
-        expect_same(found[i][c].result, expected[i][c].result);
-        EXPECT_EQ(found[i][c].state, expected[i][c].state);
-        reasons.insert(found[i][c].result.reason);
-        guessed += found[i][c].result.guessed;
-        accepted += found[i][c].result.accepted;
-      }
-    }
+    expect_same(found, expected, endings);
   }
-  EXPECT_EQ(reasons.size(), 5U) << "stop ids and strings, callbacks, lengths and capacity";
-  EXPECT_GT(accepted, 1000) << "some guesses were right";
-  EXPECT_GT(guessed - accepted, 300) << "and some were wrong";
+  EXPECT_EQ(endings.reasons.size(), 5U) << "stop ids and strings, callbacks, lengths and capacity";
+  EXPECT_GT(endings.accepted, 1000) << "some guesses were right";
+  EXPECT_GT(endings.guessed - endings.accepted, 300) << "and some were wrong";
 }
 
 TEST(SchedulerDraft, OnEveryKindOfModel) {

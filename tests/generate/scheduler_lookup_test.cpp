@@ -17,26 +17,6 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-/// A text that is over, and what its sequence remembers.
-struct Ended {
-  Result result;
-  std::vector<std::byte> state;
-};
-
-void submit(Scheduler& scheduler, Request r, std::vector<Ended>& ended) {
-  r.on_done = [&ended](Result&& result, const Sequence* sequence) {
-    Sequence copy = sequence->fork();
-    const auto candidate = static_cast<std::size_t>(result.candidate);
-    ended[candidate] = {std::move(result), state_of(copy)};
-  };
-  scheduler.submit(std::move(r));
-}
-
-void expect_same(const Ended& found, const Ended& expected) {
-  test::expect_same(found.result, expected.result);
-  EXPECT_EQ(found.state, expected.state);
-}
-
 /// Requests that end in every way, in the middle of guesses or not; some have candidates.
 Request ending(std::uint32_t number) {
   Request r = request(embedded(), number);
@@ -78,26 +58,18 @@ TEST(SchedulerLookup, ChangesNothingButThePasses) {
     options.guessing = Guessing::always;
     return options;
   };
-  std::int64_t guessed = 0;
-  std::int64_t accepted = 0;
+  Endings endings;
   for (const SchedulerOptions& options :
        {looking(3, 512, 6), looking(16, 512, 3), looking(7, 20, 64), looking(16, 17, 1)}) {
     SCOPED_TRACE("lookup " + std::to_string(options.lookup));
-    const auto found = run(options, requests);
-    std::set<StopReason> reasons;
-    for (std::size_t i = 0; i < requests; ++i) {
-      for (std::size_t c = 0; c < 3; ++c) {
-        SCOPED_TRACE(std::to_string(i) + ", candidate " + std::to_string(c));
-        expect_same(found[i][c], expected[i][c]);
-        reasons.insert(found[i][c].result.reason);
-        guessed += found[i][c].result.guessed;
-        accepted += found[i][c].result.accepted;
-      }
-    }
-    EXPECT_EQ(reasons.size(), 5U) << "stop ids and strings, callbacks, lengths and capacity";
+    Endings now;
+    expect_same(run(options, requests), expected, now);
+    EXPECT_EQ(now.reasons.size(), 5U) << "stop ids and strings, callbacks, lengths and capacity";
+    endings.guessed += now.guessed;
+    endings.accepted += now.accepted;
   }
-  EXPECT_GT(accepted, 100) << "some guesses were right";
-  EXPECT_GT(guessed - accepted, 100) << "and some were wrong";
+  EXPECT_GT(endings.accepted, 100) << "some guesses were right";
+  EXPECT_GT(endings.guessed - endings.accepted, 100) << "and some were wrong";
 }
 
 TEST(SchedulerLookup, OnEveryKindOfModel) {
