@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/embedded_model.h"
+#include "cli/griffin_bench.h"
 #include "cli/program.h"
 #include "griffin/model/config.h"
 
@@ -32,11 +33,8 @@ Outcome bench(std::vector<std::string> arguments) {
 }
 
 nlohmann::json rows(std::vector<std::string> arguments) {
-  arguments.insert(arguments.end(), {"-o", "json"});
-  const Outcome outcome = bench(std::move(arguments));
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(outcome.err, "");
-  return nlohmann::json::parse(outcome.out);
+  arguments.insert(arguments.end(), {"--probe-mib", "1"});
+  return bench_rows(std::move(arguments));
 }
 
 /// Every name that --config takes is said by --help, of the programs too.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/embedded_model.h"
+#include "cli/griffin_bench.h"
 #include "cli/program.h"
 
 namespace griffin::test {
@@ -20,16 +21,8 @@ Outcome bench(std::vector<std::string> arguments) {
   return run_program(GRIFFIN_BENCH, {.arguments = std::move(arguments)});
 }
 
-nlohmann::json rows(std::vector<std::string> arguments) {
-  arguments.insert(arguments.end(), {"-o", "json"});
-  const Outcome outcome = bench(std::move(arguments));
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(outcome.err, "");
-  return nlohmann::json::parse(outcome.out);
-}
-
 TEST(DraftBench, FillsEveryField) {
-  const auto found = rows({"--draft", "int4", "-n", "20", "-t", "1", "-r", "2"});
+  const auto found = bench_rows({"--draft", "int4", "-n", "20", "-t", "1", "-r", "2"});
   ASSERT_EQ(found.size(), 1u);
   const auto& row = found.at(0);
   EXPECT_EQ(row.size(), 33u);
@@ -59,9 +52,9 @@ TEST(DraftBench, FillsEveryField) {
 TEST(DraftBench, ForcesWhatIsAccepted) {
   for (const std::string batch : {"1", "3"}) {
     const std::int64_t texts = 2 * std::stoi(batch);  // two repetitions
-    const auto found =
-        rows({"--draft", "int4", "--draft-max", "4", "--accept", "1,0",  //
-              "--guessing", "always", "-n", "20", "-b", batch, "-t", "1", "-r", "2", "-d", "9"});
+    const auto found = bench_rows({"--draft", "int4", "--draft-max", "4", "--accept", "1,0",  //
+                                   "--guessing", "always", "-n", "20", "-b", batch, "-t", "1", "-r",
+                                   "2", "-d", "9"});
     ASSERT_EQ(found.size(), 2u);
     const auto& all = found.at(0);
     EXPECT_EQ(all.at("accept"), "forced 1.00");
@@ -91,8 +84,8 @@ TEST(DraftBench, ForcesWhatIsAccepted) {
 
 /// Between none and all, and more of them at a larger chance.
 TEST(DraftBench, ForcesAChance) {
-  const auto found = rows({"--draft", "int8", "--draft-max", "2", "--accept", "0.25,0.75",
-                           "--guessing", "always", "-n", "200", "-t", "1", "-r", "1"});
+  const auto found = bench_rows({"--draft", "int8", "--draft-max", "2", "--accept", "0.25,0.75",
+                                 "--guessing", "always", "-n", "200", "-t", "1", "-r", "1"});
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found.at(0).at("accept"), "forced 0.25");
   EXPECT_EQ(found.at(1).at("accept"), "forced 0.75");
@@ -106,8 +99,8 @@ TEST(DraftBench, ForcesAChance) {
 /// The draft that is the model is always right.
 TEST(DraftBench, TakesWhatTheDraftGuesses) {
   for (const std::string& draft : {std::string("auto"), embedded_folder().string()}) {
-    const auto found = rows({"--draft", draft, "--guessing", "always", "-n", "30", "-t", "1", "-r",
-                             "1", "-d", "40", "--chunk", "7", "--kv-dtype", "bf16"});
+    const auto found = bench_rows({"--draft", draft, "--guessing", "always", "-n", "30", "-t", "1",
+                                   "-r", "1", "-d", "40", "--chunk", "7", "--kv-dtype", "bf16"});
     ASSERT_EQ(found.size(), 1u);
     EXPECT_EQ(found.at(0).at("draft"), draft);
     EXPECT_EQ(found.at(0).at("accept"), "real");
@@ -117,8 +110,8 @@ TEST(DraftBench, TakesWhatTheDraftGuesses) {
 
 /// In a state that has room for the prompt's one token and these, and no more.
 TEST(DraftBench, RunsShapesOfGlobalAttention) {
-  const auto found = rows({"--config", "mqa-100m", "--draft", "int4", "--accept", "1", "-n", "3",
-                           "-r", "1", "--guessing", "always"});
+  const auto found = bench_rows({"--config", "mqa-100m", "--draft", "int4", "--accept", "1", "-n",
+                                 "3", "-r", "1", "--guessing", "always"});
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found.at(0).at("model"), "mqa-100m");
   EXPECT_EQ(found.at(0).at("decoded"), 3);
@@ -127,8 +120,8 @@ TEST(DraftBench, RunsShapesOfGlobalAttention) {
 
 TEST(DraftBench, RunsEveryCombination) {
   std::vector<std::string> found;
-  for (const auto& row : rows({"--draft", "int4", "--accept", "0.5,1", "-n", "2,3", "-b", "1,2",
-                               "-t", "1,2", "-d", "0,8", "-r", "1"})) {
+  for (const auto& row : bench_rows({"--draft", "int4", "--accept", "0.5,1", "-n", "2,3", "-b",
+                                     "1,2", "-t", "1,2", "-d", "0,8", "-r", "1"})) {
     found.push_back(row.at("test").get<std::string>() + " " + row.at("threads").dump() + " " +
                     row.at("batch").dump() + " " + row.at("accept").get<std::string>());
   }
