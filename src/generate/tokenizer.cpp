@@ -115,6 +115,28 @@ std::string Tokenizer::spelling(std::int32_t id) const {
   return impl_->spelling(id);
 }
 
+void Tokenizer::require_piece(std::int32_t id) const {
+  if (id < size_ && !spelling(id).empty()) return;
+  throw Error(ErrorCode::invalid_argument, "tokenizer: there is no piece for id " +
+                                               std::to_string(id) + " in a vocabulary of " +
+                                               std::to_string(size_));
+}
+
+std::string Tokenizer::piece(std::int32_t id) const {
+  require_piece(id);
+  return spelling(id);
+}
+
+bool Tokenizer::is_control(std::int32_t id) const {
+  require_piece(id);
+  return impl_->is_control(id);
+}
+
+bool Tokenizer::is_byte(std::int32_t id) const {
+  require_piece(id);
+  return impl_->is_byte(id);
+}
+
 Tokenizer::Unspelled Tokenizer::unspelled(std::int64_t vocab) const {
   Unspelled found;
   const auto add = [&](std::int64_t first, std::int64_t last) {

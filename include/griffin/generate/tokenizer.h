@@ -63,6 +63,17 @@ class Tokenizer {
   /// How the vocabulary spells an id; empty for ids there are no pieces for.
   std::string spelling(std::int32_t id) const;
 
+  /// The name of an id that there is a piece for, as spelling() has it: "<bos>", "\u2581The",
+  /// "<0xE2>". These three throw Error(invalid_argument) for ids there are no pieces for, which
+  /// there may be below size(), too (unspelled()).
+  std::string piece(std::int32_t id) const;
+  /// Whether it stands for no text, so that piece_bytes() is empty: control symbols of a
+  /// tokenizer.model, special tokens of a tokenizer.json.
+  bool is_control(std::int32_t id) const;
+  /// Whether it stands for one byte of a text that there is no other piece for: "<0x00>" to
+  /// "<0xFF>". In a byte-level tokenizer.json no piece does, though many are parts of code points.
+  bool is_byte(std::int32_t id) const;
+
   /// The ids below `vocab`, the model's vocabulary, that there are no pieces for: decode() gives
   /// them no text, and encode() never gives them.
   struct Unspelled {
@@ -88,6 +99,7 @@ class Tokenizer {
   friend class TextStream;
   /// Whether bytes of no valid UTF-8 become U+FFFD part by part, not one by one.
   bool replaces_parts() const noexcept;
+  void require_piece(std::int32_t id) const;
 
   Tokenizer(std::unique_ptr<const Impl> impl, std::int64_t vocab);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "generate/tokenizer/decoder.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <iterator>
@@ -40,6 +41,13 @@ std::string stripped(std::string_view text, std::string_view content, std::size_
 }
 
 }  // namespace
+
+bool Decoder::is_byte(std::string_view token) const noexcept {
+  const auto falls_back = [](const Step& step) {
+    return std::holds_alternative<ByteFallback>(step);
+  };
+  return byte_of(token) && std::any_of(steps_.begin(), steps_.end(), falls_back);
+}
 
 Decoder::Decoder(const JsonField& field) {
   joins_with_space_ = field.unless_null().value() == nullptr;

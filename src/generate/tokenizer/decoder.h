@@ -24,6 +24,9 @@ class Decoder {
   /// The bytes that a token adds to a text that others begin.
   std::string piece(std::string token) const;
 
+  /// Whether a token is the name of a byte, "<0xE2>", that becomes this byte.
+  bool is_byte(std::string_view token) const noexcept;
+
   /// Whether bytes of no valid UTF-8 are replaced part by part (from_utf8_lossy), not one by one.
   bool replaces_parts() const noexcept { return byte_level_; }
 

@@ -33,6 +33,9 @@ struct Tokenizer::Impl {
   virtual std::optional<std::int32_t> find(std::string_view piece) const = 0;
   /// How the vocabulary spells an id; empty for ids there are no pieces for.
   virtual std::string spelling(std::int32_t id) const = 0;
+  /// Of an id that there is a piece for: whether it is no text, and whether it is one byte.
+  virtual bool is_control(std::int32_t id) const = 0;
+  virtual bool is_byte(std::int32_t id) const = 0;
   /// Whether bytes of no valid UTF-8 become one U+FFFD for as long a part as could have begun a
   /// code point, as in Unicode's section 3.9, or one each.
   virtual bool replaces_parts() const noexcept = 0;

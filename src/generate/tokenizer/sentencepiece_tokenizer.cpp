@@ -125,6 +125,14 @@ class SentencePieceTokenizer final : public Tokenizer::Impl {
     return id < 0 || id >= pieces_ ? std::string() : processor_.IdToPiece(id);
   }
 
+  bool is_control(std::int32_t id) const override {
+    return !added_texts_.contains(id) && processor_.IsControl(id);
+  }
+
+  bool is_byte(std::int32_t id) const override {
+    return !added_texts_.contains(id) && processor_.IsByte(id);
+  }
+
   bool replaces_parts() const noexcept override { return false; }
 
  private:

@@ -84,6 +84,12 @@ class JsonTokenizer final : public Tokenizer::Impl {
     return std::string(spellings_[static_cast<std::size_t>(id)]);
   }
 
+  bool is_control(std::int32_t id) const override { return special_[static_cast<std::size_t>(id)]; }
+
+  bool is_byte(std::int32_t id) const override {
+    return !is_control(id) && decoder_.is_byte(spellings_[static_cast<std::size_t>(id)]);
+  }
+
   bool replaces_parts() const noexcept override { return decoder_.replaces_parts(); }
 
  private:
@@ -116,15 +122,15 @@ class JsonTokenizer final : public Tokenizer::Impl {
       }
       spelling = piece;
     }
-    std::vector<bool> special(spellings_.size());
+    special_.resize(spellings_.size());
     for (const AddedToken& token : added_) {
       spellings_[static_cast<std::size_t>(token.id)] = token.content;
-      special[static_cast<std::size_t>(token.id)] = token.special;
+      special_[static_cast<std::size_t>(token.id)] = token.special;
     }
     text_begins_.reserve(spellings_.size() + 1);
     for (std::size_t id = 0; id < spellings_.size(); ++id) {
       text_begins_.push_back(texts_.size());
-      if (special[id] || spellings_[id].empty()) continue;
+      if (special_[id] || spellings_[id].empty()) continue;
       texts_ += decoder_.piece(std::string(spellings_[id]));
     }
     text_begins_.push_back(texts_.size());
@@ -139,6 +145,7 @@ class JsonTokenizer final : public Tokenizer::Impl {
   AddedTokenFinder in_text_;
   AddedTokenFinder in_normalized_;
   std::vector<std::string_view> spellings_;  // by id
+  std::vector<bool> special_;                // by id
   std::string texts_;                        // what every id adds to a text, one after the other
   std::vector<std::size_t> text_begins_;     // by id, and where the last one ends
 };
