@@ -24,6 +24,9 @@ void check_options(const GenerateOptions& options, std::int64_t vocab) {
   if (options.tokenizer == nullptr && (!options.stop_strings.empty() || options.on_text)) {
     refuse(ErrorCode::invalid_argument, "stop_strings and on_text need a tokenizer");
   }
+  if (options.on_logprobs && !options.top_logprobs) {
+    refuse(ErrorCode::invalid_argument, "on_logprobs needs top_logprobs, of 0 at least");
+  }
   if (options.top_logprobs && (*options.top_logprobs < 0 || *options.top_logprobs > vocab)) {
     refuse(ErrorCode::invalid_argument, "top_logprobs: expected 0 to the vocabulary's " +
                                             std::to_string(vocab) + ", found " +
@@ -198,12 +201,21 @@ bool Generation::deliver(std::int32_t token) {
 }
 
 Flow Generation::hand_out(std::int32_t token) {
-  Flow flow = options_.on_token ? options_.on_token(token) : Flow::proceed;
+  Flow flow = hand_out_logprobs(token);
+  if (options_.on_token && options_.on_token(token) == Flow::stop) flow = Flow::stop;
   if (!text_) return flow;
   const std::size_t before = result_.text.size();
   text_->push(token, result_.text);
   hand_out_text(before, flow);
   return flow;
+}
+
+/// Those of the token chosen last.
+Flow Generation::hand_out_logprobs(std::int32_t token) {
+  if (!options_.on_logprobs) return Flow::proceed;
+  const auto count = static_cast<std::size_t>(*options_.top_logprobs);
+  return options_.on_logprobs(token, result_.logprobs.back(),
+                              std::span(std::as_const(result_.top_logprobs)).last(count));
 }
 
 void Generation::hand_out_text(std::size_t from, Flow& flow) {

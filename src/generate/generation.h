@@ -72,6 +72,7 @@ class Generation {
   void stop_by_string();
   void note_logprobs(std::span<const float> logits, std::int32_t token, SamplerScratch& scratch);
   Flow hand_out(std::int32_t token);
+  Flow hand_out_logprobs(std::int32_t token);
   void hand_out_text(std::size_t from, Flow& flow);
 
   GenerateOptions options_;         // with stop_ids

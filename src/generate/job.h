@@ -54,9 +54,10 @@ inline GenerateOptions Job::options_of(std::int64_t candidate) const {
   options.sampling.seed += static_cast<std::uint64_t>(candidate);
   if (request.candidate_options) {
     request.candidate_options(candidate, options);
-  } else if (request.candidates > 1 && (options.on_token || options.on_text)) {
+  } else if (request.candidates > 1 &&
+             (options.on_logprobs || options.on_token || options.on_text)) {
     throw Error(ErrorCode::invalid_argument,
-                "scheduler: on_token and on_text of several candidates: expected "
+                "scheduler: on_logprobs, on_token and on_text of several candidates: expected "
                 "Request::candidate_options to give each its own");
   }
   return options;

@@ -35,6 +35,12 @@ struct GenerateOptions {
   /// what the model said, before bias, penalties and temperature. Cost: a copy and three passes
   /// over the logits of every token.
   std::optional<std::int32_t> top_logprobs = {};
+  /// Called with every new token, its log-probability and the `top_logprobs` most likely ones
+  /// beside it, most likely first, valid only during the call: what Result will have of them. Right
+  /// before on_token, for the same tokens: not for a stop id. Needs top_logprobs. If it answers
+  /// stop, the token is part of the text and on_token and on_text still get it, but no further one
+  /// follows.
+  std::function<Flow(std::int32_t, float, std::span<const TokenProbability>)> on_logprobs = {};
   /// Called with every new token as soon as it is chosen.
   std::function<Flow(std::int32_t)> on_token = {};
   /// Called with every new piece of text: whole code points that are part of no stop string.

@@ -53,8 +53,8 @@ struct Request {
   /// Result, with log-probabilities. best_of() chooses among them.
   std::int64_t candidates = 1;
   /// May change a candidate's options, so that it has callbacks of its own. submit() calls it for
-  /// each in turn, and refuses on_token or on_text for several candidates without it. on_prefill is
-  /// candidate 0's alone, for the prompt is read once.
+  /// each in turn, and refuses on_logprobs, on_token or on_text for several candidates without it.
+  /// on_prefill is candidate 0's alone, for the prompt is read once.
   std::function<void(std::int64_t candidate, GenerateOptions&)> candidate_options = {};
   /// Called once for each text when it is over, with what it remembers (to save, fork or snapshot;
   /// valid only during the call), or null if it was cancelled before it began. Result::fed_back
@@ -104,8 +104,9 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// Throws, and takes nothing on, where Generator::generate would; Error(invalid_argument) for
-  /// fewer candidates than one, and for several that share on_token or on_text; Error(capacity) for
-  /// more than max_sequences. A start of another model or layout fails the request later.
+  /// fewer candidates than one, and for several that share on_logprobs, on_token or on_text;
+  /// Error(capacity) for more than max_sequences. A start of another model or layout fails the
+  /// request later.
   Id submit(Request request);
 
   /// Ends a request's texts, with StopReason::cancelled, when the next step begins; those that end
