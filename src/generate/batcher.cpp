@@ -12,11 +12,11 @@ namespace {
 
 constexpr std::int64_t worth_a_snapshot = 16;  // tokens that need not be read again
 
-void require_range(const char* name, std::int64_t value) {
-  if (value >= 1 && value <= most_pass_rows) return;
-  throw Error(
-      ErrorCode::invalid_argument,
-      std::string("scheduler: ") + name + ": expected 1 to 2^20, found " + std::to_string(value));
+void require_range(const char* name, std::int64_t value, std::int64_t least = 1) {
+  if (value >= least && value <= most_pass_rows) return;
+  throw Error(ErrorCode::invalid_argument, std::string("scheduler: ") + name + ": expected " +
+                                               std::to_string(least) + " to 2^20, found " +
+                                               std::to_string(value));
 }
 
 SpeculationOptions speculation_options(const SchedulerOptions& options) {
@@ -33,8 +33,10 @@ ForwardOptions forward_options(const SchedulerOptions& options) {
   ForwardOptions forward;
   forward.threads = options.threads;
   forward.max_rows = options.max_tokens_per_pass;
-  forward.max_logits = std::min(options.max_tokens_per_pass,
-                                options.max_sequences * (1 + speculation_options(options).most()));
+  const std::int64_t spoken = options.max_sequences * (1 + speculation_options(options).most());
+  const std::int64_t by_default = std::max<std::int64_t>(options.max_sequences, 64);
+  const std::int64_t wanted = options.max_logits > 0 ? options.max_logits : by_default;
+  forward.max_logits = std::min(options.max_tokens_per_pass, std::max(spoken, wanted));
   forward.kernels = options.kernels;
   forward.work_per_thread = options.work_per_thread;
   return forward;
@@ -44,6 +46,7 @@ ForwardOptions forward_options(const SchedulerOptions& options) {
 StateLayout layout_for(const Model& model, const SchedulerOptions& options) {
   require_range("max_sequences", options.max_sequences);
   require_range("max_tokens_per_pass", options.max_tokens_per_pass);
+  require_range("max_logits", options.max_logits, 0);
   require_valid(speculation_options(options), model, "scheduler");
   return model.state_layout(options.sequence);
 }
@@ -121,7 +124,8 @@ void Batcher::begin(Job& job) {
 /// What the cache has of the prompt need not be read. Returns the logits after it, if that is all.
 std::span<const float> Batcher::reuse(Job& job) {
   Candidate& first = job.candidates[0];
-  const PrefixCache::Match match = cache_.find(job.prompt());
+  const PrefixCache::Match match =  // what is scored has to be read
+      job.scores_prompt() ? PrefixCache::Match{} : cache_.find(job.prompt());
   const std::int64_t branch = cache_.branch(job.prompt());
   if (branch - match.tokens >= worth_a_snapshot) job.checkpoint = branch;
   if (match.snapshot == nullptr) return {};
@@ -134,25 +138,13 @@ std::span<const float> Batcher::reuse(Job& job) {
   return kept_logits_;
 }
 
-/// Equal shares of the prompts, short of a row for every text under way, and for guesses equal
-/// shares of what that leaves. What one has no use for goes to the later ones.
+/// Prompts, and for guesses equal shares of what they leave. What one has no use for goes to the
+/// later ones.
 void Batcher::compose() {
   in_pass_.clear();
   texts_.clear();
   pass_.clear();  // of what an exception left there
-  std::int64_t readers = 0;
-  std::int64_t speakers = 0;
-  for (const Job& job : active_) {
-    job.reads_prompt() ? ++readers : speakers += job.running;
-  }
-  for (Job& job : active_) {
-    if (!job.reads_prompt()) continue;
-    const std::int64_t left = pass_.max_rows() - pass_.rows() - speakers;
-    const std::int64_t chunk = chunk_size(job, left / readers--);
-    const bool alone = !caching_ && job.candidates.size() == 1;
-    const auto end = alone ? Text::PromptEnd::as_needed : Text::PromptEnd::logits;
-    add(job, job.candidates[0], [&](Text& text) { text.read(pass_, chunk, end); });
-  }
+  read_prompts();
   for (const InPass& in : in_pass_) texts_.push_back(&in.candidate->text);
   for (Job& job : active_) {
     if (job.reads_prompt()) continue;
@@ -166,6 +158,37 @@ void Batcher::compose() {
     for (Candidate& c : job.candidates) {
       if (c.running) add(job, c, [&](Text& text) { text.speak(pass_); });
     }
+  }
+}
+
+/// Equal shares of the prompts, short of a row for every text under way; where they are scored, of
+/// the logits, too, short of a row for each of the other prompts, which may end.
+void Batcher::read_prompts() {
+  std::int64_t rows = pass_.max_rows();
+  std::int64_t logits = pass_.max_logits();
+  std::int64_t readers = 0;
+  std::int64_t scorers = 0;  // of these
+  for (const Job& job : active_) {
+    const bool reads = job.reads_prompt();
+    readers += reads ? 1 : 0;
+    scorers += reads && job.scores_prompt() ? 1 : 0;
+    rows -= reads ? 0 : job.running.load();
+    logits -= reads ? 0 : job.running.load();
+  }
+  for (Job& job : active_) {
+    if (!job.reads_prompt()) continue;
+    const bool scores = job.scores_prompt();
+    const std::int64_t share = (rows - pass_.rows()) / readers;
+    const std::int64_t scored = scores ? (logits - (readers - scorers)) / scorers : share;
+    const std::int64_t chunk = chunk_size(job, std::min(share, scored));
+    const bool alone = !caching_ && job.candidates.size() == 1;
+    const auto end = alone ? Text::PromptEnd::as_needed : Text::PromptEnd::logits;
+    add(job, job.candidates[0], [&](Text& text) {
+      text.read(pass_, chunk, end);
+      logits -= text.logit_rows() + text.best_rows();
+    });
+    --readers;
+    scorers -= scores ? 1 : 0;
   }
 }
 
@@ -218,28 +241,36 @@ void Batcher::run() {
 
 void Batcher::read_on(Job& job, MatrixView logits, std::span<const BestToken> best) {
   Candidate& first = job.candidates[0];
-  const bool on = first.text.was_read();
+  const bool on = first.text.was_read(logits, scratch_);
   const std::int64_t done = first.text.generation.prompt_done();
   if (done == job.checkpoint) keep(job.prompt().first(static_cast<std::size_t>(done)), first, {});
   const Result& result = first.text.generation.result();
   if (!on) return finish_all(job, result.reason, result.error);
   if (!best.empty() && !first.text.choose(best)) return finish(job, first);
-  if (logits.rows == 0) return;
-  const std::span<const float> row(logits.row(0), static_cast<std::size_t>(logits.cols));
+  const MatrixView answers = first.text.answers_of(logits);
+  if (answers.rows == 0) return;
+  const std::span<const float> row(answers.row(0), static_cast<std::size_t>(answers.cols));
   if (job.from_the_start()) keep(job.prompt(), first, row);
   choose_first(job, row);
+}
+
+/// A candidate goes on from what the first has read.
+void Batcher::follow(Candidate& candidate, const Candidate& first) {
+  Text& text = candidate.text;
+  candidate.sequence->copy_from(*first.sequence);
+  text.generation.prompt_was_reused(text.generation.prompt_size());
+  if (text.draft() != nullptr) text.draft()->copy_from(*first.text.draft());
+  text.generation.share_scores(first.text.generation);
 }
 
 /// The prompt is read: every candidate goes on from it by itself.
 void Batcher::choose_first(Job& job, std::span<const float> logits) {
   const Candidate& first = job.candidates[0];
   for (Candidate& c : job.candidates) {
-    if (&c == &first) continue;
-    c.sequence->copy_from(*first.sequence);
-    if (c.text.draft() != nullptr) c.text.draft()->copy_from(*first.text.draft());
-    c.text.generation.prompt_was_reused(c.text.generation.prompt_size());
+    if (&c != &first && !c.text.goes_on([&] { return follow(c, first), true; })) finish(job, c);
   }
   for (Candidate& c : job.candidates) {
+    if (!c.running) continue;
     std::copy(logits.begin(), logits.end(), logits_copy_.begin());
     choose(job, c, MatrixView(logits_copy_.data(), 1, std::ssize(logits_copy_)));
   }

@@ -64,11 +64,13 @@ class Batcher {
   void begin(Job& job);
   std::span<const float> reuse(Job& job);
   void compose();
+  void read_prompts();
   template <class Add>
   void add(Job& job, Candidate& candidate, const Add& add);
   std::int64_t chunk_size(const Job& job, std::int64_t share) const;
   void run();
   void read_on(Job& job, MatrixView logits, std::span<const BestToken> best);
+  static void follow(Candidate& candidate, const Candidate& first);
   void choose_first(Job& job, std::span<const float> logits);
   void choose(Job& job, Candidate& candidate, MatrixView logits);
   void keep(std::span<const std::int32_t> tokens, const Candidate& candidate,

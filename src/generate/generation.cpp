@@ -12,8 +12,17 @@
 namespace griffin {
 namespace {
 
+constexpr std::size_t most_reserved_top = std::size_t{1} << 20;  // token probabilities
+
 [[noreturn]] void refuse(ErrorCode code, const std::string& what) {
   throw Error(code, "generate: " + what);
+}
+
+void check_count(const char* name, std::optional<std::int32_t> count, std::int64_t vocab) {
+  if (!count || (*count >= 0 && *count <= vocab)) return;
+  refuse(ErrorCode::invalid_argument, std::string(name) + ": expected 0 to the vocabulary's " +
+                                          std::to_string(vocab) + ", found " +
+                                          std::to_string(*count));
 }
 
 void check_options(const GenerateOptions& options, std::int64_t vocab) {
@@ -27,11 +36,8 @@ void check_options(const GenerateOptions& options, std::int64_t vocab) {
   if (options.on_logprobs && !options.top_logprobs) {
     refuse(ErrorCode::invalid_argument, "on_logprobs needs top_logprobs, of 0 at least");
   }
-  if (options.top_logprobs && (*options.top_logprobs < 0 || *options.top_logprobs > vocab)) {
-    refuse(ErrorCode::invalid_argument, "top_logprobs: expected 0 to the vocabulary's " +
-                                            std::to_string(vocab) + ", found " +
-                                            std::to_string(*options.top_logprobs));
-  }
+  check_count("top_logprobs", options.top_logprobs, vocab);
+  check_count("prompt_logprobs", options.prompt_logprobs, vocab);
 }
 
 void check_prompt(const Model& model, std::int64_t room, std::span<const std::int32_t> prompt) {
@@ -57,6 +63,16 @@ void require_none(std::int32_t not_numbers, std::size_t vocab) {
   if (not_numbers == 0) return;
   refuse(ErrorCode::mismatch, std::to_string(not_numbers) + " of " + std::to_string(vocab) +
                                   " logits are not numbers (NaN): the weights are damaged");
+}
+
+/// The log-probability of a token goes behind `logprobs`, the `count` most likely ones behind
+/// `top`.
+void append_logprobs(std::span<const float> logits, std::int32_t token, std::int32_t count,
+                     std::vector<float>& logprobs, std::vector<TokenProbability>& top,
+                     SamplerScratch& scratch) {
+  const std::size_t before = top.size();
+  top.resize(before + static_cast<std::size_t>(count));
+  logprobs.push_back(log_probabilities(logits, token, std::span(top).subspan(before), scratch));
 }
 
 void require_numbers(std::span<const float> logits) {
@@ -95,16 +111,38 @@ void Generation::begin(std::span<const std::int32_t> prompt) {
   if (options_.sampling.prompt_counts_as_seen) sampler_->observe(prompt);
   result_.tokens.reserve(tokens);
   if (text_) result_.text.reserve(std::min(tokens * bytes_per_token, most_bytes));
+  if (options_.prompt_logprobs) reserve_scores(prompt.size() - 1);
   if (!options_.top_logprobs) return;
   const auto top = static_cast<std::size_t>(*options_.top_logprobs);
   raw_logits_.resize(vocab_);
   result_.logprobs.reserve(tokens);
-  result_.top_logprobs.reserve(std::min(tokens * top, std::size_t{1} << 20));
+  result_.top_logprobs.reserve(std::min(tokens * top, most_reserved_top));
 }
 
-bool Generation::prompt_was_fed(std::int64_t count) {
+void Generation::reserve_scores(std::size_t tokens) {
+  const auto top = static_cast<std::size_t>(*options_.prompt_logprobs);
+  result_.prompt_logprobs.reserve(tokens);
+  result_.prompt_top_logprobs.reserve(std::min(tokens * top, most_reserved_top));
+}
+
+void Generation::prompt_was_fed(std::int64_t count) noexcept {
   result_.prompt_tokens += count;
   if (prompt_done() == prompt_size_) prefilled_ = seconds_now();
+}
+
+void Generation::score_prompt(std::span<const float> logits, std::int32_t token,
+                              SamplerScratch& scratch) {
+  require_numbers(logits);
+  append_logprobs(logits, token, *options_.prompt_logprobs, result_.prompt_logprobs,
+                  result_.prompt_top_logprobs, scratch);
+}
+
+void Generation::share_scores(const Generation& of) {
+  result_.prompt_logprobs = of.result_.prompt_logprobs;
+  result_.prompt_top_logprobs = of.result_.prompt_top_logprobs;
+}
+
+bool Generation::report_prompt() {
   if (options_.on_prefill && options_.on_prefill(prompt_done(), prompt_size_) == Flow::stop) {
     end(StopReason::callback);
     return false;
@@ -112,7 +150,7 @@ bool Generation::prompt_was_fed(std::int64_t count) {
   return true;
 }
 
-void Generation::prompt_was_reused(std::int64_t count) {
+void Generation::prompt_was_reused(std::int64_t count) noexcept {
   result_.reused_tokens += count;
   if (prompt_done() == prompt_size_) prefilled_ = seconds_now();
 }
@@ -171,11 +209,8 @@ void Generation::note_logprobs(std::span<const float> logits, std::int32_t token
     result_.stop_logprob = log_probabilities(logits, token, {}, scratch);
     return;
   }
-  const auto count = static_cast<std::size_t>(*options_.top_logprobs);
-  const std::size_t before = result_.top_logprobs.size();
-  result_.top_logprobs.resize(before + count);
-  const auto top = std::span(result_.top_logprobs).subspan(before);
-  result_.logprobs.push_back(log_probabilities(logits, token, top, scratch));
+  append_logprobs(logits, token, *options_.top_logprobs, result_.logprobs, result_.top_logprobs,
+                  scratch);
 }
 
 void Generation::stop_by_string() {

@@ -25,10 +25,19 @@ class Generation {
   /// it needs of the prompt.
   void begin(std::span<const std::int32_t> prompt);
 
-  /// Counts prompt tokens that were run. Returns whether the text goes on (on_prefill may say no).
-  bool prompt_was_fed(std::int64_t count);
+  /// Counts prompt tokens that were run.
+  void prompt_was_fed(std::int64_t count) noexcept;
   /// Counts prompt tokens whose state was cached.
-  void prompt_was_reused(std::int64_t count);
+  void prompt_was_reused(std::int64_t count) noexcept;
+  /// Of the prompt's tokens but the first: how many most likely ones are wanted beside each; none:
+  /// nothing is.
+  std::optional<std::int32_t> prompt_logprobs() const noexcept { return options_.prompt_logprobs; }
+  /// The prompt goes on with that token after these logits. Throws Error(mismatch) for NaN.
+  void score_prompt(std::span<const float> logits, std::int32_t token, SamplerScratch& scratch);
+  /// Takes over what another one of the same prompt was scored with.
+  void share_scores(const Generation& of);
+  /// Tells how much of the prompt is done. Returns whether the text goes on.
+  bool report_prompt();
   std::int64_t prompt_done() const noexcept {
     return result_.prompt_tokens + result_.reused_tokens;
   }
@@ -70,6 +79,7 @@ class Generation {
   bool accept(std::int32_t token);
   bool deliver(std::int32_t token);
   void stop_by_string();
+  void reserve_scores(std::size_t tokens);
   void note_logprobs(std::span<const float> logits, std::int32_t token, SamplerScratch& scratch);
   Flow hand_out(std::int32_t token);
   Flow hand_out_logprobs(std::int32_t token);

@@ -20,16 +20,22 @@ SpeculationOptions speculation_options(const GeneratorOptions& options) {
   return {.lookup = options.lookup, .draft = options.draft, .guessing = options.guessing};
 }
 
+void require_range(const char* name, std::int64_t value) {
+  if (value >= 1 && value <= most_pass_rows) return;
+  throw Error(
+      ErrorCode::invalid_argument,
+      std::string("generator: ") + name + ": expected 1 to 2^20, found " + std::to_string(value));
+}
+
 ForwardOptions forward_options(const Model& model, const GeneratorOptions& options) {
   const SpeculationOptions speculation = speculation_options(options);
   require_valid(speculation, model, "generator");
-  if (options.chunk < 1 || options.chunk > most_pass_rows) {
-    throw Error(ErrorCode::invalid_argument,
-                "generator: chunk: expected 1 to 2^20, found " + std::to_string(options.chunk));
-  }
+  require_range("chunk", options.chunk);
+  require_range("max_logits", options.max_logits);
   ForwardOptions forward;
   forward.threads = options.threads;
-  forward.max_logits = 1 + speculation.most();
+  forward.max_logits =
+      std::max(1 + speculation.most(), std::min(options.chunk, options.max_logits));
   forward.max_rows = std::max(options.chunk, forward.max_logits);
   forward.kernels = options.kernels;
   return forward;
@@ -58,6 +64,7 @@ struct Generator::Parts {
   Parts(const Model& of, const GeneratorOptions& options)
       : model(of),
         chunk(options.chunk),
+        scored_chunk(std::min(options.chunk, options.max_logits)),
         pass(model, forward_options(of, options)),
         speculation(speculation_options(options), forward_options(of, options), 1),
         scratch(model.config().vocab, pass.kernels()) {}
@@ -76,6 +83,7 @@ struct Generator::Parts {
 
   Model model;
   std::int64_t chunk;
+  std::int64_t scored_chunk;  // of a prompt with log-probabilities
   ForwardPass pass;
   Speculation speculation;
   SamplerScratch scratch;
@@ -129,15 +137,17 @@ void Generator::Parts::begin(Text& text, std::span<const std::int32_t> prompt, S
 /// A batch of one.
 bool Generator::Parts::step(Text& text) {
   const bool reads = text.reads_prompt();
-  if (reads) text.read(pass, chunk, Text::PromptEnd::as_needed);
+  const bool scores = text.generation.prompt_logprobs().has_value();
+  if (reads) text.read(pass, scores ? scored_chunk : chunk, Text::PromptEnd::as_needed);
   Text* const texts[] = {&text};
   speculation.guess(texts, pass);
   if (text.failed()) return false;
   if (!reads) text.speak(pass);
   const MatrixView logits = speculation.run(pass);
-  if (!text.was_read()) return false;
+  if (!text.was_read(logits, scratch)) return false;
   if (text.best_rows() > 0) return text.choose(pass.best());
-  return logits.rows == 0 || text.choose(logits, scratch);
+  const MatrixView answers = text.answers_of(logits);
+  return answers.rows == 0 || text.choose(answers, scratch);
 }
 
 /// Where there is no memory for it, the next text's draft begins anew.

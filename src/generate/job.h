@@ -28,6 +28,9 @@ struct Job {
   std::span<const std::int32_t> prompt() const noexcept { return request.prompt; }
   std::int64_t prompt_left() const noexcept { return candidates[0].text.generation.prompt_left(); }
   bool reads_prompt() const noexcept { return candidates[0].running && prompt_left() > 0; }
+  bool scores_prompt() const noexcept {
+    return candidates[0].text.generation.prompt_logprobs().has_value();
+  }
   /// Whether its tokens are all that its state stands for.
   bool from_the_start() const noexcept { return request.start == nullptr; }
   bool is_over() const noexcept { return running == 0; }
@@ -45,6 +48,12 @@ inline Job::Job(const Model& model, const StateLayout& layout, Request submitted
   const std::int64_t room = layout.furthest() - (request.start ? request.start->position() : 0);
   for (std::int64_t c = 0; c < request.candidates; ++c) {
     candidates.push_back({Text(Generation(model, room, request.prompt, options_of(c)))});
+    if (candidates[0].text.generation.prompt_logprobs() !=
+        candidates.back().text.generation.prompt_logprobs()) {
+      throw Error(ErrorCode::invalid_argument,
+                  "scheduler: prompt_logprobs: expected the same for all candidates, for their "
+                  "prompt is read once");
+    }
   }
 }
 

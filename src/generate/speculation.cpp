@@ -50,14 +50,16 @@ void Speculation::guess(std::span<Text* const> texts, const ForwardPass& pass) {
   speakers_.clear();
   prospects_.clear();
   turns_.clear();
+  std::int64_t logits = pass.max_logits();  // rows that are left
   for (Text* text : texts) {
     if (!text->reads_prompt()) {
       speakers_.push_back(text);
-    } else if (drafter_) {
-      turns_.push_back({text, 0});
+      continue;
     }
+    logits -= text->logit_rows() + text->best_rows();
+    if (drafter_) turns_.push_back({text, 0});
   }
-  std::int64_t left = pass.max_rows() - pass.rows();
+  std::int64_t left = std::min(pass.max_rows() - pass.rows(), logits);
   auto sharing = std::ssize(speakers_);
   const std::int64_t rows = pass.rows() + sharing;
   for (Text* text : speakers_) {

@@ -33,12 +33,15 @@ void Text::read(ForwardPass& pass, std::int64_t most, PromptEnd end) {
   const std::int64_t left = generation.prompt_left();
   reading_ = std::min(most, left);
   answers_ = reading_ == left ? 1 : 0;
-  by_best_ = end == PromptEnd::as_needed && generation.takes_best();
+  const bool scores = generation.prompt_logprobs().has_value();
+  scored_ = scores ? reading_ - answers_ : 0;
+  by_best_ = end == PromptEnd::as_needed && generation.takes_best() && !scores;
   const Logits last = by_best_ ? Logits::best_of_last : Logits::last;
+  const Logits unscored = answers_ == 1 ? last : Logits::none;
   pass.add(*sequence_,
            prompt_.subspan(static_cast<std::size_t>(generation.prompt_done()),
                            static_cast<std::size_t>(reading_)),
-           answers_ == 1 ? last : Logits::none);
+           scores ? Logits::all : unscored);
 }
 
 void Text::begin_turn() {
@@ -86,6 +89,7 @@ void Text::limit_guesses(std::int64_t count) {
 }
 
 void Text::speak(ForwardPass& pass) {
+  scored_ = 0;
   answers_ = std::ssize(rows_);
   by_best_ = generation.takes_best();
   const Logits all = by_best_ ? Logits::best_of_all : Logits::all;
@@ -96,9 +100,21 @@ void Text::speak(ForwardPass& pass) {
   }
 }
 
-bool Text::was_read() noexcept {
+bool Text::was_read(ConstMatrixView logits, SamplerScratch& scratch) noexcept {
   const std::int64_t count = std::exchange(reading_, 0);
-  return count == 0 || goes_on([&] { return generation.prompt_was_fed(count); });
+  return count == 0 || goes_on([&] {
+           generation.prompt_was_fed(count);
+           score(logits, count, scratch);
+           return generation.report_prompt();
+         });
+}
+
+void Text::score(ConstMatrixView logits, std::int64_t count, SamplerScratch& scratch) {
+  const std::int64_t next = generation.prompt_done() - count + 1;
+  for (std::int64_t row = 0; row < scored_; ++row) {
+    generation.score_prompt({logits.row(row), static_cast<std::size_t>(logits.cols)},
+                            prompt_[static_cast<std::size_t>(next + row)], scratch);
+  }
 }
 
 bool Text::choose(MatrixView logits, SamplerScratch& scratch) noexcept {

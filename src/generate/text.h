@@ -41,7 +41,7 @@ class Text {
   /// text has no use for more.
   enum class PromptEnd { logits, as_needed };
 
-  /// Adds tokens of the prompt, no more than `most`.
+  /// Adds tokens of the prompt, no more than `most`; where they are scored, with logits of each.
   void read(ForwardPass& pass, std::int64_t most, PromptEnd end);
 
   /// The token chosen last is to be fed; there are no guesses yet.
@@ -60,12 +60,17 @@ class Text {
   void speak(ForwardPass& pass);
 
   /// Rows of logits that the pass will have for it, and most likely tokens: of one kind only.
-  std::int64_t logit_rows() const noexcept { return by_best_ ? 0 : answers_; }
+  std::int64_t logit_rows() const noexcept { return scored_ + (by_best_ ? 0 : answers_); }
   std::int64_t best_rows() const noexcept { return by_best_ ? answers_ : 0; }
 
-  /// Counts what was added of the prompt. Returns whether the text goes on.
-  bool was_read() noexcept;
-  /// Chooses from the logits, [logit_rows, vocab], which are changed: from one row after the other
+  /// Counts what was added of the prompt, and scores it by the logits, [logit_rows, vocab]. Returns
+  /// whether the text goes on.
+  bool was_read(ConstMatrixView logits, SamplerScratch& scratch) noexcept;
+  /// Of these logits, those that are chosen from: none while the prompt is read.
+  MatrixView answers_of(MatrixView logits) const noexcept {
+    return logits.slice(scored_, logits.rows - scored_);
+  }
+  /// Chooses from these logits, [rows, vocab], which are changed: from one row after the other
   /// for as long as the next one's guess was right. The sequence has then consumed the rows that
   /// were chosen from, and the draft no other ones. Returns whether the text goes on.
   bool choose(MatrixView logits, SamplerScratch& scratch) noexcept;
@@ -106,6 +111,7 @@ class Text {
   Generation generation;
 
  private:
+  void score(ConstMatrixView logits, std::int64_t count, SamplerScratch& scratch);
   template <class Choose>
   bool choose_rows(std::int64_t rows, const Choose& choose) noexcept;
   template <class Choose>
@@ -114,7 +120,8 @@ class Text {
   std::span<const std::int32_t> prompt_;
   Sequence* sequence_ = nullptr;
   std::int64_t reading_ = 0;                  // tokens of the prompt in the pass
-  std::int64_t answers_ = 0;                  // rows that the pass chooses from
+  std::int64_t scored_ = 0;                   // rows of the pass that prompt tokens follow
+  std::int64_t answers_ = 0;                  // rows behind them that the pass chooses from
   bool by_best_ = false;                      // what they are
   std::vector<std::int32_t> rows_;            // in the pass: the token chosen last, and guesses
   std::unique_ptr<Journal> journal_;          // for them; null where nothing is guessed

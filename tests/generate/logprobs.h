@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "generate/requests.h"
 #include "griffin/generate/request.h"
 #include "griffin/model/forward_pass.h"
 #include "support/runs.h"
@@ -60,11 +61,7 @@ inline Scores scores_of(ForwardPass& pass, Sequence& sequence, Tokens text, std:
 inline void expect_same(const Scores& expected, std::span<const float> logprobs,
                         std::span<const TokenProbability> top) {
   EXPECT_EQ(std::vector(logprobs.begin(), logprobs.end()), expected.logprobs);
-  ASSERT_EQ(top.size(), expected.top.size());
-  for (std::size_t i = 0; i < top.size(); ++i) {
-    EXPECT_EQ(top[i].id, expected.top[i].id) << i;
-    EXPECT_EQ(top[i].logprob, expected.top[i].logprob) << i;
-  }
+  expect_same(top, expected.top);
 }
 
 /// What on_logprobs heard of a text, and on_token right after it.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,7 @@ inline Request request(const Model& model, std::uint32_t number) {
   }
   if (number % 4 == 1) r.options.sampling.repeat_penalty = 1.2F;
   if (number % 5 == 2) r.options.top_logprobs = 2;
+  if (number % 7 == 5) r.options.prompt_logprobs = static_cast<std::int32_t>(number % 3);
   return r;
 }
 
@@ -80,6 +82,15 @@ inline Request with_stops(Request r, std::uint32_t number) {
   return r;
 }
 
+inline void expect_same(std::span<const TokenProbability> found,
+                        std::span<const TokenProbability> expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].id, expected[i].id) << i;
+    EXPECT_EQ(found[i].logprob, expected[i].logprob) << i;
+  }
+}
+
 inline void expect_same(const Result& found, const Result& expected) {
   EXPECT_EQ(found.tokens, expected.tokens);
   EXPECT_EQ(found.text, expected.text);
@@ -89,11 +100,9 @@ inline void expect_same(const Result& found, const Result& expected) {
   EXPECT_EQ(found.logprobs, expected.logprobs);
   EXPECT_EQ(found.stop_logprob, expected.stop_logprob);
   EXPECT_EQ(found.fed_back, expected.fed_back);
-  ASSERT_EQ(found.top_logprobs.size(), expected.top_logprobs.size());
-  for (std::size_t i = 0; i < found.top_logprobs.size(); ++i) {
-    EXPECT_EQ(found.top_logprobs[i].id, expected.top_logprobs[i].id);
-    EXPECT_EQ(found.top_logprobs[i].logprob, expected.top_logprobs[i].logprob);
-  }
+  expect_same(found.top_logprobs, expected.top_logprobs);
+  EXPECT_EQ(found.prompt_logprobs, expected.prompt_logprobs);
+  expect_same(found.prompt_top_logprobs, expected.prompt_top_logprobs);
 }
 
 /// Submits a request and puts its result where it is asked for.

@@ -13,8 +13,8 @@
 namespace GRIFFIN_API griffin {
 
 struct GeneratorOptions {
-  int threads = 0;                          // 0: all cores
-  std::int64_t chunk = 512;                 // prompt tokens of one pass
+  int threads = 0;           // 0: all cores
+  std::int64_t chunk = 512;  // prompt tokens of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Prompt lookup: up to so many tokens (Guessing) are guessed from what followed the last few
   /// tokens when they came up before, and tried in one pass. The text is the same, to the bit; it
@@ -29,15 +29,18 @@ struct GeneratorOptions {
   /// weights, ForwardPass and state, and a Rewind of draft.most steps.
   DraftOptions draft = {};
   Guessing guessing = Guessing::adapted;
+  /// Rows of logits that a pass has room for: of a prompt with prompt_logprobs so many tokens are
+  /// read at once, at most; 1 to 2^20. Memory: 4 vocab bytes each, for `chunk` of them at most.
+  std::int64_t max_logits = 64;
 };
 
 /// Generation of one text at a time: one generator and one sequence per calling thread, and neither
 /// of them for its own callbacks.
 class Generator {
  public:
-  /// Throws what ForwardPass does, Error(invalid_argument) for a chunk outside 1 to 2^20, a lookup
-  /// outside 0 to 64 or a draft.most outside 1 to 64, and Error(mismatch) for a draft of another
-  /// vocabulary.
+  /// Throws what ForwardPass does, Error(invalid_argument) for a chunk or max_logits outside 1 to
+  /// 2^20, a lookup outside 0 to 64 or a draft.most outside 1 to 64, and Error(mismatch) for a
+  /// draft of another vocabulary.
   explicit Generator(const Model& model, const GeneratorOptions& options = {});
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;

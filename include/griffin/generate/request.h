@@ -35,6 +35,11 @@ struct GenerateOptions {
   /// what the model said, before bias, penalties and temperature. Cost: a copy and three passes
   /// over the logits of every token.
   std::optional<std::int32_t> top_logprobs = {};
+  /// The same for the prompt's tokens, but the first: of each, what the model said before it was
+  /// fed. Nothing of the prompt then comes from a PrefixCache, and a pass reads no more of it than
+  /// it has room for logits (max_logits of GeneratorOptions and SchedulerOptions), which changes no
+  /// bit. Cost: the head's product and four passes over the logits for every token of the prompt.
+  std::optional<std::int32_t> prompt_logprobs = {};
   /// Called with every new token, its log-probability and the `top_logprobs` most likely ones
   /// beside it, most likely first, valid only during the call: what Result will have of them. Right
   /// before on_token, for the same tokens: not for a stop id. Needs top_logprobs. If it answers
@@ -87,7 +92,16 @@ struct Result {
   std::vector<float> logprobs;          // of every token, if requested
   std::optional<float> stop_logprob;    // of stop_id, if requested
   std::vector<TokenProbability> top_logprobs;  // [tokens, top_logprobs], most likely first
-  std::int64_t candidate = 0;                  // of Request::candidates
+  /// [prompt - 1], if requested: entry i is that of prompt token i + 1, after prompt tokens 0 to i
+  /// and all that the sequence held before them. The prompt's first token has none, even where the
+  /// sequence held something: those logits are gone. (What of an earlier text was unread() and
+  /// begins this prompt has its log-probability there.) Where the text ended before its prompt was
+  /// read there are min(prompt_tokens + reused_tokens, prompt - 1) of them, for the last token read
+  /// says something of the one after it; fewer where it failed by NaN or for lack of memory.
+  /// Candidates have the same ones once the prompt is read, before that only candidate 0 has any.
+  std::vector<float> prompt_logprobs;
+  std::vector<TokenProbability> prompt_top_logprobs;  // [prompt - 1, prompt_logprobs], as above
+  std::int64_t candidate = 0;                         // of Request::candidates
   std::exception_ptr error;
   Timings timings;
 

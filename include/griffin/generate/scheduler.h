@@ -23,8 +23,12 @@ struct SchedulerOptions {
   int threads = 0;                         // of a pass; 0: all cores
   std::int64_t max_sequences = 16;         // texts at once; memory for all of them is reserved
   std::int64_t max_tokens_per_pass = 512;  // so long, at most, does a text wait for its next token
-  SequenceOptions sequence = {};           // of every text
-  std::uint64_t prefix_cache_bytes = 0;    // for the states of prompts and texts; 0: none are kept
+  /// Rows of logits that a pass has room for. Every text has one for its next token, and guesses
+  /// have theirs if this is too little for them; prompts with prompt_logprobs share the rest, and
+  /// are read so many tokens a pass at most. 0: the larger of max_sequences and 64; up to 2^20.
+  std::int64_t max_logits = 0;
+  SequenceOptions sequence = {};         // of every text
+  std::uint64_t prefix_cache_bytes = 0;  // for the states of prompts and texts; 0: none are kept
   /// Prompt lookup for every text, as GeneratorOptions::lookup. Guesses take only rows of a pass
   /// that are left over, so that nothing waits for them: with long prompts to read there are none.
   std::int64_t lookup = 0;
@@ -50,7 +54,8 @@ struct Request {
   /// Where the text goes on from, e.g. an earlier text's Sequence::snapshot(); null: at the start.
   std::shared_ptr<const Snapshot> start = {};
   /// So many texts after one reading of the prompt, candidate i with seed + i; each has its own
-  /// Result, with log-probabilities. best_of() chooses among them.
+  /// Result, with log-probabilities. best_of() chooses among them. With prompt_logprobs the prompt
+  /// is scored once, and each Result has the numbers.
   std::int64_t candidates = 1;
   /// May change a candidate's options, so that it has callbacks of its own. submit() calls it for
   /// each in turn, and refuses on_logprobs, on_token or on_text for several candidates without it.
@@ -81,20 +86,21 @@ struct SchedulerStatistics {
 /// one at a time, which need not be the same. Once texts are under way, steps allocate nothing
 /// until one joins or leaves, but for texts of more than 65536 tokens or 1 MiB, which then grow.
 ///
-/// Memory, at once: max_sequences states, 4 vocab bytes for the logits of each and of each of its
-/// guesses (for max_tokens_per_pass rows at most), the ForwardPass's own for max_tokens_per_pass
-/// rows, and 24 bytes a token of the vocabulary. Of a text, from when it begins: its Result, 4
-/// vocab bytes where log-probabilities are requested, and with guesses a Journal of a row more than
-/// there are guesses and 4 bytes a token. A draft model takes max_sequences states and a
-/// ForwardPass of its own, and of a text a Rewind of draft.most steps.
+/// Memory, at once: max_sequences states, 4 vocab bytes for each of max_logits rows or, if these
+/// are more, for every text and each of its guesses (for max_tokens_per_pass rows at most), the
+/// ForwardPass's own for max_tokens_per_pass rows, and 24 bytes a token of the vocabulary. Of a
+/// text, from when it begins: its Result, 4 vocab bytes where log-probabilities are requested, and
+/// with guesses a Journal of a row more than there are guesses and 4 bytes a token. A draft model
+/// takes max_sequences states and a ForwardPass of its own, and of a text a Rewind of draft.most
+/// steps.
 class Scheduler {
  public:
   using Id = std::uint64_t;
 
   /// Throws what ForwardPass, SequencePool and Model::state_layout do, and Error(invalid_argument)
   /// where max_tokens_per_pass or max_sequences is outside 1 to 2^20, the first below the second,
-  /// lookup outside 0 to 64 or draft.most outside 1 to 64, and Error(mismatch) for a draft of
-  /// another vocabulary.
+  /// max_logits outside 0 to 2^20, lookup outside 0 to 64 or draft.most outside 1 to 64, and
+  /// Error(mismatch) for a draft of another vocabulary.
   explicit Scheduler(const Model& model, const SchedulerOptions& options = {});
   /// Asks a serve() and any wait() under way in other threads to stop, and returns when they have.
   /// Then forgets what is not over yet; no callback is called any more. Not from a callback, and
@@ -104,9 +110,9 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// Throws, and takes nothing on, where Generator::generate would; Error(invalid_argument) for
-  /// fewer candidates than one, and for several that share on_logprobs, on_token or on_text;
-  /// Error(capacity) for more than max_sequences. A start of another model or layout fails the
-  /// request later.
+  /// fewer candidates than one, and for several that share on_logprobs, on_token or on_text or have
+  /// unlike prompt_logprobs; Error(capacity) for more than max_sequences. A start of another model
+  /// or layout fails the request later.
   Id submit(Request request);
 
   /// Ends a request's texts, with StopReason::cancelled, when the next step begins; those that end
