@@ -125,8 +125,8 @@ void Batcher::begin(Job& job) {
 std::span<const float> Batcher::reuse(Job& job) {
   Candidate& first = job.candidates[0];
   const PrefixCache::Match match =  // what is scored has to be read
-      job.scores_prompt() ? PrefixCache::Match{} : cache_.find(job.prompt());
-  const std::int64_t branch = cache_.branch(job.prompt());
+      job.scores_prompt() ? PrefixCache::Match{} : cache_.find(job.prompt(), job.request.cache_key);
+  const std::int64_t branch = cache_.branch(job.prompt(), job.request.cache_key);
   if (branch - match.tokens >= worth_a_snapshot) job.checkpoint = branch;
   if (match.snapshot == nullptr) return {};
   first.sequence->rollback(*match.snapshot);
@@ -243,14 +243,15 @@ void Batcher::read_on(Job& job, MatrixView logits, std::span<const BestToken> be
   Candidate& first = job.candidates[0];
   const bool on = first.text.was_read(logits, scratch_);
   const std::int64_t done = first.text.generation.prompt_done();
-  if (done == job.checkpoint) keep(job.prompt().first(static_cast<std::size_t>(done)), first, {});
+  if (done == job.checkpoint)
+    keep(job, job.prompt().first(static_cast<std::size_t>(done)), first, {});
   const Result& result = first.text.generation.result();
   if (!on) return finish_all(job, result.reason, result.error);
   if (!best.empty() && !first.text.choose(best)) return finish(job, first);
   const MatrixView answers = first.text.answers_of(logits);
   if (answers.rows == 0) return;
   const std::span<const float> row(answers.row(0), static_cast<std::size_t>(answers.cols));
-  if (job.from_the_start()) keep(job.prompt(), first, row);
+  if (job.from_the_start()) keep(job, job.prompt(), first, row);
   choose_first(job, row);
 }
 
@@ -281,13 +282,14 @@ void Batcher::choose(Job& job, Candidate& candidate, MatrixView logits) {
 }
 
 /// A cache that cannot grow is no reason to fail.
-void Batcher::keep(std::span<const std::int32_t> tokens, const Candidate& candidate,
+void Batcher::keep(const Job& job, std::span<const std::int32_t> tokens, const Candidate& candidate,
                    std::span<const float> logits) noexcept {
   if (!caching_) return;
   try {
     const Draft* draft = candidate.text.draft();
     cache_.keep(tokens, *candidate.sequence, logits,
-                draft != nullptr ? draft->known_of(std::ssize(tokens)) : nullptr);
+                draft != nullptr ? draft->known_of(std::ssize(tokens)) : nullptr,
+                job.request.cache_key);
   } catch (...) {
   }
 }
@@ -333,7 +335,7 @@ void Batcher::keep_whole(const Job& job, const Candidate& candidate) noexcept {
     std::vector<std::int32_t> tokens(job.prompt().begin(), job.prompt().end());
     const auto& said = generation.tokens();
     tokens.insert(tokens.end(), said.begin(), said.begin() + generation.fed_back());
-    keep(tokens, candidate, {});
+    keep(job, tokens, candidate, {});
   } catch (...) {
   }
 }

@@ -73,7 +73,7 @@ class Batcher {
   static void follow(Candidate& candidate, const Candidate& first);
   void choose_first(Job& job, std::span<const float> logits);
   void choose(Job& job, Candidate& candidate, MatrixView logits);
-  void keep(std::span<const std::int32_t> tokens, const Candidate& candidate,
+  void keep(const Job& job, std::span<const std::int32_t> tokens, const Candidate& candidate,
             std::span<const float> logits) noexcept;
   void keep_whole(const Job& job, const Candidate& candidate) noexcept;
   void finish(Job& job, Candidate& candidate) noexcept;

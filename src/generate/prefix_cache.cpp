@@ -29,12 +29,12 @@ bool PrefixCache::is_more(const Entry& kept, std::span<const float> logits,
   return kept.logits.empty() || further;
 }
 
-PrefixCache::Match PrefixCache::find(Tokens text) {
+PrefixCache::Match PrefixCache::find(Tokens text, std::uint64_t key) {
   auto best = entries_.end();
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     const std::size_t size = entry->text.size();
     const bool usable = size < text.size() || (size == text.size() && !entry->logits.empty());
-    if (!usable || common(entry->text, text) < size) continue;
+    if (entry->key != key || !usable || common(entry->text, text) < size) continue;
     if (best == entries_.end() || size > best->text.size()) best = entry;
   }
   if (best == entries_.end()) {
@@ -49,27 +49,31 @@ PrefixCache::Match PrefixCache::find(Tokens text) {
           best->draft ? &*best->draft : nullptr};
 }
 
-std::int64_t PrefixCache::branch(Tokens text) const noexcept {
+std::int64_t PrefixCache::branch(Tokens text, std::uint64_t key) const noexcept {
   std::size_t longest = 0;
-  for (const Entry& entry : entries_) longest = std::max(longest, common(entry.text, text));
+  for (const Entry& entry : entries_) {
+    if (entry.key == key) longest = std::max(longest, common(entry.text, text));
+  }
   const std::size_t most = text.empty() ? 0 : text.size() - 1;
   return static_cast<std::int64_t>(std::min(longest, most));
 }
 
 void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const float> logits,
-                       const Sequence* draft) {
+                       const Sequence* draft, std::uint64_t key) {
   check(text, sequence, draft);
   const std::size_t state = sequence.used_bytes() + (draft != nullptr ? draft->used_bytes() : 0);
   const std::uint64_t bytes = bytes_of(text.size(), state, logits.size());
   if (text.empty() || bytes > max_bytes_) return;
   const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return std::equal(entry.text.begin(), entry.text.end(), text.begin(), text.end());
+    return entry.key == key &&
+           std::equal(entry.text.begin(), entry.text.end(), text.begin(), text.end());
   });
   if (same != entries_.end() && !is_more(*same, logits, draft)) {
     entries_.splice(entries_.begin(), entries_, same);
     return;
   }
-  Entry entry{{text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}, {}};
+  Entry entry{
+      key, {text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}, {}};
   if (draft != nullptr) entry.draft = draft->snapshot();
   if (same != entries_.end()) drop(same);
   while (bytes_ + bytes > max_bytes_) {

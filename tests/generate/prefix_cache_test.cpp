@@ -93,6 +93,41 @@ TEST_F(PrefixCacheTest, TheLeastRecentlyUsedGoesFirst) {
   EXPECT_LE(cache.statistics().bytes, 3 * entry_bytes(3));
 }
 
+TEST_F(PrefixCacheTest, EveryKeyHasItsOwnEntries) {
+  PrefixCache cache(1 << 20);
+  const Ids text = {1, 2, 3};
+  const std::vector<float> of_one = {1.0F};
+  const std::vector<float> of_most = {2.0F};
+  cache.keep(text, after(text), of_one, nullptr, 1);
+  for (const std::uint64_t other : {std::uint64_t{0}, std::uint64_t{2}, UINT64_MAX}) {
+    EXPECT_EQ(cache.find(text, other).snapshot, nullptr);
+    EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}, other).tokens, 0);
+    EXPECT_EQ(cache.branch(Ids{1, 2, 7}, other), 0);
+  }
+  EXPECT_EQ(cache.find(text).snapshot, nullptr) << "without a key it is 0";
+  EXPECT_EQ(cache.branch(Ids{1, 2, 7}, 1), 2);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}, 1).tokens, 3);
+  cache.keep(text, after(text), of_most, nullptr, UINT64_MAX);
+  EXPECT_EQ(cache.statistics().entries, 2) << "the same text for two";
+  EXPECT_EQ(cache.find(text, 1).logits[0], 1.0F);
+  EXPECT_EQ(cache.find(text, UINT64_MAX).logits[0], 2.0F);
+  keep(cache, text);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}).tokens, 3);
+  EXPECT_EQ(cache.statistics().entries, 3);
+}
+
+TEST_F(PrefixCacheTest, TheBudgetIsForAllKeys) {
+  PrefixCache cache(2 * entry_bytes(3));
+  for (std::uint64_t key = 1; key <= 3; ++key) {
+    cache.keep(Ids{1, 2, 3}, after({1, 2, 3}), {}, nullptr, key);
+  }
+  EXPECT_EQ(cache.statistics().entries, 2);
+  EXPECT_EQ(cache.statistics().evictions, 1U);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}, 1).tokens, 0);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}, 2).tokens, 3);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}, 3).tokens, 3);
+}
+
 /// Of many short texts, what it takes to keep them is the most part.
 TEST_F(PrefixCacheTest, CountsEverythingItTakes) {
   const std::uint64_t payload = model_.state_layout().used_bytes(3) + 3 * sizeof(std::int32_t);

@@ -29,7 +29,7 @@ class ReuseTest : public ::testing::Test {
   }
 
   /// Runs a prompt through the scheduler, and checks it against the same prompt without it.
-  Result run(const Ids& prompt, std::int64_t candidates = 1) {
+  Result run(const Ids& prompt, std::int64_t candidates = 1, std::uint64_t cache_key = 0) {
     GenerateOptions options;
     options.max_new_tokens = 12;
     options.sampling.temperature = 0.7F;
@@ -37,6 +37,7 @@ class ReuseTest : public ::testing::Test {
     request.prompt = prompt;
     request.options = options;
     request.candidates = candidates;
+    request.cache_key = cache_key;
     Result first;
     request.on_done = [&](Result&& result, const Sequence*) {
       if (result.candidate == 0) first = std::move(result);
@@ -142,6 +143,30 @@ TEST_F(ReuseTest, AnyBudgetGivesTheSameTexts) {
       EXPECT_EQ(results[i].tokens, generator.generate(s, prompt(i), options).tokens);
     }
   }
+}
+
+/// As if there were a cache for each key: of whole prompts, of texts and of what prompts have in
+/// common.
+TEST_F(ReuseTest, TextsFindOnlyWhatHasTheirKey) {
+  const Ids prompt = text(50, 1);
+  const Result first = run(prompt, 1, 7);
+  EXPECT_EQ(first.reused_tokens, 0);
+  for (const std::uint64_t other : {std::uint64_t{0}, std::uint64_t{8}}) {
+    EXPECT_EQ(run(prompt, 1, other).reused_tokens, 0);
+    EXPECT_EQ(run(prompt, 1, other).reused_tokens, 50);
+  }
+  EXPECT_EQ(run(prompt, 3, 7).reused_tokens, 50);
+  const Ids going_on = joined(joined(prompt, first.tokens), {1, 2});
+  EXPECT_EQ(run(going_on, 1, 9).reused_tokens, 0);
+  EXPECT_EQ(run(going_on, 1, 7).reused_tokens, 50 + first.fed_back);
+
+  const auto branched = [&](std::uint32_t seed) { return joined(text(30, 5), text(20, seed)); };
+  run(branched(6), 1, 7);
+  run(branched(7), 1, 10);  // does not know that there is something in common
+  EXPECT_EQ(run(branched(8), 1, 10).reused_tokens, 0);
+  EXPECT_EQ(run(branched(9), 1, 10).reused_tokens, 30);
+  run(branched(7), 1, 7);
+  EXPECT_EQ(run(branched(8), 1, 7).reused_tokens, 30);
 }
 
 }  // namespace

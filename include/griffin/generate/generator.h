@@ -13,8 +13,8 @@
 namespace GRIFFIN_API griffin {
 
 struct GeneratorOptions {
-  int threads = 0;           // 0: all cores
-  std::int64_t chunk = 512;  // prompt tokens of one pass
+  int threads = 0;                          // 0: all cores
+  std::int64_t chunk = 512;                 // prompt tokens of one pass
   const kernels::Table* kernels = nullptr;  // null: kernels::default_table()
   /// Prompt lookup: up to so many tokens (Guessing) are guessed from what followed the last few
   /// tokens when they came up before, and tried in one pass. The text is the same, to the bit; it

@@ -22,8 +22,10 @@ struct PrefixCacheStatistics {
 
 /// Snapshots by the tokens that lead to them, with a budget of bytes; the least recently used ones
 /// go first. A recurrent state cannot be cut back, so that only what was kept at some position
-/// helps: branch() says where it would have been worth it. All are of one layout, that of the first
-/// one kept. One thread at a time. Lookups are linear in the entries and the common tokens.
+/// helps: branch() says where it would have been worth it. What was kept with some key is there for
+/// those who ask with it, and nobody else; the budget is for all. All are of one layout, that of
+/// the first one kept. One thread at a time. Lookups are linear in the entries and the common
+/// tokens.
 class PrefixCache {
  public:
   /// Bytes of states, tokens, logits and what it takes to keep an entry (one of which there may be
@@ -39,11 +41,11 @@ class PrefixCache {
 
   /// The longest kept beginning of a text. All of it only where logits were kept with it, for some
   /// token has to be run to get any. Valid until the next keep().
-  Match find(std::span<const std::int32_t> text);
+  Match find(std::span<const std::int32_t> text, std::uint64_t key = 0);
 
   /// How much of a text, short of all, it has in common with something kept: the place for a
   /// snapshot that further texts of its kind can go on from.
-  std::int64_t branch(std::span<const std::int32_t> text) const noexcept;
+  std::int64_t branch(std::span<const std::int32_t> text, std::uint64_t key = 0) const noexcept;
 
   /// Keeps what a sequence remembers after `text`, and a draft model's, which may be behind, if the
   /// budget allows. Throws, and keeps nothing:
@@ -52,12 +54,14 @@ class PrefixCache {
   /// Error(mismatch) where it is of another layout than the first one kept, Error(capacity) or
   /// std::bad_alloc where there is not enough memory.
   void keep(std::span<const std::int32_t> text, const Sequence& sequence,
-            std::span<const float> logits = {}, const Sequence* draft = nullptr);
+            std::span<const float> logits = {}, const Sequence* draft = nullptr,
+            std::uint64_t key = 0);
 
   PrefixCacheStatistics statistics() const noexcept;
 
  private:
   struct Entry {
+    std::uint64_t key;
     std::vector<std::int32_t> text;
     Snapshot snapshot;
     std::vector<float> logits;

@@ -57,6 +57,10 @@ struct Request {
   /// Result, with log-probabilities. best_of() chooses among them. With prompt_logprobs the prompt
   /// is scored once, and each Result has the numbers.
   std::int64_t candidates = 1;
+  /// Of what the prefix cache keeps, the text finds and leaves what has the same key, as if there
+  /// were a cache for each: how soon a first token comes tells nobody what texts of other keys
+  /// began with. The budget is shared: texts of one key may push out those of another.
+  std::uint64_t cache_key = 0;
   /// May change a candidate's options, so that it has callbacks of its own. submit() calls it for
   /// each in turn, and refuses on_logprobs, on_token or on_text for several candidates without it.
   /// on_prefill is candidate 0's alone, for the prompt is read once.
