@@ -39,9 +39,11 @@ PrefixCache::Match PrefixCache::find(Tokens text, std::uint64_t key) {
   }
   if (best == entries_.end()) {
     ++counts_.misses;
+    publish();
     return {};
   }
   ++counts_.hits;
+  publish();
   entries_.splice(entries_.begin(), entries_, best);
   const bool all = best->text.size() == text.size();
   return {static_cast<std::int64_t>(best->text.size()), &best->snapshot,
@@ -72,17 +74,20 @@ void PrefixCache::keep(Tokens text, const Sequence& sequence, std::span<const fl
     entries_.splice(entries_.begin(), entries_, same);
     return;
   }
-  Entry entry{
-      key, {text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}, {}};
-  if (draft != nullptr) entry.draft = draft->snapshot();
+  Entries one;  // all that takes memory, before anything is dropped
+  one.push_front(
+      {key, {text.begin(), text.end()}, sequence.snapshot(), {logits.begin(), logits.end()}, {}});
+  if (draft != nullptr) one.front().draft = draft->snapshot();
+  layout_ = sequence.layout();
   if (same != entries_.end()) drop(same);
-  while (bytes_ + bytes > max_bytes_) {
+  while (counts_.bytes + bytes > max_bytes_) {
     drop(std::prev(entries_.end()));
     ++counts_.evictions;
   }
-  entries_.push_front(std::move(entry));
-  bytes_ += bytes;
-  layout_ = sequence.layout();
+  entries_.splice(entries_.begin(), one);
+  ++counts_.entries;
+  counts_.bytes += bytes;
+  publish();
 }
 
 void PrefixCache::check(Tokens text, const Sequence& sequence, const Sequence* draft) const {
@@ -109,16 +114,20 @@ std::uint64_t PrefixCache::bytes_of(std::size_t tokens, std::size_t state,
          logits * sizeof(float);
 }
 
-void PrefixCache::drop(Entries::iterator entry) {
-  bytes_ -= entry->bytes();
+void PrefixCache::drop(Entries::iterator entry) noexcept {
+  counts_.bytes -= entry->bytes();
+  --counts_.entries;
   entries_.erase(entry);
 }
 
+void PrefixCache::publish() noexcept {
+  const std::lock_guard lock(mutex_);
+  published_ = counts_;
+}
+
 PrefixCacheStatistics PrefixCache::statistics() const noexcept {
-  PrefixCacheStatistics now = counts_;
-  now.entries = static_cast<std::int64_t>(entries_.size());
-  now.bytes = bytes_;
-  return now;
+  const std::lock_guard lock(mutex_);
+  return published_;
 }
 
 }  // namespace griffin

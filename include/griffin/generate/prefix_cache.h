@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -24,13 +25,15 @@ struct PrefixCacheStatistics {
 /// go first. A recurrent state cannot be cut back, so that only what was kept at some position
 /// helps: branch() says where it would have been worth it. What was kept with some key is there for
 /// those who ask with it, and nobody else; the budget is for all. All are of one layout, that of
-/// the first one kept. One thread at a time. Lookups are linear in the entries and the common
-/// tokens.
+/// the first one kept. One thread at a time, but for statistics(). Lookups are linear in the
+/// entries and the common tokens.
 class PrefixCache {
  public:
   /// Bytes of states, tokens, logits and what it takes to keep an entry (one of which there may be
   /// more while keep() runs). 0: keeps nothing.
   explicit PrefixCache(std::uint64_t max_bytes) : max_bytes_(max_bytes) {}
+  PrefixCache(const PrefixCache&) = delete;
+  PrefixCache& operator=(const PrefixCache&) = delete;
 
   struct Match {
     std::int64_t tokens = 0;             // of the text, that need not be read
@@ -57,6 +60,8 @@ class PrefixCache {
             std::span<const float> logits = {}, const Sequence* draft = nullptr,
             std::uint64_t key = 0);
 
+  /// As the last find() or keep() left them: numbers of one moment. May be called by any thread at
+  /// any time.
   PrefixCacheStatistics statistics() const noexcept;
 
  private:
@@ -77,13 +82,15 @@ class PrefixCache {
                       const Sequence* draft) noexcept;
   void check(std::span<const std::int32_t> text, const Sequence& sequence,
              const Sequence* draft) const;
-  void drop(Entries::iterator entry);
+  void drop(Entries::iterator entry) noexcept;
+  void publish() noexcept;
 
   std::uint64_t max_bytes_;
   std::optional<StateLayout> layout_;  // of all entries
-  std::uint64_t bytes_ = 0;
-  Entries entries_;  // the most recently used first
+  Entries entries_;                    // the most recently used first
   PrefixCacheStatistics counts_;
+  mutable std::mutex mutex_;
+  PrefixCacheStatistics published_;  // under the mutex: the counts for other threads
 };
 
 }  // namespace griffin

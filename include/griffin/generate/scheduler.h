@@ -86,9 +86,10 @@ struct SchedulerStatistics {
 /// equal shares of the prompts being read; and in what these leave, equal shares of guesses. What a
 /// text becomes does not depend on what else runs, nor on the guesses, to the bit.
 ///
-/// submit, cancel, wait, statistics and pool may be called by any thread; step, run and serve by
-/// one at a time, which need not be the same. Once texts are under way, steps allocate nothing
-/// until one joins or leaves, but for texts of more than 65536 tokens or 1 MiB, which then grow.
+/// submit, cancel, wait, statistics, pool and prefix_cache may be called by any thread at any time,
+/// from callbacks too; step, run and serve by one thread at a time, which need not be the same.
+/// Once texts are under way, steps allocate nothing until one joins or leaves, but for texts of
+/// more than 65536 tokens or 1 MiB, which then grow.
 ///
 /// Memory, at once: max_sequences states, 4 vocab bytes for each of max_logits rows or, if these
 /// are more, for every text and each of its guesses (for max_tokens_per_pass rows at most), the
@@ -146,10 +147,10 @@ class Scheduler {
   /// left as they are: the next step, run or serve goes on with them.
   void serve(std::stop_token stop);
 
-  /// Each number for itself is of this moment.
+  /// Each number for itself is of this moment. Waits for nothing.
   SchedulerStatistics statistics() const;
+  /// These numbers are of one moment. No pass keeps them waiting, nor they a pass.
   PoolStatistics pool() const;
-  /// Only between steps, by the thread that steps.
   PrefixCacheStatistics prefix_cache() const;
 
  private:
