@@ -20,15 +20,23 @@ constexpr std::string_view white_space[] = {
     "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200A",
     "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
 
-std::string_view trimmed(std::string_view text) {
-  const auto space_at = [&](auto matches) {
-    const auto* space = std::find_if(std::begin(white_space), std::end(white_space), matches);
-    return space == std::end(white_space) ? std::size_t{0} : space->size();
-  };
-  while (const std::size_t n = space_at([&](auto space) { return text.starts_with(space); })) {
+/// The bytes of the white space that `matches`; 0: none does.
+template <class Matches>
+std::size_t space_that(const Matches& matches) {
+  const auto* space = std::find_if(std::begin(white_space), std::end(white_space), matches);
+  return space == std::end(white_space) ? 0 : space->size();
+}
+
+std::string_view trimmed_in_front(std::string_view text) {
+  while (const std::size_t n = space_that([&](auto space) { return text.starts_with(space); })) {
     text.remove_prefix(n);
   }
-  while (const std::size_t n = space_at([&](auto space) { return text.ends_with(space); })) {
+  return text;
+}
+
+std::string_view trimmed(std::string_view text) {
+  text = trimmed_in_front(text);
+  while (const std::size_t n = space_that([&](auto space) { return text.ends_with(space); })) {
     text.remove_suffix(n);
   }
   return text;
@@ -54,7 +62,7 @@ Conversation::Conversation(const Tokenizer& tokenizer, std::optional<std::int32_
       end_of_turn_(find(tokenizer, end_marker)) {}
 
 std::vector<std::int32_t> Conversation::encode(std::span<const Turn> turns) const {
-  if (turns.size() % 2 == 0) refuse("expected a user's turn last");
+  if (turns.empty()) refuse("expected a user's turn first, found no turns");
   std::vector<std::int32_t> ids;
   if (bos_id_) ids.push_back(*bos_id_);
   for (std::size_t i = 0; i < turns.size(); ++i) {
@@ -63,7 +71,12 @@ std::vector<std::int32_t> Conversation::encode(std::span<const Turn> turns) cons
       refuse("turn " + std::to_string(i + 1) + ": expected " +
              (expected == Role::user ? "the user's" : "the model's") + ", for they alternate");
     }
-    append_turn(turns[i].role, turns[i].text, ids);
+    const bool stays_open = expected == Role::model && i + 1 == turns.size();
+    if (stays_open) {
+      append_turn(Role::model, trimmed_in_front(turns[i].text), ids);
+      return ids;
+    }
+    append_turn(turns[i].role, trimmed(turns[i].text), ids);
     ids.push_back(end_of_turn_);
     append_text("\n", ids);
   }
@@ -101,12 +114,12 @@ std::vector<std::int32_t> Conversation::text_ids(std::string_view text) const {
   return ids;
 }
 
-/// All of a turn but its end.
+/// All of a turn but its end; the text as it is.
 void Conversation::append_turn(Role role, std::string_view text,
                                std::vector<std::int32_t>& ids) const {
   require_utf8(text, "conversation: the text");
   ids.push_back(start_of_turn_);
-  append_text((role == Role::user ? "user\n" : "model\n") + std::string(trimmed(text)), ids);
+  append_text((role == Role::user ? "user\n" : "model\n") + std::string(text), ids);
 }
 
 /// SentencePiece would make one id of a marker written out in a text. Cut after its first letter,

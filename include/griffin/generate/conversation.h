@@ -29,8 +29,11 @@ class Conversation {
   /// for conversations.
   Conversation(const Tokenizer& tokenizer, std::optional<std::int32_t> bos_id);
 
-  /// The ids of a conversation up to where the model's next turn begins. Throws
-  /// Error(invalid_argument) unless the turns alternate from a user's to a user's, and for text
+  /// The ids of a conversation up to where the model is to go on: after a user's turn last, where
+  /// its own begins; after a turn of the model last, where that turn's text ends, so that what is
+  /// generated continues it. Such a text keeps the white space behind it. It has no begin or end of
+  /// a turn in it either, and where it is empty its turn has only begun. Throws
+  /// Error(invalid_argument) unless there are turns that alternate from a user's on, and for text
   /// that is not UTF-8.
   std::vector<std::int32_t> encode(std::span<const Turn> turns) const;
 
