@@ -20,8 +20,8 @@ namespace griffin::test {
 
 /// Log-probabilities of some tokens, and of the most likely ones beside each.
 struct Scores {
-  std::vector<float> logprobs;
-  std::vector<TokenProbability> top;  // [tokens, count]
+  std::vector<float> logprobs = {};
+  std::vector<TokenProbability> top = {};  // [tokens, count]
   std::size_t count = 0;
 
   /// Those from the i-th on.
