@@ -26,6 +26,7 @@ allowed_parts() {
     include/griffin/model/*) echo '((core|state|layers|model)/|api\.h|kernels\.h)' ;;
     include/griffin/generate/*) echo '((core|state|layers|model|generate)/|api\.h|kernels\.h)' ;;
     include/griffin/kernels.h) echo 'api\.h$' ;;
+    include/griffin/c/* | include/griffin/griffin_c.h) echo 'c/' ;;
     *) echo '' ;;
   esac
 }
@@ -72,6 +73,7 @@ allowed_rooms() {
     src/state/*) echo 'formats|state' ;;
     src/models/*) echo 'formats|weights|state|models' ;;
     src/generate/*) echo 'formats|weights|state|models|generate' ;;
+    src/c/*) echo 'generate|c' ;;
     *) echo 'nothing' ;;
   esac
 }
@@ -121,7 +123,7 @@ done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]' \
 
 # What is not marked so is not there in a shared library.
 for file in include/griffin/*.h include/griffin/*/*.h; do
-  case $file in */api.h | */griffin.h | */kernels.h) continue ;; esac
+  case $file in */api.h | */griffin.h | */kernels.h | */griffin_c.h | */griffin/c/*) continue ;; esac
   grep -qx 'namespace GRIFFIN_API griffin {' "$file" || fail "$file" "no 'namespace GRIFFIN_API griffin {'"
   ! grep -qx 'namespace griffin {' "$file" || fail "$file" "a namespace griffin without GRIFFIN_API"
   while read -r declaration; do
