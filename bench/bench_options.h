@@ -12,6 +12,7 @@
 #include "griffin/core/parallel.h"
 #include "griffin/griffin.h"
 #include "runs.h"
+#include "support/embedded_model.h"
 #include "support/model_options.h"
 #include "support/program.h"
 #include "table.h"
@@ -193,7 +194,7 @@ class Options {
         ->capture_default_str();
   }
 
-  std::string folder_ = GRIFFIN_EMBEDDED_MODEL;
+  std::string folder_ = examples::embedded_model();
   std::string config_;
   int kv_heads_ = 0;
   std::string dtype_ = "auto";

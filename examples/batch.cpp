@@ -284,7 +284,8 @@ ExitCode batch(const Options& options) {
 }  // namespace griffin::examples
 
 int main(int argc, char** argv) {
-  CLI::App app("Answers many requests at once, each as it would be answered alone.", "batch");
+  CLI::App app("Answers many requests at once, each as it would be answered alone.",
+               griffin::examples::called(argc, argv, "batch"));
   const griffin::examples::Options options(app);
   return griffin::examples::run(app, argc, argv, [&] { return batch(options); });
 }

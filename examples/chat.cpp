@@ -246,7 +246,8 @@ ExitCode talk(const Options& options) {
 }  // namespace griffin::examples
 
 int main(int argc, char** argv) {
-  CLI::App app("Talks with an instruction-tuned model: a line for every turn.", "chat");
+  CLI::App app("Talks with an instruction-tuned model: a line for every turn.",
+               griffin::examples::called(argc, argv, "chat"));
   const griffin::examples::Options options(app);
   return griffin::examples::run(app, argc, argv, [&] { return talk(options); });
 }

@@ -313,7 +313,7 @@ ExitCode decode(const Options& options) {
 
 int main(int argc, char** argv) {
   CLI::App app("Continues a text: with the most likely token, or drawing from the likely ones.",
-               "greedy_decode");
+               griffin::examples::called(argc, argv, "greedy_decode"));
   const griffin::examples::Options options(app);
   return griffin::examples::run(app, argc, argv, [&] { return decode(options); });
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "griffin/model/quantize.h"
+#include "support/embedded_model.h"
 #include "support/options.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
@@ -29,7 +30,7 @@ struct Options {
     app.add_flag("--no-mmap", no_mmap, "Read the weights into memory instead of mapping them");
   }
 
-  std::string from = GRIFFIN_EMBEDDED_MODEL;
+  std::string from = embedded_model();
   std::string to;
   std::string dtype = "int8";
   bool no_mmap = false;
@@ -67,7 +68,8 @@ ExitCode run_quantize(const CLI::App& app, const Options& options) {
 }  // namespace griffin::examples
 
 int main(int argc, char** argv) {
-  CLI::App app("Writes a model folder with int8, int4 or bf16 weights.", "quantize");
+  CLI::App app("Writes a model folder with int8, int4 or bf16 weights.",
+               griffin::examples::called(argc, argv, "quantize"));
   const griffin::examples::Options options(app);
   return griffin::examples::run(app, argc, argv, [&] { return run_quantize(app, options); });
 }

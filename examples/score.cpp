@@ -195,7 +195,7 @@ ExitCode run_score(const ScoreOptions& options) {
 
 int main(int argc, char** argv) {
   CLI::App app("Scores a text: how likely a model finds every token after those before it.",
-               "score");
+               griffin::examples::called(argc, argv, "score"));
   const griffin::examples::ScoreOptions options(app);
   return griffin::examples::run(app, argc, argv,
                                 [&] { return griffin::examples::run_score(options); });

@@ -13,6 +13,7 @@
 
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/config.h"
+#include "support/embedded_model.h"
 #include "support/id_source.h"
 #include "support/input.h"
 #include "support/program.h"
@@ -36,7 +37,7 @@ struct Options {
     app.add_flag("--ids", ids_only, "Print the ids alone, on one line");
   }
 
-  std::string model = GRIFFIN_EMBEDDED_MODEL;
+  std::string model = embedded_model();
   std::string prompt;
   std::string path;
   CLI::Option* file;
@@ -141,7 +142,8 @@ ExitCode run_tokenize(const Options& options) {
 }  // namespace griffin::examples
 
 int main(int argc, char** argv) {
-  CLI::App app("The tokens of a text, and the text of tokens.", "tokenize");
+  CLI::App app("The tokens of a text, and the text of tokens.",
+               griffin::examples::called(argc, argv, "tokenize"));
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const griffin::examples::Options options(app);
   return griffin::examples::run(app, argc, argv,

@@ -14,6 +14,7 @@
 #include "griffin/core/parallel.h"
 #include "griffin/generate/tokenizer.h"
 #include "griffin/model/model.h"
+#include "support/embedded_model.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 
@@ -137,7 +138,7 @@ class ModelOptions {
   }
   /// Where it is, unless its weights are random.
   std::filesystem::path folder() const {
-    return model_->count() > 0 ? folder_ : GRIFFIN_EMBEDDED_MODEL;
+    return model_->count() > 0 ? std::filesystem::path(folder_) : embedded_model();
   }
   int threads() const { return threads_ > 0 ? threads_ : available_cores(); }
 

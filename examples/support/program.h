@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <new>
@@ -103,6 +104,12 @@ class Output {
   bool terminal_ = isatty(STDOUT_FILENO) != 0;
   int error_ = 0;
 };
+
+/// What a program is called: griffin-batch, where it is installed.
+inline std::string called(int argc, char** argv, const char* otherwise) {
+  std::string name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "";
+  return name.empty() ? otherwise : name;
+}
 
 inline void warn(const CLI::App& app, const std::string& message) {
   std::fprintf(stderr, "%s: warning: %s\n", app.get_name().c_str(), on_one_line(message).c_str());

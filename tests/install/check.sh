@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh find_package|components|pkg_config|add_subdirectory SOURCE_FOLDER BUILD_FOLDER \
-#   [CMAKE_ARGUMENT...]
-# Builds outside/ against an installation of BUILD_FOLDER, or with the sources (as a shared library)
-# in it and then against an installation of that, and compares what it prints with what the evaluation
-# of the embedded model says. With `components` only what needs no SentencePiece is built, where none
-# can be found.
+# check.sh find_package|components|pkg_config|programs|shared_build|add_subdirectory SOURCE_FOLDER \
+#   BUILD_FOLDER SHARED_FOLDER [CMAKE_ARGUMENT...]
+# Builds outside/ against an installation of BUILD_FOLDER, or with the sources (as a shared library, in
+# SHARED_FOLDER) in it and then against an installation of that, and compares what it prints with what
+# the evaluation of the embedded model says. With `components` only what needs no SentencePiece is built,
+# where none can be found; `programs` runs those that are installed.
 set -euo pipefail
-way=$1 source=$2 build=$3
-shift 3
+way=$1 source=$2 build=$3 shared=$4
+shift 4
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -34,20 +34,38 @@ expect() {
 }
 
 layers_work() {
-  expect "1 2 4" "$("$folder/build/outside_layers")"
+  expect "1 2 4" "$("${1:-$folder/build}/outside_layers")"
 }
 
 all_works() {
   local found
-  found=$("$folder/build/outside" "$source/examples/models/griffin" "1 The LORD is my shepherd;")
+  found=$("${1:-$folder/build}/outside" "$source/examples/models/griffin" "1 The LORD is my shepherd;")
   expect " the LORD is my refuge." "$found"
+}
+
+# Installed programs find the model that is installed with them, and nothing names where it was built.
+programs_work() {
+  local program path found
+  for program in "$folder"/moved/bin/griffin-*; do
+    expect "$(basename "$program") " "$("$program" --version)"
+  done
+  found=$("$folder/moved/bin/griffin-greedy-decode" -p "1 The LORD is my shepherd;" -n 8 --stats 2>&1)
+  grep -F " the LORD is my refuge." <<<"$found"
+  grep -F "$folder/moved/share/griffin/models/griffin" <<<"$found"
+  for path in "$source" "$build"; do
+    path=$(sed 's|[^[:alnum:]_/-]|\\&|g' <<<"$path")
+    if LC_ALL=C grep -rlaE "(^|[^[:alnum:]_./-])$path(/|[^[:alnum:]_./-]|\$)" "$folder/moved"; then
+      echo "names $path" >&2
+      exit 1
+    fi
+  done
 }
 
 # A shared library shows what the public headers name, and nothing of what it is made of or made with.
 exports_are_ours() {
   local library symbols all=0
   local inside='griffin::(Batcher|Checkpoint|SafetensorsFile|Job|Text|Generation|Quantizer|WeightSource|recurrent_gemma|[A-Za-z]+::(Parts|Impl|Core))(::|$)'
-  for library in "$folder"/shared/lib*/libgriffin*.so; do
+  for library in $(find "$folder/moved" -name 'libgriffin*.so.*.*.*' -not -name 'libgriffin_c.*'); do
     symbols=$(nm -D --defined-only "$library" | sed -E 's/^[0-9a-f]* . //')
     all=$((all + $(wc -l <<<"$symbols")))
     if grep -vE '^_Z(NK?|T[ISTV]N|GVN)7griffin' <<<"$symbols" | c++filt | grep . ||
@@ -94,19 +112,25 @@ case $way in
       $(pkg-config --cflags --libs griffin)
     all_works
     ;;
+  programs)
+    [[ -x $build/examples/greedy_decode ]] || exit 77
+    install_and_move
+    programs_work
+    ;;
+  shared_build)  # what tests/packages makes packages of, too
+    cmake -G Ninja -S "$source/tests/install/outside" -B "$shared" -DGRIFFIN_FOLDER="$source" \
+      -DCMAKE_INSTALL_PREFIX=/usr -DBUILD_SHARED_LIBS=ON -DGRIFFIN_INSTALL=ON \
+      -DGRIFFIN_BUILD_EXAMPLES=ON -DGRIFFIN_PACKAGES=ON "$@" --log-level=WARNING >/dev/null
+    cmake --build "$shared" --target outside outside_layers griffin_programs -- --quiet
+    ;;
   add_subdirectory)
-    build_outside all -DGRIFFIN_FOLDER="$source" -DBUILD_SHARED_LIBS=ON -DGRIFFIN_INSTALL=ON "$@"
-    layers_work
-    all_works
-    cmake --install "$folder/build" --prefix "$folder/shared" >/dev/null
+    layers_work "$shared"
+    all_works "$shared"
+    cmake --install "$shared" --prefix "$folder/moved" >/dev/null
     exports_are_ours
-    rm -r "$folder/build"
-    build_outside all -DCMAKE_PREFIX_PATH="$folder/shared" "$@"
+    programs_work
+    build_outside all -DCMAKE_PREFIX_PATH="$folder/moved" "$@"
     all_works
     ;;
 esac
-
-if [[ -d $folder/moved && -x $build/examples/greedy_decode ]]; then
-  expect "greedy_decode " "$("$folder/moved/bin/greedy_decode" --version)"
-fi
 echo "$way: ok"

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Components: Runtime (shared libraries), Development (headers, static libraries, what CMake and pkg-config
+# read), and of examples/: Programs, Models.
+include(CMakePackageConfigHelpers)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/griffin)
+
+# griffin_install_libraries(<export> <target>...)
+function(griffin_install_libraries export)
+  install(TARGETS ${ARGN} EXPORT ${export}
+    ARCHIVE COMPONENT Development
+    LIBRARY COMPONENT Runtime NAMELINK_COMPONENT Development)
+  install(EXPORT ${export} NAMESPACE griffin:: DESTINATION ${package} COMPONENT Development)
+endfunction()
+# Apart, so that layers and engine can be used where there is no SentencePiece.
+griffin_install_libraries(griffinLayersTargets griffin_kernels griffin_layers)
+griffin_install_libraries(griffinEngineTargets griffin_engine)
+griffin_install_libraries(griffinTargets griffin)
+if(TARGET griffin_c)
+  griffin_install_libraries(griffinCTargets griffin_c)
+endif()
+
+install(DIRECTORY include/griffin DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT Development)
+write_basic_package_version_file(griffinConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_package_config_file(src/griffinConfig.cmake.in griffinConfig.cmake
+                              INSTALL_DESTINATION ${package})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/griffinConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/griffinConfigVersion.cmake
+        DESTINATION ${package} COMPONENT Development)
+
+# Relative, so that an installation may be moved.
+file(RELATIVE_PATH prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+if(GRIFFIN_OPENMP)  # bench/ may look for OpenMP without
+  set(griffin_openmp_flag " ${OpenMP_CXX_FLAGS}")
+endif()
+# Shared libraries name what they need themselves.
+if(NOT BUILD_SHARED_LIBS)
+  set(griffin_requires "sentencepiece libpcre2-8 libutf8proc")
+endif()
+foreach(name griffin capi/griffin_c)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/src/${name}.pc.in)
+    cmake_path(GET name FILENAME file)
+    configure_file(src/${name}.pc.in ${file}.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${file}.pc
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT Development)
+  endif()
+endforeach()
+
+# Python's ctypes load the C library, so no compiler has been at it.
+if(TARGET griffin_c AND EXISTS ${PROJECT_SOURCE_DIR}/examples/python/griffin.py)
+  install(FILES examples/python/griffin.py DESTINATION ${CMAKE_INSTALL_DATADIR}/griffin/python
+          COMPONENT Development)
+endif()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT Development)
