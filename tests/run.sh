@@ -7,6 +7,8 @@ preset=${1:-release}
 
 case $preset in
   clang | tsan) packages=(clang libclang-rt-dev) ;;
+  # For packages.debian, which is skipped where they are not; and to compile no file twice.
+  release) packages=(debootstrap dpkg-dev ccache) ;;
   *) packages=() ;;
 esac
 # For checks.docs and bench.run_paper, which are left out where they are not.
@@ -15,6 +17,13 @@ packages+=(doxygen gnuplot-nox)
 [ "$(uname -m)" != x86_64 ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 examples/support/install_packages.sh "${packages[@]}"
 
+if [ "$preset" = release ]; then
+  # The shared libraries of tests/install are of the same objects as what is tested: kept in the build tree.
+  export CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache} CCACHE_DEPEND=1
+  ! command -v ccache >/dev/null || export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  # While the compiler runs, the Debian that packages are installed in is made; packages.debian waits for it.
+  tests/packages/make_root.sh "$PWD/build/release/tests/packages/root" >/dev/null 2>&1 &
+fi
 cmake --preset "$preset" --log-level=WARNING
 cmake --build --preset "$preset"
 ctest --preset "$preset"
