@@ -61,11 +61,20 @@ programs_work() {
   done
 }
 
+# Every program and shared library that is installed.
+all_is_hardened() {
+  local files code=0
+  mapfile -t files < <(find "$folder/moved" -type f \( -path '*/bin/*' -o -name '*.so.*' -o -name '*.a' \))
+  "$source/tests/checks/check_hardening.sh" "${files[@]}" || code=$?
+  ((code == 0 || code == 77)) || exit 1
+}
+
 # A shared library shows what the public headers name, and nothing of what it is made of or made with.
 exports_are_ours() {
-  local library symbols all=0
+  local library libraries symbols all=0
   local inside='griffin::(Batcher|Checkpoint|SafetensorsFile|Job|Text|Generation|Quantizer|WeightSource|recurrent_gemma|[A-Za-z]+::(Parts|Impl|Core))(::|$)'
-  for library in $(find "$folder/moved" -name 'libgriffin*.so.*.*.*' -not -name 'libgriffin_c.*'); do
+  mapfile -t libraries < <(find "$folder/moved" -name 'libgriffin*.so.*.*.*' -not -name 'libgriffin_c.*')
+  for library in "${libraries[@]}"; do
     symbols=$(nm -D --defined-only "$library" | sed -E 's/^[0-9a-f]* . //')
     all=$((all + $(wc -l <<<"$symbols")))
     if grep -vE '^_Z(NK?|T[ISTV]N|GVN)7griffin' <<<"$symbols" | c++filt | grep . ||
@@ -129,6 +138,7 @@ case $way in
     cmake --install "$shared" --prefix "$folder/moved" >/dev/null
     exports_are_ours
     programs_work
+    all_is_hardened
     build_outside all -DCMAKE_PREFIX_PATH="$folder/moved" "$@"
     all_works
     ;;
