@@ -17,6 +17,9 @@ griffin_install_libraries(griffinEngineTargets griffin_engine)
 griffin_install_libraries(griffinTargets griffin)
 if(TARGET griffin_c)
   griffin_install_libraries(griffinCTargets griffin_c)
+  if(TARGET griffin_programs)  # what a package is made of
+    add_dependencies(griffin_programs griffin_c)
+  endif()
 endif()
 
 install(DIRECTORY include/griffin DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT Development)
@@ -36,13 +39,12 @@ endif()
 if(NOT BUILD_SHARED_LIBS)
   set(griffin_requires "sentencepiece libpcre2-8 libutf8proc")
 endif()
-foreach(name griffin capi/griffin_c)
-  if(EXISTS ${PROJECT_SOURCE_DIR}/src/${name}.pc.in)
-    cmake_path(GET name FILENAME file)
-    configure_file(src/${name}.pc.in ${file}.pc @ONLY)
-    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${file}.pc
-            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT Development)
-  endif()
+file(GLOB descriptions CONFIGURE_DEPENDS src/*.pc.in src/*/*.pc.in)
+foreach(description IN LISTS descriptions)
+  cmake_path(GET description STEM LAST_ONLY name)  # griffin.pc
+  configure_file(${description} ${name} @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT Development)
 endforeach()
 
 # Python's ctypes load the C library, so no compiler has been at it.

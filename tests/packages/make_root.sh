@@ -28,7 +28,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Creat
 # What is unpacked need not outlive a failure of power.
 mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
-unshare --mount debootstrap --variant=minbase --include=g++,cmake,make,pkg-config,python3-minimal \
+unshare --mount debootstrap --variant=minbase --include=g++,cmake,make,pkg-config,python3 \
   bookworm "$root" "$mirror" >"$root.log" 2>&1 || {
   tail -n 20 "$root.log"
   skip "debootstrap failed: is there a network?"
