@@ -22,16 +22,16 @@ const std::byte* map(const InputFile& file, std::size_t size) {
   return nullptr;
 }
 
-Buffer allocate(std::size_t size, const InputFile& file) {
+Buffer allocate(std::size_t size, const std::filesystem::path& path) {
   try {
     return Buffer(size);
   } catch (const Error& error) {
-    file.fail(error.what());
+    throw Error(error.code(), path.string() + ": " + error.what());
   }
 }
 
-Buffer read(InputFile& file, std::size_t size) {
-  Buffer buffer = allocate(size, file);
+Buffer read(InputFile& file, std::size_t size, const std::filesystem::path& path) {
+  Buffer buffer = allocate(size, path);
   const std::size_t done = file.read(buffer.data(), size);
   if (done < size) {
     file.fail("expected " + std::to_string(size) + " bytes, found only " + std::to_string(done));
@@ -53,7 +53,7 @@ FileBytes::FileBytes(const std::filesystem::path& path, FileAccess access, std::
   if (size == 0) return;  // nothing can be mapped
   const std::byte* start = access == FileAccess::map ? map(file, size) : nullptr;
   if (start == nullptr) {
-    owned_ = read(file, size);
+    owned_ = read(file, size, path);
     start = owned_.data();
   }
   bytes_ = {start, size};

@@ -17,8 +17,8 @@ namespace GRIFFIN_API griffin {  // for our other libraries
 /// does not map files. Move-only.
 class FileBytes {
  public:
-  /// Throws Error(io) naming the file and what the system said, and Error(format) if the file has
-  /// more than `limit` bytes.
+  /// Throws Error naming the file: io and what the system said, format if it has more than `limit`
+  /// bytes, capacity where there is not enough memory to read it.
   FileBytes(const std::filesystem::path& path, FileAccess access, std::uint64_t limit = UINT64_MAX);
   ~FileBytes();
   FileBytes(FileBytes&& other) noexcept;
