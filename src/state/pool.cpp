@@ -2,6 +2,7 @@
 #include "griffin/state/pool.h"
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <string>
@@ -79,8 +80,8 @@ struct SequencePool::Core {
     try {
       sequence = Sequence(layout);
       return true;
-    } catch (const Error&) {
-      return false;
+    } catch (const std::exception&) {
+      return false;  // there is no memory for it, in one of the two ways
     }
   }
 

@@ -16,13 +16,14 @@ std::atomic<std::int64_t> peak{0};
 std::atomic<std::int64_t> until_failure{0};
 
 #ifndef GRIFFIN_TEST_NO_ALLOCATION_COUNTER
+/// Counts a call, whatever becomes of it.
 bool is_to_fail() noexcept {
+  count.fetch_add(1, std::memory_order_relaxed);
   return until_failure.load(std::memory_order_relaxed) > 0 &&
          until_failure.fetch_sub(1, std::memory_order_relaxed) == 1;
 }
 
 void* counted(void* p) noexcept {
-  count.fetch_add(1, std::memory_order_relaxed);
   const auto size = static_cast<std::int64_t>(::malloc_usable_size(p));
   const std::int64_t now = live.fetch_add(size, std::memory_order_relaxed) + size;
   std::int64_t most = peak.load(std::memory_order_relaxed);
