@@ -45,6 +45,16 @@ PCRE2_SPTR units(std::string_view text) noexcept {
   return reinterpret_cast<PCRE2_SPTR>(text.data());
 }
 
+/// Null, and why, for what is no pattern.
+Code compile(std::string_view pattern, std::uint32_t options, pcre2_compile_context* context,
+             int& error) {
+  std::size_t where = 0;
+  Code code(pcre2_compile(units(pattern), pattern.size(), PCRE2_UTF | PCRE2_UCP | options, &error,
+                          &where, context));
+  if (code == nullptr && error == PCRE2_ERROR_HEAP_FAILED) throw std::bad_alloc();
+  return code;
+}
+
 std::string message_of(int error) {
   PCRE2_UCHAR text[256];
   pcre2_get_error_message(error, text, sizeof text);
@@ -147,11 +157,8 @@ Regex::Regex(std::string_view pattern, std::string name) {
   const CompileContext context(require(pcre2_compile_context_create(nullptr)));
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   int error = 0;
-  std::size_t where = 0;
-  Code code(pcre2_compile(
-      units(translated), translated.size(),
-      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_POSSESS,
-      &error, &where, context.get()));
+  Code code = compile(translated, PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_POSSESS,
+                      context.get(), error);
   if (code == nullptr) {
     throw Error(ErrorCode::format, name + ": not a regular expression: " + message_of(error));
   }
@@ -183,10 +190,7 @@ bool Regex::matches_at_start(std::string_view text) const {
 bool is_script(std::string_view name) {
   const std::string pattern = "\\p{sc:" + std::string(name) + "}";
   int error = 0;
-  std::size_t where = 0;
-  const Code code(pcre2_compile(units(pattern), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error,
-                                &where, nullptr));
-  return code != nullptr;
+  return compile(pattern, 0, nullptr, error) != nullptr;
 }
 
 }  // namespace griffin
