@@ -4,8 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "griffin/core/error.h"
 #include "support/models.h"
 #include "support/runs.h"
 
@@ -133,6 +137,103 @@ TEST_F(PrefixCacheTest, CountsEverythingItTakes) {
   const std::uint64_t payload = model_.state_layout().used_bytes(3) + 3 * sizeof(std::int32_t);
   EXPECT_GE(entry_bytes(3), payload + sizeof(Snapshot) + 2 * sizeof(Ids) + 2 * sizeof(void*));
   EXPECT_LE(entry_bytes(3), payload + 512);
+}
+
+/// Every part of an entry by itself: its tokens, its state, its logits, and what the draft knows.
+TEST_F(PrefixCacheTest, CountsEveryPartByItself) {
+  const auto layout = model_.state_layout();
+  const auto bytes = [&](const Ids& text, std::size_t logits, std::int64_t draft) {
+    PrefixCache cache(1 << 20);
+    const Sequence known =
+        after(Ids(static_cast<std::size_t>(std::max<std::int64_t>(draft, 1)), 5));
+    cache.keep(text, after(text), std::vector<float>(logits, 1.0F), draft > 0 ? &known : nullptr);
+    EXPECT_EQ(cache.statistics().entries, 1);
+    return cache.statistics().bytes;
+  };
+  const std::uint64_t plain = bytes({1, 2, 3}, 0, 0);
+  EXPECT_EQ(bytes({1, 2, 3}, 97, 0), plain + 97 * sizeof(float));
+  EXPECT_EQ(bytes({1, 2, 3}, 0, 2), plain + layout.used_bytes(2));
+  EXPECT_EQ(bytes({1, 2, 3}, 97, 3), plain + 97 * sizeof(float) + layout.used_bytes(3));
+  // Beyond the window no more rows are kept.
+  EXPECT_EQ(bytes(Ids(9, 1), 0, 0), bytes(Ids(8, 1), 0, 0) + sizeof(std::int32_t));
+}
+
+TEST_F(PrefixCacheTest, LogitsAndDraftsCountForTheBudget) {
+  const std::vector<float> logits(97, 1.0F);
+  const Sequence draft = after({1, 2});
+  const auto keep_all = [&](PrefixCache& cache, const Ids& text) {
+    cache.keep(text, after(text), logits, &draft);
+  };
+  PrefixCache one(1 << 20);
+  keep_all(one, {1, 2, 3});
+  const std::uint64_t each = one.statistics().bytes;
+  for (const std::uint64_t budget : {2 * each - 1, 2 * each}) {
+    PrefixCache cache(budget);
+    keep_all(cache, {1, 2, 3});
+    keep_all(cache, {4, 5, 6});
+    EXPECT_EQ(cache.statistics().entries, budget == 2 * each ? 2 : 1);
+    EXPECT_EQ(cache.statistics().bytes,
+              static_cast<std::uint64_t>(cache.statistics().entries) * each);
+    EXPECT_EQ(cache.statistics().evictions, budget == 2 * each ? 0U : 1U);
+  }
+}
+
+/// An entry is made anew for logits, and with logits for a draft that knows more, and for nothing
+/// else: the least recently used one goes, and which that is tells.
+TEST_F(PrefixCacheTest, KeepsWhatIsMore) {
+  const std::vector<float> logits(97, 1.0F);
+  const std::vector<float> others(97, 2.0F);
+  const Sequence two = after({1, 2});
+  const Sequence three = after({1, 2, 3});
+  PrefixCache cache(1 << 20);
+  const Ids text = {1, 2, 3};
+  const auto kept = [&](std::span<const float> row, const Sequence* draft) {
+    cache.keep(text, three, row, draft);
+    const PrefixCache::Match match = cache.find(text);
+    return std::pair(match.logits.empty() ? 0.0F : match.logits[0],
+                     match.draft == nullptr ? 0 : match.draft->position());
+  };
+  using Found = std::pair<float, std::int64_t>;
+  EXPECT_EQ(kept(logits, nullptr), Found(1.0F, 0));
+  EXPECT_EQ(kept(others, nullptr), Found(1.0F, 0)) << "there are some";
+  EXPECT_EQ(kept(others, &two), Found(2.0F, 2)) << "a draft is more than none";
+  EXPECT_EQ(kept(logits, &two), Found(2.0F, 2)) << "it knows no more";
+  EXPECT_EQ(kept({}, &three), Found(2.0F, 2)) << "logits are not given up";
+  EXPECT_EQ(kept(logits, &three), Found(1.0F, 3));
+  EXPECT_EQ(kept(others, &two), Found(1.0F, 3)) << "it knows less";
+  EXPECT_EQ(cache.statistics().entries, 1);
+}
+
+TEST_F(PrefixCacheTest, WhatIsKeptAgainIsRecent) {
+  PrefixCache cache(2 * entry_bytes(3));
+  keep(cache, {1, 1, 1});
+  keep(cache, {2, 2, 2});
+  keep(cache, {1, 1, 1});
+  keep(cache, {3, 3, 3});
+  EXPECT_EQ(cache.find(Ids{1, 1, 1, 1}).tokens, 3);
+  EXPECT_EQ(cache.find(Ids{2, 2, 2, 2}).tokens, 0);
+}
+
+TEST_F(PrefixCacheTest, OfNothingThereIsNothingToKeep) {
+  PrefixCache cache(1 << 20);
+  cache.keep({}, model_.new_sequence());
+  EXPECT_EQ(cache.statistics().entries, 0);
+  EXPECT_EQ(cache.find(Ids{1}).snapshot, nullptr);
+  EXPECT_EQ(cache.branch(Ids{}), 0);
+  keep(cache, {1, 2});
+  EXPECT_EQ(cache.branch(Ids{1}), 0);
+  EXPECT_EQ(cache.branch(Ids{1, 2}), 1);
+  EXPECT_EQ(cache.branch(Ids{1, 2, 3}), 2);
+}
+
+/// As far on as the text is all right; further is not.
+TEST_F(PrefixCacheTest, RefusesADraftThatIsFurtherOn) {
+  PrefixCache cache(1 << 20);
+  const Sequence three = after({1, 2, 3});
+  const Sequence four = after({1, 2, 3, 4});
+  cache.keep(Ids{1, 2, 3}, three, {}, &three);
+  EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}).draft->position(), 3);
+  EXPECT_THROW(cache.keep(Ids{1, 2, 3}, three, {}, &four), Error);
 }
 
 TEST_F(PrefixCacheTest, RefusesASequenceThatIsSomewhereElse) {

@@ -148,6 +148,21 @@ TEST(TextStream, HoldsBackNoMoreThanMayBecomeAStop) {
   EXPECT_FALSE(s.stopped());
 }
 
+/// What is before a stop string comes with the token that completes it, however much of the string
+/// might still be held back.
+TEST(TextStream, AStopHoldsNothingBack) {
+  const std::int32_t id = tokenizer().encode("God").front();
+  const std::string piece = tokenizer().piece_bytes(id);
+  ASSERT_GE(piece.size(), 3U);
+  for (std::size_t bytes = 1; bytes < piece.size(); ++bytes) {
+    const std::string before = piece.substr(0, piece.size() - bytes);
+    TextStream s(tokenizer(), {piece.substr(before.size()), before + "!"});
+    EXPECT_EQ(s.push(id), before);
+    EXPECT_TRUE(s.stopped());
+    EXPECT_EQ(s.finish(), "");
+  }
+}
+
 TEST(TextStream, CodePointsOfManyBytes) {
   const std::string text = "\u00E9\u2028\U0001F600x";
   EXPECT_EQ(stream(bytes_of(text), {"\U0001F600"}).text, "\u00E9\u2028");
