@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures which small faults the tests notice. README.md says how."""
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from faults import ListError, changed_files, read_lists, write_tree
+from watched import run_tests
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PLACE = ROOT / "build" / "mutants"
+BUILD = PLACE / "build"
+
+PROGRAMS = {name: BUILD / "tests" / f"test_{name}"
+            for name in ("kernels", "formats", "state", "engine", "generate")}
+PROGRAMS |= {name: BUILD / "tests" / name / f"test_{name}" for name in ("cli", "bench")}
+
+# Whose tests may notice a fault of a module, its own first.
+NOTICED_BY = {
+    "core": ("engine", "state", "generate", "formats"),
+    "formats": ("formats", "engine", "generate", "cli"),
+    "state": ("state", "engine", "generate", "cli"),
+    "weights": ("engine", "state", "cli"),
+    "engine": ("engine", "state", "formats", "generate", "cli"),
+    "generate": ("generate", "cli"),
+    "layers": ("engine", "state", "generate"),
+    "kernels": ("kernels", "engine"),
+    "programs": ("cli",),
+    "bench": ("bench", "cli"),
+}
+SLOW = 0.3  # seconds; such tests run last
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("which", nargs="*", metavar="MODULE|NUMBER", help="default: all faults")
+    parser.add_argument("--check", action="store_true",
+                        help="only: is every original text where the list says?")
+    parser.add_argument("--list", action="store_true", help="only: say what the faults are")
+    parser.add_argument("--quick", action="store_true", help="without the slow tests")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
+    parser.add_argument("--jobs", type=int, default=2, help="test programs at a time (2)")
+    parser.add_argument("--limit", type=float, default=60,
+                        help="seconds that any test may take, 15 times its own at least (60)")
+    return parser.parse_args()
+
+
+def chosen(faults, which):
+    for word in which:
+        if not any(word in (fault.module, str(fault.number)) for fault in faults):
+            raise ListError(f"expected a module or the number of a fault, found '{word}'")
+    return [f for f in faults if not which or f.module in which or str(f.number) in which]
+
+
+def build(faults):
+    write_tree(ROOT, PLACE / "source", faults)
+    command = ["cmake", "-S", PLACE / "source", "-B", BUILD, "-G", "Ninja", "--log-level=WARNING",
+               "-DCMAKE_BUILD_TYPE=Release"]
+    if shutil.which("ccache"):
+        command.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
+    subprocess.run(command, check=True)
+    subprocess.run(["cmake", "--build", BUILD, "-j", str(os.cpu_count()), "--target",
+                    *(f"test_{name}" for name in PROGRAMS)], check=True)
+
+
+def read_json(path):
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_json(path, value):
+    other = path.with_suffix(".new")
+    other.write_text(json.dumps(value, indent=1, sort_keys=True))
+    other.rename(path)
+
+
+def stamp(program):
+    """Another after each build. The programs that tests of cli start are younger than test_cli at most."""
+    parts = [program, *(BUILD / "examples").glob("*"), *(BUILD / "bench").glob("*")]
+    if program.name != "test_cli":
+        parts = [program]
+    return [[p.stat().st_mtime_ns, p.stat().st_size] for p in sorted(parts) if p.is_file()]
+
+
+def control(name, limit):
+    """Seconds of every test of a program without a fault; they must all pass."""
+    path = PLACE / f"control-{name}.json"
+    known = read_json(path)
+    now = stamp(PROGRAMS[name])
+    if known.get("stamp") == now:
+        return known["seconds"]
+    print(f"control: test_{name}", flush=True)
+    outcome = run_tests(PROGRAMS[name], "*", 0, {}, 10 * limit)
+    if outcome.noticed:
+        raise ListError(f"without a fault {name}.{outcome.noticed} fails")
+    write_json(path, {"stamp": now, "seconds": outcome.seconds})
+    return outcome.seconds
+
+
+def named_after(fault, name):
+    """Patterns for the tests whose file is named as the file with the fault is."""
+    suites = set()
+    for path in (ROOT / "tests" / name).glob(f"{Path(fault.path).stem}*_test.cpp"):
+        suites |= set(re.findall(r"^TEST(?:_[FP])?\((\w+),", path.read_text(), re.MULTILINE))
+    return {suite + ending for suite in suites for ending in (".", "/")}
+
+
+def stages(fault, seconds, quick):
+    """Pairs of a program and its tests, the likeliest to notice first."""
+    own, *others = NOTICED_BY[fault.module]
+    suites = named_after(fault, own)
+    near = [t for t in seconds[own] if any(s in t + "/" for s in suites) and seconds[own][t] < SLOW]
+    yield own, near
+    yield own, [t for t in seconds[own] if t not in near and seconds[own][t] < SLOW]
+    for name in others:
+        yield name, [t for t in seconds[name] if seconds[name][t] < SLOW]
+    if not quick:
+        for name in (own, *others):
+            yield name, [t for t in seconds[name] if seconds[name][t] >= SLOW]
+
+
+def who_notices(fault, seconds, options):
+    for name, tests in stages(fault, seconds, options.quick):
+        if not tests:
+            continue
+        found = run_tests(PROGRAMS[name], ":".join(tests), fault.number, seconds[name],
+                          options.limit).noticed
+        if found:
+            return f"{name}.{found}"
+    return ""
+
+
+class Results:
+    """What is known of each fault; on disk, so that a run that was stopped goes on."""
+
+    def __init__(self, fresh):
+        self.path = PLACE / "results.json"
+        self.lock = threading.Lock()
+        self.known = {} if fresh else read_json(self.path)
+
+    @staticmethod
+    def key(fault):
+        return hashlib.sha256(fault.text().encode()).hexdigest()[:16]
+
+    def by(self, fault):
+        """By which test; "" where none noticed it, None where that is not known."""
+        return self.known.get(self.key(fault), {}).get("by")
+
+    def is_settled(self, fault, tests):
+        """A survivor has another chance once there are other tests."""
+        known = self.known.get(self.key(fault))
+        return known is not None and (known["by"] != "" or known["tests"] == tests)
+
+    def add(self, fault, by, tests):
+        with self.lock:
+            self.known[self.key(fault)] = {"fault": str(fault), "by": by, "tests": tests}
+            write_json(self.path, self.known)
+
+
+def measure(faults, results, options):
+    names = {name for fault in faults for name in NOTICED_BY[fault.module]}
+    seconds = {name: control(name, options.limit) for name in PROGRAMS if name in names}
+
+    def tests_of(fault):
+        return [options.quick, *(stamp(PROGRAMS[name]) for name in NOTICED_BY[fault.module])]
+
+    def one(fault):
+        tests = tests_of(fault)
+        if results.is_settled(fault, tests):
+            return
+        by = who_notices(fault, seconds, options)
+        results.add(fault, by, tests)
+        print(f"{'noticed ' if by else 'SURVIVED'} {fault}{' <- ' + by if by else ''}", flush=True)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for _ in pool.map(one, faults):
+            pass
+
+
+def report(faults, results):
+    print("\n| module | noticed | of |\n|---|--:|--:|")
+    modules = list(dict.fromkeys(fault.module for fault in faults))
+    for module in modules + ["all"]:
+        some = [f for f in faults if module in (f.module, "all")]
+        print(f"| {module} | {sum(bool(results.by(f)) for f in some)} | {len(some)} |")
+    survivors = [fault for fault in faults if results.by(fault) == ""]
+    print("\nNot noticed:" if survivors else "\nEvery one is noticed.")
+    for fault in survivors:
+        print(f"  {fault.module} {fault}")
+
+
+def main():
+    options = parse_arguments()
+    faults = read_lists(HERE / "faults")
+    some = chosen(faults, options.which)
+    if options.list:
+        print("\n".join(f"{fault.module} {fault}" for fault in some))
+        return
+    changed_files(ROOT, faults)
+    if options.check:
+        print(f"{len(faults)} faults, each where its list says")
+        return
+    build(faults)
+    results = Results(options.fresh)
+    measure(some, results, options)
+    report(some, results)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ListError, subprocess.CalledProcessError) as problem:
+        sys.exit(str(problem))
+    except KeyboardInterrupt:
+        sys.exit("stopped; the next run goes on from here")
