@@ -27,7 +27,7 @@ PROGRAMS |= {name: BUILD / "tests" / name / f"test_{name}" for name in ("cli", "
 # Whose tests may notice a fault of a module, its own first.
 NOTICED_BY = {
     "core": ("engine", "state", "generate", "formats"),
-    "formats": ("formats", "engine", "generate", "cli"),
+    "formats": ("formats", "state", "engine", "generate", "cli"),
     "state": ("state", "engine", "generate", "cli"),
     "weights": ("engine", "state", "cli"),
     "engine": ("engine", "state", "formats", "generate", "cli"),
@@ -105,26 +105,25 @@ def control(name, limit):
     return outcome.seconds
 
 
-def named_after(fault, name):
-    """Patterns for the tests whose file is named as the file with the fault is."""
+def near(fault, name, tests):
+    """The tests whose file is named as the file with the fault is."""
     suites = set()
     for path in (ROOT / "tests" / name).glob(f"{Path(fault.path).stem}*_test.cpp"):
         suites |= set(re.findall(r"^TEST(?:_[FP])?\((\w+),", path.read_text(), re.MULTILINE))
-    return {suite + ending for suite in suites for ending in (".", "/")}
+    return [test for test in tests if suites & set(re.split("[./]", test))]
 
 
 def stages(fault, seconds, quick):
     """Pairs of a program and its tests, the likeliest to notice first."""
-    own, *others = NOTICED_BY[fault.module]
-    suites = named_after(fault, own)
-    near = [t for t in seconds[own] if any(s in t + "/" for s in suites) and seconds[own][t] < SLOW]
-    yield own, near
-    yield own, [t for t in seconds[own] if t not in near and seconds[own][t] < SLOW]
-    for name in others:
-        yield name, [t for t in seconds[name] if seconds[name][t] < SLOW]
+    names = NOTICED_BY[fault.module]
+    fast = {name: [t for t in seconds[name] if seconds[name][t] < SLOW] for name in names}
+    first = {name: near(fault, name, fast[name]) for name in names}
+    yield from first.items()
+    for name in names:
+        yield name, [test for test in fast[name] if test not in set(first[name])]
     if not quick:
-        for name in (own, *others):
-            yield name, [t for t in seconds[name] if seconds[name][t] >= SLOW]
+        for name in names:
+            yield name, [test for test in seconds[name] if seconds[name][test] >= SLOW]
 
 
 def who_notices(fault, seconds, options):
