@@ -18,14 +18,20 @@ __attribute__((constructor(101))) static void read_griffin_mutant() {
 }
 """
 
-# What is added to the build of the copy. Tests are compiled once for all faults and need not be fast.
+# What is added to the build of the copy. Tests are compiled once for all faults: soon, not well.
+COMMON_HEADERS = "<gtest/gtest.h> <algorithm> <functional> <map> <string> <vector>"
 ADDED_TO_BUILD = {
     "kernels/CMakeLists.txt": "target_sources(griffin_kernels PRIVATE mutant.cpp)\n",
-    "tests/CMakeLists.txt": "foreach(folder formats state generate)\n"
+    "tests/CMakeLists.txt": "foreach(folder formats state engine generate)\n"
                             "  target_compile_options(test_${folder} PRIVATE -O0)\n"
                             "endforeach()\n"
-                            "target_compile_options(test_engine PRIVATE -O1)\n",
-    "tests/cli/CMakeLists.txt": "target_compile_options(test_cli PRIVATE -O0)\n",
+                            "target_compile_options(test_kernels PRIVATE -O1)\n"
+                            "foreach(folder kernels formats state engine generate)\n"
+                            "  target_precompile_headers(test_${folder} PRIVATE "
+                            f"{COMMON_HEADERS})\n"
+                            "endforeach()\n",
+    "tests/cli/CMakeLists.txt": "target_compile_options(test_cli PRIVATE -O0)\n"
+                                f"target_precompile_headers(test_cli PRIVATE {COMMON_HEADERS})\n",
 }
 
 
@@ -152,7 +158,7 @@ def write_if_other(path, content):
 
 
 def write_tree(root, copy, faults):
-    """The files of `root` that git knows or would add, with choices; what is the same stays as it is."""
+    """The files of `root` that git knows or would add; what is the same is not written again."""
     texts = changed_files(root, faults)
     listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=root,
                             check=True, capture_output=True, text=True).stdout

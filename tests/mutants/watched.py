@@ -18,6 +18,7 @@ ENDED = re.compile(r"\[( {7}OK|  SKIPPED|  FAILED ) +\] (\S+?),?(?: .*)? \((\d+)
 @dataclass
 class Outcome:
     noticed: str = ""  # by which test, and how where it did not just fail
+    hung: str = ""  # the test that came to no end
     seconds: dict = field(default_factory=dict)  # of every test that passed
 
 
@@ -58,6 +59,7 @@ class Watch:
             while not self.outcome.noticed:
                 left = self.since + self.limit() - time.monotonic()
                 if left <= 0 or not selector.select(left):
+                    self.outcome.hung = self.test
                     self.outcome.noticed = f"{self.test} (no end after {self.limit():.0f} s)"
                     return
                 read = os.read(self.process.stdout.fileno(), 1 << 16)
