@@ -113,8 +113,12 @@ TEST_F(PrefixCacheTest, EveryKeyHasItsOwnEntries) {
   EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}, 1).tokens, 3);
   cache.keep(text, after(text), of_most, nullptr, UINT64_MAX);
   EXPECT_EQ(cache.statistics().entries, 2) << "the same text for two";
-  EXPECT_EQ(cache.find(text, 1).logits[0], 1.0F);
-  EXPECT_EQ(cache.find(text, UINT64_MAX).logits[0], 2.0F);
+  const auto logits_of = [&](std::uint64_t key) {
+    const std::span<const float> logits = cache.find(text, key).logits;
+    return std::vector(logits.begin(), logits.end());
+  };
+  EXPECT_EQ(logits_of(1), of_one);
+  EXPECT_EQ(logits_of(UINT64_MAX), of_most);
   keep(cache, text);
   EXPECT_EQ(cache.find(Ids{1, 2, 3, 4}).tokens, 3);
   EXPECT_EQ(cache.statistics().entries, 3);
