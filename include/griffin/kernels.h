@@ -109,8 +109,8 @@ enum class Write : std::uint8_t { set, add };
 /// In float arithmetic each element is summed along `in` in its own vector accumulator, lane j
 /// taking i (or pair i, with a bf16 operand) = j mod lanes, and the lanes by halves. Quantised, the
 /// groups are summed one after the other: y += float(sum in group) * (scale of x * scale of w).
-/// A matrix unit has an order of its own for bf16 by bf16: chunks of 32 inputs, one after the other.
-/// Cost: 2 R in flops and `in` weights read per output column.
+/// A matrix unit has an order of its own for bf16 by bf16: chunks of 32 inputs, one after the
+/// other. Cost: 2 R in flops and `in` weights read per output column.
 struct MatmulArgs {
   const void* x;          // [rows, in] float32, or a packed operand
   std::int64_t x_stride;  // of float32 rows

@@ -40,9 +40,10 @@ class ChatTest : public ::testing::Test {
 
   /// An answer without end, and a signal while it is given.
   Outcome signalled(int signal) const {
-    return chat(Command{.arguments = {"-n", "-1", "-l", forbidden(0), "-l", forbidden(1), "-l", forbidden(2)},
-                        .input = "Who?\n/quit\n",
-                        .signal_after_output = signal});
+    return chat(Command{
+        .arguments = {"-n", "-1", "-l", forbidden(0), "-l", forbidden(1), "-l", forbidden(2)},
+        .input = "Who?\n/quit\n",
+        .signal_after_output = signal});
   }
   /// For --logit-bias: an id that would end an answer.
   std::string forbidden(std::size_t n) const {

@@ -17,7 +17,7 @@ struct Command {
 
 struct Outcome {
   std::string program{};  // its name
-  int exit_code = -1;   // 128 + signal if one ended it
+  int exit_code = -1;     // 128 + signal if one ended it
   std::string out{};
   std::string err{};
 };

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh find_package|components|pkg_config|programs|shared_build|add_subdirectory SOURCE_FOLDER \
-#   BUILD_FOLDER SHARED_FOLDER [CMAKE_ARGUMENT...]
+# check.sh find_package|components|pkg_config|programs|openmp|no_openmp|shared_build|add_subdirectory \
+#   SOURCE_FOLDER BUILD_FOLDER SHARED_FOLDER [CMAKE_ARGUMENT...]
 # Builds outside/ against an installation of BUILD_FOLDER, or with the sources (as a shared library, in
 # SHARED_FOLDER) in it and then against an installation of that, and compares what it prints with what
 # the evaluation of the embedded model says. With `components` only what needs no SentencePiece is built,
-# where none can be found; `programs` runs those that are installed.
+# where none can be found; `programs` runs those that are installed; with `openmp` and `no_openmp` a thread
+# more is there when there is work for two, and none before.
 set -euo pipefail
 way=$1 source=$2 build=$3 shared=$4
 shift 4
@@ -125,6 +126,14 @@ case $way in
     [[ -x $build/examples/greedy_decode ]] || exit 77
     install_and_move
     programs_work
+    ;;
+  openmp | no_openmp)  # layers alone, which is where threads are
+    build_outside outside_threads -DGRIFFIN_FOLDER="$source" "$@" \
+      -DGRIFFIN_OPENMP="$([[ $way == openmp ]] && echo ON || echo OFF)"
+    expect "1 2" "$("$folder/build/outside_threads")"
+    needed=$(readelf -dW "$folder/build/outside_threads")
+    if [[ $way == openmp ]]; then grep -E 'lib(gomp|omp|iomp)' <<<"$needed"; fi
+    if [[ $way == no_openmp ]] && grep -E 'lib(gomp|omp|iomp)' <<<"$needed"; then exit 1; fi
     ;;
   shared_build)  # what tests/packages makes packages of, too
     cmake -G Ninja -S "$source/tests/install/outside" -B "$shared" -DGRIFFIN_FOLDER="$source" \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts what the program takes from the heap, and lets it run out: a test that includes this replaces operator new.
+// Counts what the program takes from the heap, and lets it run out: a test that includes this
+// replaces operator new.
 #pragma once
 
 #include <cstdint>
