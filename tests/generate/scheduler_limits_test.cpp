@@ -139,6 +139,31 @@ TEST(SchedulerLimits, APassOfATokenForEverySequence) {
   EXPECT_THROW(Scheduler(hawk, {.max_sequences = 1, .max_tokens_per_pass = (1 << 20) + 1}), Error);
 }
 
+/// Chunks of one row and of as many as a pass may have; guesses take rows of their own.
+TEST(GeneratorLimits, Chunks) {
+  const Model hawk = Model::random(tiny_hawk(), Dtype::f32, 1);
+  const Request r = request_of(random_tokens(hawk.config(), 5, 1), 8);
+  const Result expected = alone(hawk, r);
+  for (const std::int64_t chunk : {1, 1 << 20}) {
+    Generator generator(hawk,
+                        {.threads = 1, .chunk = chunk, .lookup = 4, .guessing = Guessing::always});
+    Sequence s = hawk.new_sequence();
+    EXPECT_EQ(generator.generate(s, r.prompt, r.options).tokens, expected.tokens);
+  }
+  EXPECT_THROW(Generator(hawk, {.chunk = 0}), Error);
+  EXPECT_THROW(Generator(hawk, {.chunk = (1 << 20) + 1}), Error);
+}
+
+TEST(GeneratorLimits, Guesses) {
+  const Model hawk = Model::random(tiny_hawk(), Dtype::f32, 1);
+  EXPECT_NO_THROW(Generator(hawk, {.lookup = 64}));
+  EXPECT_THROW(Generator(hawk, {.lookup = 65}), Error);
+  EXPECT_NO_THROW(Generator(hawk, {.draft = {.model = hawk, .most = 64}}));
+  for (const std::int64_t most : {0, 65}) {
+    EXPECT_THROW(Generator(hawk, {.draft = {.model = hawk, .most = most}}), Error);
+  }
+}
+
 /// A request of three candidates is one that waits.
 TEST(SchedulerLimits, WaitingAreRequestsAndRunningAreTexts) {
   Scheduler scheduler(tiny(), {.threads = 1, .max_sequences = 3});

@@ -151,9 +151,9 @@ TEST(TextStream, HoldsBackNoMoreThanMayBecomeAStop) {
 /// What is before a stop string comes with the token that completes it, however much of the string
 /// might still be held back.
 TEST(TextStream, AStopHoldsNothingBack) {
-  const std::int32_t id = tokenizer().encode("God").front();
+  std::int32_t id = 0;
+  while (tokenizer().piece_bytes(id) != " the") ++id;
   const std::string piece = tokenizer().piece_bytes(id);
-  ASSERT_GE(piece.size(), 3U);
   for (std::size_t bytes = 1; bytes < piece.size(); ++bytes) {
     const std::string before = piece.substr(0, piece.size() - bytes);
     TextStream s(tokenizer(), {piece.substr(before.size()), before + "!"});
