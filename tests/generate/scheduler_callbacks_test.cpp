@@ -183,11 +183,11 @@ class CancelsFromCallbacks {
 TEST(SchedulerCallbacks, MayCancelAnywhere) {
   for (const std::size_t victim : {0U, 1U}) {
     int cancelled = 0;
-    for (int call = 1; call < 50; ++call) {
+    for (int call = 1; call < 50; call += 2) {
       SCOPED_TRACE(std::to_string(victim) + " is cancelled by call " + std::to_string(call));
       cancelled += CancelsFromCallbacks(victim, call).run() ? 1 : 0;
     }
-    EXPECT_GT(cancelled, 20);
+    EXPECT_GT(cancelled, 10);
   }
 }
 

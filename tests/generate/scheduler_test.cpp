@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "generate/requests.h"
@@ -32,35 +33,33 @@ TEST(Scheduler, SixtyFourTextsAreEachTheTextAlone) {
     reasons.insert(expected[i].reason);
   }
   EXPECT_EQ(reasons.size(), 3U) << "stop ids, stop strings and lengths";
-  for (const std::int64_t sequences : {1, 7, 64}) {
-    for (const int threads : {1, 2}) {
-      SCOPED_TRACE(std::to_string(sequences) + " at once, " + std::to_string(threads) + " threads");
-      Scheduler scheduler(embedded(), {.threads = threads,
-                                       .max_sequences = sequences,
-                                       .max_tokens_per_pass = sequences + 31,
-                                       .work_per_thread = 1});
-      std::vector<Result> results(count);
-      std::vector<std::string> streamed(count);
-      for (std::uint32_t i = 0; i < count; ++i) {
-        Request r = requests[i];
-        r.options.on_text = [&text = streamed[i]](std::string_view piece) {
-          text += piece;
-          return Flow::proceed;
-        };
-        submit(scheduler, r, results[i]);
-      }
-      scheduler.run();
-      for (std::uint32_t i = 0; i < count; ++i) {
-        SCOPED_TRACE(i);
-        expect_same(results[i], expected[i]);
-        EXPECT_EQ(streamed[i], expected[i].text);
-      }
-      EXPECT_LE(scheduler.statistics().most_rows, sequences + 31);
-      EXPECT_EQ(scheduler.statistics().running, 0);
-      EXPECT_EQ(scheduler.statistics().waiting, 0);
-      EXPECT_EQ(scheduler.pool().in_use, 0);
-      EXPECT_EQ(scheduler.pool().most_in_use, sequences);
+  for (const auto& [sequences, threads] : {std::pair<std::int64_t, int>{7, 2}, {64, 1}}) {
+    SCOPED_TRACE(std::to_string(sequences) + " at once, " + std::to_string(threads) + " threads");
+    Scheduler scheduler(embedded(), {.threads = threads,
+                                     .max_sequences = sequences,
+                                     .max_tokens_per_pass = sequences + 31,
+                                     .work_per_thread = 1});
+    std::vector<Result> results(count);
+    std::vector<std::string> streamed(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Request r = requests[i];
+      r.options.on_text = [&text = streamed[i]](std::string_view piece) {
+        text += piece;
+        return Flow::proceed;
+      };
+      submit(scheduler, r, results[i]);
     }
+    scheduler.run();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      SCOPED_TRACE(i);
+      expect_same(results[i], expected[i]);
+      EXPECT_EQ(streamed[i], expected[i].text);
+    }
+    EXPECT_LE(scheduler.statistics().most_rows, sequences + 31);
+    EXPECT_EQ(scheduler.statistics().running, 0);
+    EXPECT_EQ(scheduler.statistics().waiting, 0);
+    EXPECT_EQ(scheduler.pool().in_use, 0);
+    EXPECT_EQ(scheduler.pool().most_in_use, sequences);
   }
 }
 
