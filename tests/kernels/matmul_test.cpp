@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/guarded_matrix.h"
 #include "kernels/stored_array.h"
@@ -121,11 +122,17 @@ TEST_P(Matmul, IsExactOnSmallWholeNumbers) {
   });
 }
 
+/// Rounding depends on how many inputs there are: of the shapes that are exact above, a few.
 TEST_P(Matmul, AgreesWithDoublePrecision) {
-  for_shapes([](Dtype storage, std::int64_t rows, std::int64_t in, std::int64_t out) {
-    const Product product = random_product(storage, rows, in, out);
-    EXPECT_TRUE(close(product.whole(table()), product.expected(), product.budget()));
-  });
+  for (const Dtype storage : all_storages) {
+    for (const std::int64_t in : widths()) {
+      for (const auto& [rows, out] : {std::pair{1, 33}, {5, 9}, {13, 17}}) {
+        const Product product = random_product(storage, rows, in, out);
+        ASSERT_TRUE(close(product.whole(table()), product.expected(), product.budget()))
+            << name_of(storage) << " [" << rows << ", " << in << "] -> " << out;
+      }
+    }
+  }
 }
 
 TEST_P(Matmul, AgreesWithDoublePrecisionOnManyRows) {

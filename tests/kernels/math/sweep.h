@@ -95,6 +95,12 @@ inline std::vector<Range> hard_places() {
   return ranges;
 }
 
+/// Every `by`-th of the floats.
+inline std::vector<Range> thinned(std::vector<Range> ranges, std::int64_t by) {
+  for (Range& range : ranges) range.stride *= by;
+  return ranges;
+}
+
 /// All of float at a stride, and the hard places; what is not within [low, high] is cut off.
 inline std::vector<Range> sweep(double low, double high) {
   std::vector<Range> ranges = hard_places();
