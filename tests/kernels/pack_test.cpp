@@ -79,6 +79,24 @@ TEST_P(Pack, GivesZerosAndTheirScale) {
   EXPECT_EQ(row.scales, std::vector<float>(3));
 }
 
+/// Where 127 / largest would be infinite, or nearly so, the values are zero.
+TEST_P(Pack, GivesZerosForTheSmallestNumbers) {
+  constexpr float least = 0x1p-119F;
+  for (const float largest : {least, std::nextafter(least, 0.0F), 0x1p-120F, 0x1p-121F, 0x1p-126F,
+                              0x1p-130F, std::numeric_limits<float>::denorm_min()}) {
+    const std::vector<float> x = {0.0F, largest, -largest, 0.0F, largest / 4};
+    const Int8Row row(table(), x.data(), 5);
+    const int one = largest >= least ? 127 : 0;
+    std::vector<std::int8_t> values(128);
+    values[1] = static_cast<std::int8_t>(one);
+    values[2] = static_cast<std::int8_t>(-one);
+    values[4] = static_cast<std::int8_t>(one / 4 + (one > 0 ? 1 : 0));  // 31.75
+    EXPECT_EQ(row.values, values) << largest;
+    EXPECT_EQ(row.sums[0], values[4]);
+    EXPECT_EQ(row.scales[0], largest / 127.0F);
+  }
+}
+
 TEST_P(Pack, GivesTheScaleNotANumber) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for (const float value : {infinity, -infinity, std::nanf("")}) {

@@ -49,6 +49,64 @@ INSTANTIATE_TEST_SUITE_P(Isa, StreamedScan,
                          })),
                          table_name);
 
+/// Outputs as large, whose rows do not all begin where a vector may be streamed to.
+struct Place {
+  std::int64_t offset;  // of the first, in floats from a cache line
+  std::int64_t stride;
+};
+constexpr Place places[] = {{0, width + 1}, {1, stride}, {0, stride + 8}, {4, width + 6}};
+
+/// [rows, width] of such an output after run(where it begins, its stride).
+template <class Run>
+std::vector<float> output_at(const Place& place, const Run& run) {
+  Buffer buffer(static_cast<std::size_t>(rows * place.stride + place.offset) * sizeof(float),
+                Fill::zeros);
+  float* y = reinterpret_cast<float*>(buffer.data()) + place.offset;
+  run(y, place.stride);
+  std::vector<float> values;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    values.insert(values.end(), y + r * place.stride, y + r * place.stride + width);
+  }
+  return values;
+}
+
+TEST_P(StreamedScan, RowsThatAreNotAligned) {
+  const auto scan = [&](float* y, std::int64_t y_stride) {
+    std::vector<float> h = h_;
+    table().linear_scan({.a = a_.row(0),
+                         .b = b_.row(0),
+                         .stride = stride,
+                         .h = h.data(),
+                         .y = y,
+                         .y_stride = y_stride,
+                         .rows = rows,
+                         .begin = 0,
+                         .end = width});
+  };
+  const auto rg_lru = [&](float* y, std::int64_t y_stride) {
+    std::vector<float> h = h_;
+    table().rg_lru({.x = a_.row(0),
+                    .x_stride = stride,
+                    .input_gate = b_.row(0),
+                    .recurrence_gate = c_.row(0),
+                    .gate_stride = stride,
+                    .log_decay = decay_.data(),
+                    .h = h.data(),
+                    .y = y,
+                    .y_stride = y_stride,
+                    .position = 0,
+                    .rows = rows,
+                    .begin = 0,
+                    .end = width});
+  };
+  const std::vector<float> expected_scan = output_at({0, stride}, scan);
+  const std::vector<float> expected_lru = output_at({0, stride}, rg_lru);
+  for (const Place& place : places) {
+    EXPECT_TRUE(output_at(place, scan) == expected_scan) << place.offset << ", " << place.stride;
+    EXPECT_TRUE(output_at(place, rg_lru) == expected_lru) << place.offset << ", " << place.stride;
+  }
+}
+
 TEST_P(StreamedScan, LinearScan) {
   const auto run = [&](std::int64_t step) {
     Rows y;
