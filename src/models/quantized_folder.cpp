@@ -65,7 +65,8 @@ std::set<std::string> names_in_the_way(const Checkpoint& checkpoint) {
   return names;
 }
 
-/// What an interrupted run left in a folder: weights, and their index.
+/// What an interrupted run left in a folder: the index, which by itself would be no one's, and then
+/// the weights that it is told by.
 std::vector<fs::path> left_behind(const fs::path& to, const Checkpoint& checkpoint) {
   if (!is_name_taken(to)) return {};
   const std::set<std::string> in_the_way = names_in_the_way(checkpoint);
@@ -81,7 +82,7 @@ std::vector<fs::path> left_behind(const fs::path& to, const Checkpoint& checkpoi
   const fs::path index = to / "model.safetensors.index.json";
   if (is_name_taken(index)) {
     if (found.empty()) fail_taken(index, "");
-    found.push_back(index);
+    found.insert(found.begin(), index);
   }
   return found;
 }
