@@ -283,6 +283,7 @@ TEST(SentencePieceFile, IsRefusedBeforeSentencePieceSeesIt) {
                                "abcd")),
        "the trie of a normaliser has"},
       {pieces + charsmap("abc"), "the trie of a normaliser has 3 bytes"},
+      {pieces + charsmap(""), "the trie of a normaliser has 0 bytes"},
   };
   for (const auto& [bytes, words] : cases) {
     const Error error = refusal(folder.write("tokenizer.model", bytes));

@@ -84,13 +84,13 @@ class Fields {
 /// The trie of a normaliser, a double array of Darts-clone, as its prefix search walks it.
 class Trie {
  public:
+  /// Of one unit at least.
   explicit Trie(std::string_view bytes) : units_(bytes.size() / sizeof(std::uint32_t)) {
     std::memcpy(units_.data(), bytes.data(), units_.size() * sizeof(std::uint32_t));
   }
 
   /// Whether no text leads the search out of the array, or to a value of `text_size` or more.
   bool is_sound(std::size_t text_size) const {
-    if (units_.empty()) return false;
     std::vector<bool> seen(units_.size());
     std::vector<std::size_t> nodes = {offset(units_[0])};
     while (!nodes.empty()) {
@@ -196,7 +196,7 @@ class Checker {
     if (tables.size() < sizeof size) fail("a normaliser without its tables");
     std::memcpy(&size, tables.data(), sizeof size);
     tables.remove_prefix(sizeof size);
-    if (size >= tables.size() || size % sizeof(std::uint32_t) != 0 ||
+    if (size == 0 || size >= tables.size() || size % sizeof(std::uint32_t) != 0 ||
         size / sizeof(std::uint32_t) > most_units) {
       fail("the trie of a normaliser has " + std::to_string(size) + " bytes");
     }
