@@ -4,41 +4,24 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "griffin/core/error.h"
+#include "fuzz/target.h"
 #include "griffin/generate/sampler.h"
 #include "griffin/generate/text_stream.h"
 #include "support/input.h"
 #include "support/request_line.h"
 
+namespace griffin::fuzz {
 namespace {
-
-using namespace griffin;  // NOLINT(google-build-using-namespace): a program of one file
 
 constexpr std::int64_t vocab = 2048;  // of the embedded model
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
 const examples::RequestReader& reader() {
-  static const Tokenizer tokenizer = Tokenizer::load(GRIFFIN_EMBEDDED_MODEL "/tokenizer.model");
-  static const ModelConfig config = [] {
-    ModelConfig c;
-    c.vocab = vocab;
-    return c;
-  }();
-  static const examples::RequestReader all = [] {
-    examples::RequestReader r;
-    r.config = &config;
-    r.tokenizer = &tokenizer;
-    r.stop_ids = {1};
-    return r;
-  }();
+  static const Tokenizer tokenizer = Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin" "/tokenizer.model");
+  static const examples::RequestReader all{.bos = 2, .tokenizer = &tokenizer, .stop_ids = {1}};
   return all;
 }
 
@@ -52,8 +35,8 @@ std::vector<float> strange_logits(std::size_t size) {
   return logits;
 }
 
-void read_request(std::string_view text, nlohmann::json& id) {
-  const Request request = reader().read(text, id);
+void read_request(std::string_view text, examples::RequestNotes& notes) {
+  const Request request = reader().read(text, notes);
   const GenerateOptions& options = request.options;
   for (const std::string& stop : options.stop_strings) require(stop.size() <= text.size());
   TextStream stream(*options.tokenizer, options.stop_strings);
@@ -74,21 +57,21 @@ void read_request(std::string_view text, nlohmann::json& id) {
   }
 }
 
+void read_ids(std::string_view text) {
+  for (const std::int32_t token : examples::parse_ids(text, vocab, "ids")) {
+    require(token >= 0 && token < vocab);
+  }
+}
+
 }  // namespace
+}  // namespace griffin::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  nlohmann::json id;
-  try {
-    read_request(text, id);
-  } catch (const Error&) {
-  }
-  require(id.is_null() || id.is_string() || id.is_number());
-  try {
-    for (const std::int32_t token : examples::parse_ids(text, vocab, "ids")) {
-      require(token >= 0 && token < vocab);
-    }
-  } catch (const Error&) {
-  }
+  using namespace griffin::fuzz;  // NOLINT(google-build-using-namespace)
+  const std::string_view text = text_of(data, size);
+  griffin::examples::RequestNotes notes;
+  accepts([&] { read_request(text, notes); });
+  require(notes.id.is_null() || notes.id.is_string() || notes.id.is_number());
+  accepts([&] { read_ids(text); });
   return 0;
 }
