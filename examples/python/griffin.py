@@ -39,8 +39,11 @@ class GriffinError(Exception):
     """What the library refused or could not do: `code`, a Status, and a `message` for people."""
 
     def __init__(self, code: int, message: str):
-        super().__init__(message)
+        super().__init__(code, message)
         self.code, self.message = code, message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class GriffinMemoryError(GriffinError, MemoryError):
@@ -292,7 +295,7 @@ class Scheduler(_Handle):
         """The pieces of a text as they come (its ids, without a tokenizer). Closing the generator
         ends the text. What it returns in the end is the Completion."""
         events = _TEXTS if self.tokenizer else _TOKENS
-        with self._request(prompt, events, **options) as request:
+        with self._request(prompt, events, num_return_sequences=1, **options) as request:
             pieces = self._pieces[request[0]]
             while True:
                 while not pieces:

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library itself: found, laid out as the header says, closed; and what it refuses."""
+import ctypes
+import gc
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+from support import EMBEDDED, PROMPT, griffin, refused
+
+
+class Library(unittest.TestCase):
+    def test_structs_have_the_sizes_of_the_header(self):
+        library = griffin.load_library()
+        for name, struct in griffin._structs.items():
+            with self.subTest(struct=name):
+                size = library.griffin_sizeof(f"griffin_{name}".encode())
+                self.assertEqual(ctypes.sizeof(struct), size)
+
+    def imported(self, file, **environment):
+        """What a process says that imports a griffin.py from elsewhere and loads the library."""
+        code = "import griffin; print(griffin.load_library()._name)"
+        kept = {name: value for name, value in os.environ.items() if name != "GRIFFIN_LIBRARY"}
+        return subprocess.run([sys.executable, "-c", code], text=True, capture_output=True,
+                              env={**kept, "PYTHONPATH": os.path.dirname(file), **environment})
+
+    def test_is_found(self):
+        library = os.path.realpath(griffin.load_library()._name)
+        with tempfile.TemporaryDirectory() as there:
+            file = shutil.copy(griffin.__file__, there)
+            self.assertIn("libgriffin_c.so.0: cannot open", self.imported(file).stderr)
+            self.assertEqual(self.imported(file, GRIFFIN_LIBRARY=library).stdout.strip(), library)
+            by_loader = self.imported(file, LD_LIBRARY_PATH=os.path.dirname(library))
+            self.assertEqual(by_loader.stdout, "libgriffin_c.so.0\n")
+            beside = os.path.join(there, "libgriffin_c.so.0")
+            os.symlink(library, beside)
+            self.assertEqual(self.imported(file).stdout.strip(), beside)
+
+    def test_is_refused_when_structs_have_shrunk(self):
+        with tempfile.TemporaryDirectory() as there:
+            file = shutil.copy(griffin.__file__, there)
+            with open(file, encoding="utf-8") as original:
+                text = original.read()
+            with open(file, "w", encoding="utf-8") as changed:
+                changed.write(text.replace("i events, i keep_snapshots", "i events, q keep_snapshots"))
+            said = self.imported(file, GRIFFIN_LIBRARY=griffin.load_library()._name).stderr
+            self.assertIn("griffin_request has", said)
+
+    def test_is_loaded_once(self):
+        library = griffin.load_library()
+        self.assertIs(griffin.load_library(library._name), library)
+        self.assertRaises(RuntimeError, griffin.load_library, "/another")
+
+
+class Refusals(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.model = griffin.Model(EMBEDDED)
+
+    def check(self, code, part, call, *arguments, **options):
+        error = refused(call, *arguments, **options)
+        self.assertIs(error.code, code)
+        self.assertIn(part, error.message)
+        self.assertEqual(str(error), error.message)
+
+    def test_name_what_is_wrong(self):
+        bad, model = griffin.Status.INVALID_ARGUMENT, self.model
+        self.check(griffin.Status.IO, "/nowhere", griffin.Model, "/nowhere")
+        self.check(griffin.Status.IO, "/nowhere", griffin.Tokenizer, "/nowhere")
+        self.check(griffin.Status.IO, "/nowhere", model.sequence().restore, "/nowhere/state")
+        self.check(bad, "int3", griffin.Model, EMBEDDED, "int3")
+        self.check(bad, "hawk-1k", griffin.Model.random, "hawk-1k")
+        self.check(bad, "9999", model.generate, [2, 9999])
+        self.check(bad, "9999", model.logits, [2, 9999])
+        self.check(bad, "-1", model.logprobs, [2, -1, 3])
+        self.check(bad, "empty", model.generate, [])
+        self.check(bad, "top_p", model.generate, PROMPT, do_sample=True, top_p=2.0)
+        self.check(bad, "temperature", model.generate, PROMPT, do_sample=True, temperature=-1)
+        self.check(bad, "seed", model.generate, PROMPT, seed=-1)
+        self.check(bad, "top_k", model.generate, PROMPT, do_sample=True, top_k=1 << 40)
+        self.check(griffin.Status.CAPACITY, "17", model.generate, PROMPT, num_return_sequences=17)
+        self.check(griffin.Status.UNSUPPORTED, "start_of_turn", model.tokenizer.chat,
+                   [{"role": "user", "content": "Hello"}])
+
+    def test_are_pythons_own_for_the_wrong_kind(self):
+        self.assertRaises(TypeError, self.model.generate, PROMPT, temperatur=1)
+        self.assertRaises(TypeError, self.model.generate, [2, 3.5])
+        self.assertRaises(TypeError, next, self.model.stream(PROMPT, num_return_sequences=2))
+        self.assertRaises(OverflowError, self.model.logits, [1 << 40])
+        self.assertRaises(KeyError, self.model.sequence().feed, [2], "some")
+
+    def test_leave_the_scheduler_as_it_was(self):
+        scheduler = griffin.Scheduler(self.model)
+        refused(scheduler.generate, [PROMPT, [9999]])
+        self.assertEqual(scheduler.statistics().waiting, 0)
+        self.assertEqual(len(scheduler.generate([PROMPT, [2]], max_new_tokens=3)), 2)
+
+    def test_out_of_memory_is_a_memory_error(self):
+        share = griffin.load_library().griffin_model_share
+        out_of_memory = mock.Mock(return_value=griffin.Status.OUT_OF_MEMORY, argtypes=share.argtypes)
+        with mock.patch.object(griffin.load_library(), "griffin_model_share", out_of_memory):
+            error = refused(griffin.Tokenizer, EMBEDDED, self.model)
+        self.assertIsInstance(error, MemoryError)
+        self.assertIs(error.code, griffin.Status.OUT_OF_MEMORY)
+
+    def test_can_be_sent_to_another_process(self):
+        error = pickle.loads(pickle.dumps(refused(griffin.Model, "/nowhere")))
+        self.assertEqual((error.code, error.message),
+                         (griffin.Status.IO, "/nowhere: no such model folder"))
+
+
+class Closing(unittest.TestCase):
+    def test_what_is_closed_is_refused(self):
+        with griffin.Model(EMBEDDED) as model:
+            sequence, scheduler, tokenizer = model.sequence(), griffin.Scheduler(model), model.tokenizer
+            stream = model.stream(PROMPT)
+            next(stream)
+            with scheduler, sequence:
+                pass
+        for call in (lambda: sequence.position, scheduler.statistics, model.sequence,
+                     lambda: model.generate(PROMPT), lambda: tokenizer.encode(PROMPT)):
+            self.assertRaisesRegex(ValueError, "is closed", call)
+        self.assertIsInstance(next(stream), str)  # it keeps what it needs
+        stream.close()
+        model.close()  # once more is no error
+
+    def test_a_stream_whose_scheduler_is_closed_ends_with_an_error(self):
+        scheduler = griffin.Scheduler(griffin.Model(EMBEDDED))
+        stream = scheduler.stream(PROMPT)
+        next(stream)
+        scheduler.close()
+        self.assertRaisesRegex(ValueError, "is closed", list, stream)
+
+    def test_the_last_reference_frees(self):
+        gc.disable()  # without a cycle to be found
+        try:
+            model = griffin.Model(EMBEDDED)
+            model.generate(PROMPT, max_new_tokens=2)
+            model.logits([2])
+            finalizers = [one._finalizer for one in (
+                model, model.tokenizer, *sum(model._idle.values(), []))]
+            self.assertEqual(len(finalizers), 4)
+            del model
+            self.assertFalse(any(finalizer.alive for finalizer in finalizers))
+        finally:
+            gc.enable()
+
+
+if __name__ == "__main__":
+    unittest.main()
