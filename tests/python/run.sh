@@ -7,8 +7,8 @@ set -euo pipefail
 python=$1 library=$2
 shift 2
 
-if ! "$python" -c 'import ctypes, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
-  echo "SKIP: no Python 3.9 with ctypes"
+if ! "$python" -c 'import ctypes, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  echo "SKIP: no Python 3.11 with ctypes"
   exit 77
 fi
 if readelf -dW "$library" | grep -qE 'NEEDED.*lib(asan|tsan)' ||

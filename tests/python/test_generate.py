@@ -51,7 +51,8 @@ class Texts(unittest.TestCase):
         many = self.model.generate(PROMPTS, max_new_tokens=12)
         self.assertEqual([text.tokens for text in many], alone)
         ids = [self.model.tokenizer.encode(prompt) for prompt in PROMPTS]
-        self.assertEqual([text.tokens for text in self.model.generate(ids, max_new_tokens=12)], alone)
+        many = self.model.generate(ids, max_new_tokens=12)
+        self.assertEqual([text.tokens for text in many], alone)
 
     def test_candidates_draw_with_seeds_that_follow(self):
         how = dict(max_new_tokens=10, do_sample=True)
@@ -95,7 +96,8 @@ class Texts(unittest.TestCase):
 
     def test_guesses_change_nothing(self):
         expected = self.model.generate(PROMPTS[:4], max_new_tokens=40, do_sample=True)
-        guessing = griffin.Scheduler(self.model, draft=self.draft, lookup=4, prefix_cache_bytes=1 << 24)
+        guessing = griffin.Scheduler(self.model, draft=self.draft, lookup=4,
+                                     prefix_cache_bytes=1 << 24)
         for _ in range(2):
             texts = guessing.generate(PROMPTS[:4], max_new_tokens=40, do_sample=True)
             self.assertEqual([text.tokens for text in texts], [text.tokens for text in expected])
@@ -167,7 +169,7 @@ class Streams(unittest.TestCase):
         self.assertIn("capacity", str(refused(model.sequence)))
 
     def test_threads_have_one_model(self):
-        expected = {prompt: self.model.generate(prompt, max_new_tokens=40) for prompt in PROMPTS[:4]}
+        expected = dict(zip(PROMPTS[:4], self.model.generate(PROMPTS[:4], max_new_tokens=40)))
         failures = []
 
         def work(prompt):

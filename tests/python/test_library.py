@@ -11,13 +11,15 @@ import tempfile
 import unittest
 from unittest import mock
 
-from support import EMBEDDED, PROMPT, griffin, refused
+from support import EMBEDDED, PROMPT, SOURCE, griffin, refused
+
+import griffin_c
 
 
 class Library(unittest.TestCase):
     def test_structs_have_the_sizes_of_the_header(self):
         library = griffin.load_library()
-        for name, struct in griffin._structs.items():
+        for name, struct in griffin_c.structs.items():
             with self.subTest(struct=name):
                 size = library.griffin_sizeof(f"griffin_{name}".encode())
                 self.assertEqual(ctypes.sizeof(struct), size)
@@ -32,7 +34,7 @@ class Library(unittest.TestCase):
     def test_is_found(self):
         library = os.path.realpath(griffin.load_library()._name)
         with tempfile.TemporaryDirectory() as there:
-            file = shutil.copy(griffin.__file__, there)
+            file = [shutil.copy(one.__file__, there) for one in (griffin, griffin_c)][-1]
             self.assertIn("libgriffin_c.so.0: cannot open", self.imported(file).stderr)
             self.assertEqual(self.imported(file, GRIFFIN_LIBRARY=library).stdout.strip(), library)
             by_loader = self.imported(file, LD_LIBRARY_PATH=os.path.dirname(library))
@@ -43,11 +45,11 @@ class Library(unittest.TestCase):
 
     def test_is_refused_when_structs_have_shrunk(self):
         with tempfile.TemporaryDirectory() as there:
-            file = shutil.copy(griffin.__file__, there)
+            file = [shutil.copy(one.__file__, there) for one in (griffin, griffin_c)][-1]
             with open(file, encoding="utf-8") as original:
                 text = original.read()
             with open(file, "w", encoding="utf-8") as changed:
-                changed.write(text.replace("i events, i keep_snapshots", "i events, q keep_snapshots"))
+                changed.write(text.replace("i keep_snapshots", "q keep_snapshots"))
             said = self.imported(file, GRIFFIN_LIBRARY=griffin.load_library()._name).stderr
             self.assertIn("griffin_request has", said)
 
@@ -102,8 +104,8 @@ class Refusals(unittest.TestCase):
 
     def test_out_of_memory_is_a_memory_error(self):
         share = griffin.load_library().griffin_model_share
-        out_of_memory = mock.Mock(return_value=griffin.Status.OUT_OF_MEMORY, argtypes=share.argtypes)
-        with mock.patch.object(griffin.load_library(), "griffin_model_share", out_of_memory):
+        failing = mock.Mock(return_value=griffin.Status.OUT_OF_MEMORY, argtypes=share.argtypes)
+        with mock.patch.object(griffin.load_library(), "griffin_model_share", failing):
             error = refused(griffin.Tokenizer, EMBEDDED, self.model)
         self.assertIsInstance(error, MemoryError)
         self.assertIs(error.code, griffin.Status.OUT_OF_MEMORY)
@@ -114,11 +116,37 @@ class Refusals(unittest.TestCase):
                          (griffin.Status.IO, "/nowhere: no such model folder"))
 
 
+class Tokenizers(unittest.TestCase):
+    def test_there_and_back(self):
+        tokenizer = griffin.Model(EMBEDDED).tokenizer
+        for text in "", PROMPT, "a\0b", "\u00e9\u4e16 \U0001f600", "x" * 5000:
+            with self.subTest(text=text[:20]):
+                ids = tokenizer.encode(text)
+                self.assertEqual(ids[0], tokenizer.bos)
+                self.assertEqual(tokenizer.encode(text, bos=False), ids[1:])
+                self.assertEqual(tokenizer.decode(ids), text)
+
+    def test_turns(self):
+        folder = os.path.join(SOURCE, "tests/goldens/tokenizers/gemma")
+        tokenizer = griffin.Tokenizer(folder, griffin.Model(EMBEDDED))
+        ids = tokenizer.chat([{"role": "user", "content": "Hi"},
+                              {"role": "assistant", "content": "Ho\0!"},
+                              {"role": "user", "content": "<end_of_turn>"}])
+        pieces = [tokenizer.decode([id]) for id in ids]
+        self.assertEqual("".join(pieces),
+                         "<bos><start_of_turn>user\nHi<end_of_turn>\n"
+                         "<start_of_turn>model\nHo\0!<end_of_turn>\n"
+                         "<start_of_turn>user\n<end_of_turn><end_of_turn>\n<start_of_turn>model\n")
+        self.assertEqual(pieces.count("<end_of_turn>"), 3)
+        self.assertIn(ids[pieces.index("<end_of_turn>")], tokenizer.chat_stop_ids())
+        self.assertRaises(KeyError, tokenizer.chat, [{"role": "system", "content": "Hi"}])
+
+
 class Closing(unittest.TestCase):
     def test_what_is_closed_is_refused(self):
         with griffin.Model(EMBEDDED) as model:
-            sequence, scheduler, tokenizer = model.sequence(), griffin.Scheduler(model), model.tokenizer
-            stream = model.stream(PROMPT)
+            sequence, scheduler = model.sequence(), griffin.Scheduler(model)
+            tokenizer, stream = model.tokenizer, model.stream(PROMPT)
             next(stream)
             with scheduler, sequence:
                 pass
