@@ -240,7 +240,7 @@ class Scheduler(c.Handle):
     def __init__(self, model: Model, max_sequences: int = 16, *, prefix_cache_bytes: int = 0,
                  lookup: int = 0, draft: Model | None = None):
         self.tokenizer = model.tokenizer
-        self._pieces: dict[int, deque[Any]] = defaultdict(deque)  # of streams; None: that was all
+        self._pieces: dict[int, deque[Any]] = defaultdict(deque)  # by request; None: an end
         self.own("scheduler_free", "scheduler_new", model, c.new(
             "scheduler_options", threads=model.threads, max_sequences=max_sequences,
             sequence=c.new("sequence_options", capacity=model.capacity), lookup=lookup,
@@ -254,14 +254,14 @@ class Scheduler(c.Handle):
         with contextlib.ExitStack() as stack:
             requests = [stack.enter_context(self._request(one, _NO_EVENTS, **options))
                         for one in (prompt if is_many else [prompt])]
-            while self._step():
-                pass
+            while any(len(self._pieces[request]) < len(candidates) for request, _ in requests):
+                self._step()
             texts = [self._take(*request, i) for request in requests for i in candidates]
         return texts if is_many or "num_return_sequences" in options else texts[0]
 
     def stream(self, prompt: Prompt, **options: Any) -> abc.Generator[Any, None, Completion]:
-        """The pieces of a text as they come (its ids, without a tokenizer). Closing the generator
-        ends the text. What it returns in the end is the Completion."""
+        """The pieces of a text as they come (its ids, without a tokenizer); nothing is done before
+        the first next(). Closing ends the text. What the generator returns is the Completion."""
         events = _TEXTS if self.tokenizer else _TOKENS
         with self._request(prompt, events, num_return_sequences=1, **options) as request:
             pieces = self._pieces[request[0]]
@@ -290,7 +290,8 @@ class Scheduler(c.Handle):
             if self.tokenizer is None:
                 raise GriffinError(Status.INVALID_ARGUMENT, "prompt: expected ids, no text")
             prompt = self.tokenizer.encode(prompt, bos=start is None)
-        eos = [eos_token_id] if isinstance(eos_token_id, int) else eos_token_id or ()
+        eos = () if eos_token_id is None else eos_token_id
+        eos = eos if isinstance(eos, abc.Sized) else [eos]
         stops = [stop_strings] if isinstance(stop_strings, str) else stop_strings
         most = -1 if max_new_tokens is None else max_new_tokens or -2  # 0 stands for a default
         options = c.new(
@@ -315,14 +316,13 @@ class Scheduler(c.Handle):
                 if is_left:
                     self._step()  # which ends it
 
-    def _step(self) -> bool:
-        """One pass, of all texts. Returns whether there is more to do."""
-        more, event = ctypes.c_int32(), c.new("event")
-        c.call("scheduler_step", self, byref(more))
+    def _step(self) -> None:
+        """One pass, of all texts."""
+        event = c.new("event")
+        c.call("scheduler_step", self, None)
         while c.call("scheduler_next_event", self, event) == Status.OK:
             piece = {1: event.id, 2: c.string(event), 3: None}[event.kind]
             self._pieces[event.request].append(piece)
-        return more.value != 0
 
     def _take(self, request: int, keep_state: bool, candidate: int) -> Completion:
         which = self, request, candidate

@@ -157,6 +157,15 @@ class Streams(unittest.TestCase):
         self.assertEqual(texts, expected)
         self.assertLess(scheduler.statistics().passes, 60)  # together, not one after the other
 
+    def test_does_not_hold_up_others(self):
+        scheduler = griffin.Scheduler(self.model)
+        endless = scheduler.stream(PROMPT, max_new_tokens=None, eos_token_id=[])
+        begin = next(endless)
+        texts = scheduler.generate(PROMPTS[:2], max_new_tokens=8, num_return_sequences=2)
+        self.assertEqual([len(text.tokens) for text in texts], [8] * 4)
+        text = begin + "".join(itertools.islice(endless, 20))
+        self.assertTrue(self.model.generate(PROMPT, max_new_tokens=40).text.startswith(text))
+
     def test_ids_where_there_is_no_tokenizer(self):
         model = griffin.Model.random("mqa-100m", "int4", seed=3, capacity=20)
         self.assertIsNone(model.tokenizer)
