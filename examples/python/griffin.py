@@ -158,6 +158,8 @@ class Tokenizer(c.Handle):
 
 
 class _Pass(c.Handle):
+    """What runs tokens for those who want logits."""
+
     def __init__(self, model: Model):
         options = c.new("pass_options", threads=model.threads, max_logits=64)
         self.own("pass_free", "pass_new", model, options)
@@ -223,8 +225,8 @@ class Completion:
     stop: int | str | None  # the id or string that ended it, which is no part of it
     logprobs: list[float]  # of every token, where they were asked for
     top_logprobs: list[list[tuple[int, float]]]  # of every token, the most likely first
-    state: Snapshot | None  # for `start` of a text that goes on with `unread` and what then comes
-    unread: list[int]
+    state: Snapshot | None
+    unread: list[int]  # of the tokens, which the state has not read: what goes on begins with them
     info: SimpleNamespace  # counts and seconds: griffin_result_info
 
 
@@ -235,6 +237,7 @@ class Scheduler(c.Handle):
     Options have Hugging Face's names and defaults; do_sample=False takes the most likely tokens,
     max_new_tokens=None ends where the model does, eos_token_id replaces the model's own, logprobs=k
     is of each token and the k most likely, candidate i of num_return_sequences draws with seed + i.
+    With keep_state, Completion.state is what another text may `start` from.
     """
 
     def __init__(self, model: Model, max_sequences: int = 16, *, prefix_cache_bytes: int = 0,

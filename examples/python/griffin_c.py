@@ -33,7 +33,8 @@ class GriffinMemoryError(GriffinError, MemoryError):
     """The library ran out of memory."""
 
 
-# Members of structs, then results and parameters of functions, by type.
+# Structs and their members; functions with their result and parameters, a letter each. Of a
+# griffin_text in a struct there are its two members.
 _TYPES: dict[str, Any] = {
     "p": ctypes.c_void_p, "z": ctypes.c_size_t, "i": ctypes.c_int32, "q": ctypes.c_int64,
     "Q": ctypes.c_uint64, "f": ctypes.c_float, "d": ctypes.c_double, "s": ctypes.c_char_p,
@@ -66,7 +67,7 @@ result_info: z struct_size, i reason, i stop_id, f stop_logprob, i reserved, q c
  q prompt_tokens, q reused_tokens, q decode_passes, q fed_back, q guessed, q accepted, \
  q draft_passes, d mean_logprob, d queued_seconds, d prefill_seconds, d decode_seconds, \
  d first_token_seconds"""
-_FUNCTIONS = """abi i  sizeof zs  stop_reason_name si
+_FUNCTIONS = """abi i  sizeof zp  stop_reason_name si
     model_load ipppp  model_random ipiQpp  model_share ippp  model_get_info ippp  model_free -p
     tokenizer_load ipppp  tokenizer_bos ipppp  tokenizer_encode ippzpzpp
     tokenizer_decode ippzpzpp  tokenizer_free -p  chat_encode ipppzpzpp  chat_stop_ids ipppzpp
@@ -96,10 +97,10 @@ def load_library(path: Path | None = None) -> ctypes.CDLL:
     """Loads the C library, once: from `path`, else where GRIFFIN_LIBRARY in the environment says,
     else beside griffin.py, else where the system's loader finds it. Done at the first use of it."""
     global _library
-    if _library is not None and path in (None, _library._name):
-        return _library
     if _library is not None:
-        raise RuntimeError(f"{path}: {_library._name} is loaded already")
+        if path is not None and os.fspath(path) != _library._name:
+            raise RuntimeError(f"{path}: {_library._name} is loaded already")
+        return _library
     soname = "libgriffin_c.so.0"
     beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), soname)
     found = path or os.environ.get("GRIFFIN_LIBRARY")
