@@ -340,9 +340,9 @@ class Scheduler(c.Handle):
                    for one in c.lent(c.structs["token_logprob"], "result_top_logprobs", result)]
             most = len(top) // max(1, len(tokens))
             return Completion(
-                text=c.string(c.call("result_text", result)), tokens=tokens, state=state, info=info,
+                text=c.lent_text("result_text", result), tokens=tokens, state=state, info=info,
                 reason=c.call("stop_reason_name", info.reason).decode(),
-                stop=c.string(c.call("result_stop_string", result)) or
+                stop=c.lent_text("result_stop_string", result) or
                      (info.stop_id if info.stop_id >= 0 else None),
                 logprobs=c.lent(ctypes.c_float, "result_logprobs", result),
                 top_logprobs=[top[i * most:(i + 1) * most] for i in range(len(tokens))],

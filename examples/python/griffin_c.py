@@ -79,7 +79,7 @@ _FUNCTIONS = """abi i  sizeof zp  stop_reason_name si
     scheduler_next_event ippp  scheduler_take_result ipQqpp  scheduler_take_snapshot ipQqpp
     scheduler_get_statistics ippp  scheduler_forget -pQ  scheduler_free -p
     result_get_info ippp  result_error ipp  result_tokens ppp  result_logprobs ppp
-    result_top_logprobs ppp  result_text tp  result_stop_string tp  result_free -p""".split()
+    result_top_logprobs ppp  result_text ppp  result_stop_string ppp  result_free -p""".split()
 
 
 def _declare(members: str) -> Any:
@@ -89,7 +89,6 @@ def _declare(members: str) -> Any:
 
 structs = {name: _declare(members)
            for name, members in (line.split(": ") for line in _STRUCTS.splitlines())}
-_TYPES["t"] = structs["text"]
 _library: ctypes.CDLL | None = None
 
 
@@ -202,6 +201,12 @@ def lent(element: Any, name: str, handle: Handle) -> list[Any]:
     count = ctypes.c_size_t()
     data = call(name, handle, byref(count))
     return list((element * count.value).from_address(data)) if count.value else []
+
+
+def lent_text(name: str, handle: Handle) -> str:
+    size = ctypes.c_size_t()
+    data = call(name, handle, byref(size))
+    return ctypes.string_at(data, size.value).decode("utf-8", "replace")
 
 
 def texts(name: str, texts: abc.Iterable[str], *columns: abc.Iterable[Any]) -> Any:

@@ -61,9 +61,9 @@ const griffin_token_logprob* pairs(const griffin_result* result,
   return reinterpret_cast<const griffin_token_logprob*>(list(result, of, count));
 }
 
-griffin_text text(const griffin_result* result, std::string Result::*of) noexcept {
-  if (result == nullptr) return {"", 0};
-  return {(result->result.*of).c_str(), (result->result.*of).size()};
+const char* text(const griffin_result* result, std::string Result::*of, size_t* size) noexcept {
+  if (size != nullptr) *size = result == nullptr ? 0 : (result->result.*of).size();
+  return result == nullptr ? "" : (result->result.*of).c_str();
 }
 
 }  // namespace
@@ -84,12 +84,12 @@ const int32_t* griffin_result_tokens(const griffin_result* result, size_t* count
   return list(result, &Result::tokens, count);
 }
 
-griffin_text griffin_result_text(const griffin_result* result) {
-  return text(result, &Result::text);
+const char* griffin_result_text(const griffin_result* result, size_t* size) {
+  return text(result, &Result::text, size);
 }
 
-griffin_text griffin_result_stop_string(const griffin_result* result) {
-  return text(result, &Result::stop_string);
+const char* griffin_result_stop_string(const griffin_result* result, size_t* size) {
+  return text(result, &Result::stop_string, size);
 }
 
 const float* griffin_result_logprobs(const griffin_result* result, size_t* count) {

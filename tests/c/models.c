@@ -45,8 +45,8 @@ static void check_loading(const char* folder) {
   OK(griffin_model_load(folder, &options, &model, &error));
   CHECK(all.calls > 10 && all.done == all.total);
   const griffin_model_info info = model_info(model);
-  CHECK(info.vocab == 2048 && info.width == 192 && info.depth == 6 &&
-        info.window == 64 && info.dtype == GRIFFIN_BF16 && info.bos == 2);
+  CHECK(info.vocab == 2048 && info.width == 192 && info.depth == 6 && info.window == 64 &&
+        info.dtype == GRIFFIN_BF16 && info.bos == 2);
   CHECK(info.needs_capacity == 0 && info.greedy_head == 0 && info.fingerprint != 0);
   CHECK(info.weight_bytes > (uint64_t)info.parameters && info.load_seconds > 0);
 

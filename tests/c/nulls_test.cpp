@@ -205,8 +205,8 @@ TEST(CNulls, OfTexts) {
   EXPECT_EQ(griffin_result_top_logprobs(nullptr, nullptr), nullptr);
   EXPECT_EQ(griffin_result_prompt_logprobs(nullptr, nullptr), nullptr);
   EXPECT_EQ(griffin_result_prompt_top_logprobs(nullptr, nullptr), nullptr);
-  EXPECT_EQ(griffin_result_text(nullptr).size, 0U);
-  EXPECT_STREQ(griffin_result_stop_string(nullptr).data, "");
+  EXPECT_STREQ(griffin_result_text(nullptr, nullptr), "");
+  EXPECT_STREQ(griffin_result_stop_string(nullptr, nullptr), "");
   griffin_scheduler_stop(nullptr);
   griffin_scheduler_forget(nullptr, 1);
 }

@@ -237,8 +237,9 @@ class Play : private Arguments {
     require(info.fed_back <= static_cast<std::int64_t>(tokens) && info.accepted <= info.guessed);
     require((griffin_result_error(result, nullptr) != GRIFFIN_OK) ==
             (info.reason == GRIFFIN_STOP_FAILED));
-    const griffin_text text = griffin_result_text(result);
-    require(std::strlen(text.data) <= text.size);
+    std::size_t size = 0;
+    const char* text = griffin_result_text(result, &size);
+    require(std::strlen(text) <= size);
   }
 
   void generate() {

@@ -54,8 +54,8 @@ class Header(unittest.TestCase):
         found = re.findall(r"GRIFFIN_C_API ([^;()]*?)griffin_(\w+)\(([^;]*?)\);", HEADERS)
         signatures = {}
         for result, name, parameters in found:
-            kinds = {"const char*": "s", "griffin_text": "t"}
-            letters = kinds.get(result.strip()) or code(result)
+            is_terminated = result.strip() == "const char*" and "size_t*" not in parameters
+            letters = "s" if is_terminated else code(result)
             if parameters != "void":
                 letters += "".join(code(one.rsplit(" ", 1)[0]) for one in parameters.split(","))
             signatures[name] = letters

@@ -49,9 +49,9 @@ GRIFFIN_C_API griffin_status griffin_result_get_info(const griffin_result* resul
 
 GRIFFIN_C_API const int32_t* griffin_result_tokens(const griffin_result* result, size_t* count);
 /// Where there was a tokenizer; terminated by a zero that is not counted.
-GRIFFIN_C_API griffin_text griffin_result_text(const griffin_result* result);
+GRIFFIN_C_API const char* griffin_result_text(const griffin_result* result, size_t* size);
 /// The string that ended the text.
-GRIFFIN_C_API griffin_text griffin_result_stop_string(const griffin_result* result);
+GRIFFIN_C_API const char* griffin_result_stop_string(const griffin_result* result, size_t* size);
 /// Of every token, if asked for, [count].
 GRIFFIN_C_API const float* griffin_result_logprobs(const griffin_result* result, size_t* count);
 /// The most likely ones beside each, [count / tokens] for every token, most likely first.

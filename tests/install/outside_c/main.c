@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
     options.tokenizer = tokenizer;
     griffin_generate(generator, sequence, ids, count + 1, &options, &result, &error);
   }
-  puts(error.status == GRIFFIN_OK ? griffin_result_text(result).data : error.message);
+  puts(error.status == GRIFFIN_OK ? griffin_result_text(result, NULL) : error.message);
   griffin_result_free(result);
   griffin_generator_free(generator);
   griffin_sequence_free(sequence);
