@@ -111,6 +111,14 @@ TEST_F(NumberedShards, MissingOnesAreNamed) {
                  [&] { found(); });
 }
 
+/// Of the set of which most are there.
+TEST_F(NumberedShards, TheSetThatIsNearlyThereIsMeant) {
+  write(1, 3, 5);
+  write(1, 2, 9);
+  expect_refused(ErrorCode::io, {"found 3 of 5 shards", "shards 4, 5 are missing"},
+                 [&] { found(); });
+}
+
 TEST_F(NumberedShards, NumbersHaveFiveDigits) {
   folder_.write("model-000001-of-000001.safetensors", "");
   expect_refused(ErrorCode::io, {"found neither"}, [&] { found(); });
