@@ -115,13 +115,13 @@ TEST(GreedyDecode, LeavesOutTheLineFeedAtTheEndOfAFile) {
 }
 
 TEST(GreedyDecode, RandomWeightsGoFromIdsToIds) {
-  const Outcome outcome =
-      greedy_decode({"--random", "hawk-100m", "--tokens", "-", "-n", "3"}, "2 5");
+  const auto of = [](const std::string& flag, std::vector<std::string> more) {
+    more.insert(more.end(), {flag, "hawk-100m", "--dtype", "int4", "--tokens", "-", "-n", "3"});
+    return greedy_decode(more, "2 5");
+  };
+  const Outcome outcome = of("--random", {});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(
-      outcome.out,
-      greedy_decode({"--config", "hawk-100m", "--tokens", "-", "-n", "3", "--print-tokens"}, "2 5")
-          .out);
+  EXPECT_EQ(outcome.out, of("--config", {"--print-tokens"}).out);
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), ' '), 2) << outcome.out;
 }
 
