@@ -2,6 +2,9 @@
 // float32 arrays as NumPy reads them (format 1.0).
 #pragma once
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,27 +22,71 @@
 
 namespace griffin::examples {
 
+/// A file to be written, under a name of its own until it is complete; without that nothing is left
+/// behind. What a killed process left there, the next one writes over. Sets errno.
+class PartFile {
+ public:
+  explicit PartFile(const std::filesystem::path& path) : path_(path.string() + ".griffin.part") {}
+  ~PartFile() {
+    if (file_ == nullptr) return;
+    std::remove(path_.c_str());
+    std::fclose(file_);
+  }
+  PartFile(const PartFile&) = delete;
+  PartFile& operator=(const PartFile&) = delete;
+
+  /// Returns false also where another process is at it, which holds a lock.
+  bool open() {
+    constexpr int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const int descriptor = ::open(path_.c_str(), flags, 0666);
+    if (descriptor < 0) return false;
+    const bool taken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (!taken && is_at(descriptor) && ftruncate(descriptor, 0) == 0) {
+      file_ = fdopen(descriptor, "wb");
+      if (file_ != nullptr) return true;
+    }
+    const int error = taken ? EBUSY : errno;
+    close(descriptor);
+    errno = error;
+    return false;
+  }
+
+  std::FILE* get() const noexcept { return file_; }
+
+  /// On the disk, then by its name.
+  bool commit(const std::filesystem::path& name) {
+    if (std::fflush(file_) != 0 || fsync(fileno(file_)) != 0) return false;
+    if (std::rename(path_.c_str(), name.c_str()) != 0) return false;
+    std::fclose(std::exchange(file_, nullptr));
+    return true;
+  }
+
+ private:
+  /// Whoever had the lock before may have renamed the file.
+  bool is_at(int descriptor) const {
+    struct stat opened = {};
+    struct stat named = {};
+    if (fstat(descriptor, &opened) != 0 || lstat(path_.c_str(), &named) != 0) return false;
+    const bool same = opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    if (!same) errno = EBUSY;
+    return same;
+  }
+
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
 /// Writes an array row by row, in C order, under a temporary name; commit() gives it its own, and
 /// its number of rows. Without a commit nothing is left behind. Throws Error(io).
 class NpyWriter {
  public:
   /// `row_shape`: that of a row; empty for an array of one dimension.
   NpyWriter(std::filesystem::path path, std::vector<std::int64_t> row_shape)
-      : path_(std::move(path)),
-        temporary_(path_.string() + ".part" + std::to_string(getpid())),
-        row_shape_(std::move(row_shape)) {
+      : path_(std::move(path)), row_shape_(std::move(row_shape)), file_(path_) {
     check_output_path(path_);
-    file_ = std::fopen(temporary_.c_str(), "wbx");
-    if (file_ == nullptr) fail();
+    if (!file_.open()) fail();
     write_header();
   }
-  ~NpyWriter() {
-    if (file_ == nullptr) return;
-    std::fclose(file_);
-    std::remove(temporary_.c_str());
-  }
-  NpyWriter(const NpyWriter&) = delete;
-  NpyWriter& operator=(const NpyWriter&) = delete;
 
   void write(std::span<const float> values) {
     write_bytes(values.data(), values.size_bytes());
@@ -47,16 +94,9 @@ class NpyWriter {
   }
 
   void commit() {
-    if (std::fseek(file_, 0, SEEK_SET) != 0) fail();
+    if (std::fseek(file_.get(), 0, SEEK_SET) != 0) fail();
     write_header();
-    if (std::fflush(file_) != 0) fail();
-    if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
-        std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      const int error = errno;
-      std::remove(temporary_.c_str());
-      errno = error;
-      fail();
-    }
+    if (!file_.commit(path_)) fail();
   }
 
  private:
@@ -82,7 +122,7 @@ class NpyWriter {
 
   void write_bytes(const void* data, std::size_t count) {
     // Nothing may come as a null pointer, which fwrite does not take.
-    if (count > 0 && std::fwrite(data, 1, count, file_) != count) fail();
+    if (count > 0 && std::fwrite(data, 1, count, file_.get()) != count) fail();
   }
 
   [[noreturn]] void fail() const {
@@ -90,10 +130,9 @@ class NpyWriter {
   }
 
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
   std::vector<std::int64_t> row_shape_;
   std::int64_t values_ = 0;
-  std::FILE* file_ = nullptr;
+  PartFile file_;
 };
 
 }  // namespace griffin::examples
