@@ -61,6 +61,7 @@ class RandomOperations {
     EXPECT_GT(restored_, 300);
     EXPECT_GT(cancelled_, 100);
     EXPECT_GT(finished_, 2000);
+    EXPECT_GT(scored_, 500);
     if (guesses_.guessing == Guessing::adapted) return;
     EXPECT_EQ(accepted_ > 500, guesses_.any()) << accepted_;
     EXPECT_EQ(guessed_ - accepted_ > 500, guesses_.any()) << guessed_;
@@ -69,7 +70,8 @@ class RandomOperations {
 
  private:
   SchedulerOptions options() const {
-    SchedulerOptions o{.threads = 1, .max_sequences = 6, .max_tokens_per_pass = 17};
+    SchedulerOptions o{
+        .threads = 1, .max_sequences = 6, .max_tokens_per_pass = 17, .max_logits = 8};
     o.sequence.capacity = capacity_;
     o.prefix_cache_bytes = 200000;
     o.lookup = guesses_.lookup;
@@ -87,6 +89,8 @@ class RandomOperations {
     request.options.max_new_tokens = below(guesses_.any() ? 12 : 9);
     request.options.sampling.temperature = below(2) == 0 ? 0.0F : 0.9F;
     request.options.sampling.seed = below(100);
+    if (below(4) == 0) request.options.prompt_logprobs = static_cast<std::int32_t>(below(3));
+    if (below(4) == 0) request.cache_key = 1;
     if (below(8) == 0) request.candidates = 1 + below(3);
     std::shared_ptr<const Snapshot> start;
     if (!nodes_.empty() && below(2) == 0) {
@@ -118,6 +122,7 @@ class RandomOperations {
     const Result expected = generator_.generate(alone, request.prompt, options);
     guessed_ += result.guessed;
     accepted_ += result.accepted;
+    expect_scores(request, result, expected);
     if (result.reason == StopReason::cancelled) {
       ++cancelled_;
       if (sequence != nullptr && result.candidate == 0) {
@@ -144,6 +149,24 @@ class RandomOperations {
     }
   }
 
+  /// As far as the prompt was read.
+  void expect_scores(const Request& request, const Result& result, const Result& expected) {
+    const std::int64_t done = result.prompt_tokens + result.reused_tokens;
+    const auto count = static_cast<std::size_t>(std::min(done, std::ssize(request.prompt) - 1));
+    const auto top = static_cast<std::size_t>(request.options.prompt_logprobs.value_or(0));
+    const bool scores = request.options.prompt_logprobs.has_value();
+    scored_ += scores ? 1 : 0;
+    ASSERT_EQ(result.prompt_logprobs.size(), scores ? count : 0);
+    ASSERT_EQ(result.prompt_top_logprobs.size(), top * count);
+    for (std::size_t i = 0; i < result.prompt_logprobs.size(); ++i) {
+      ASSERT_EQ(result.prompt_logprobs[i], expected.prompt_logprobs[i]);
+    }
+    for (std::size_t i = 0; i < result.prompt_top_logprobs.size(); ++i) {
+      ASSERT_EQ(result.prompt_top_logprobs[i].id, expected.prompt_top_logprobs[i].id);
+      ASSERT_EQ(result.prompt_top_logprobs[i].logprob, expected.prompt_top_logprobs[i].logprob);
+    }
+  }
+
   /// By a fork, or by a save and a restore.
   Sequence kept(const Sequence& sequence) {
     if (below(2) == 0) return sequence.fork();
@@ -167,6 +190,7 @@ class RandomOperations {
   int restored_ = 0;
   int cancelled_ = 0;
   int finished_ = 0;
+  int scored_ = 0;
   std::int64_t guessed_ = 0;
   std::int64_t accepted_ = 0;
 };
