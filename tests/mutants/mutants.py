@@ -182,7 +182,9 @@ class Results:
     def __init__(self, fresh):
         self.path = PLACE / "results.json"
         self.lock = threading.Lock()
-        self.known = {} if fresh else read_json(self.path)
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        self.known = read_json(self.path)
 
     @staticmethod
     def key(fault):
@@ -199,6 +201,7 @@ class Results:
 
     def add(self, fault, by, tests):
         with self.lock:
+            self.known = self.known | read_json(self.path)  # another run may be under way
             self.known[self.key(fault)] = {"fault": str(fault), "by": by, "tests": tests}
             write_json(self.path, self.known)
 
