@@ -21,44 +21,60 @@ namespace {
 using nlohmann::json;
 using Words = std::vector<std::string>;
 
-/// The number after the word on the line of stderr that begins with `name`.
+/// The line of --stats.
 struct Guesses {
   long long guessed = -1;
   long long accepted = -1;
   double percent = -1;
   long long passes = -1;
-  double tokens = -1;
+  double tokens = -1;  // a pass
+  long long draft_passes = -1;
 };
 
-Guesses guesses_of(const Outcome& outcome) {
+Guesses guesses_of(const std::string& err) {
   Guesses g;
-  const std::size_t at = outcome.err.find("\nguesses ");
-  EXPECT_NE(at, std::string::npos) << outcome.err;
+  const std::size_t at = err.find("\nguesses ");
+  EXPECT_NE(at, std::string::npos) << err;
   if (at == std::string::npos) return g;
-  std::sscanf(outcome.err.c_str() + at + 9,
-              "%lld guessed, %lld accepted (%lf %%), %lld passes, %lf", &g.guessed, &g.accepted,
-              &g.percent, &g.passes, &g.tokens);
+  const int read =
+      std::sscanf(err.c_str() + at + 9,
+                  "%lld guessed, %lld accepted (%lf %%), %lld passes, %lf tokens a "
+                  "pass, %lld draft passes",
+                  &g.guessed, &g.accepted, &g.percent, &g.passes, &g.tokens, &g.draft_passes);
+  EXPECT_EQ(read, 6) << err;
+  return g;
+}
+
+/// Guesses are made where they pay, by the clock: on a busy machine that may be nowhere. Runs until
+/// some were right.
+template <class Run>
+Guesses right_guesses(const Run& run) {
+  Guesses g;
+  for (int attempt = 0; attempt < 60 && g.accepted <= 0; ++attempt) g = guesses_of(run());
+  EXPECT_GT(g.accepted, 0);
   return g;
 }
 
 const std::string verse = "the children of Israel, and the children of Israel, and ";
 
 TEST(OptionEffects, LookupGuesses) {
-  const Guesses g =
-      guesses_of(greedy_decode({"-p", verse, "-n", "80", "--lookup", "4", "--stats"}));
-  EXPECT_GT(g.guessed, 0);
-  EXPECT_GT(g.passes, 0);
-  EXPECT_NEAR(g.tokens, 79.0 / static_cast<double>(g.passes), 0.006);
+  const Guesses g = right_guesses([] {
+    return greedy_decode({"-p", verse, "-n", "80", "--lookup", "4", "--stats"}).err;
+  });
+  EXPECT_GE(g.guessed, g.accepted);
   EXPECT_EQ(g.passes + g.accepted, 79);
+  EXPECT_NEAR(g.tokens, 79.0 / static_cast<double>(g.passes), 0.006);
+  EXPECT_EQ(g.draft_passes, 0);
 }
 
 TEST(OptionEffects, DraftMaxLimitsTheGuessesOfAPass) {
-  const Words plain = {"-p", "And God said", "-n", "60", "--draft", "int4", "--stats"};
-  Words one = plain;
-  one.insert(one.end(), {"--draft-max", "1"});
-  const Guesses g = guesses_of(greedy_decode(one));
-  EXPECT_GT(g.guessed, 0);
+  const Guesses g = right_guesses([] {
+    return greedy_decode(
+               {"-p", "And God said", "-n", "60", "--draft", "int4", "--draft-max", "1", "--stats"})
+        .err;
+  });
   EXPECT_LE(g.guessed, g.passes);
+  EXPECT_GT(g.draft_passes, 0);
 }
 
 /// A token is wanted that the prompt has more than 64 tokens ago, and only there.
@@ -117,22 +133,21 @@ TEST(OptionEffects, MaxTokensPerPassIsKept) {
 /// What was guessed of all texts, summed up.
 TEST(OptionEffects, BatchSumsUpItsGuesses) {
   std::string requests;
-  for (int i = 0; i < 3; ++i)
-    requests += R"({"prompt": ")" + verse +
-                R"(", "n": 40})"
-                "\n";
+  for (int i = 0; i < 3; ++i) {
+    requests += R"({"prompt": ")" + verse + R"(", "n": 40})" + std::string("\n");
+  }
   for (const Words& how : {Words{"--lookup", "4"}, Words{"--draft", "int4"}}) {
     Words all = how;
     all.insert(all.end(), {"--stats", "--max-batch", "1"});
-    Outcome outcome;
-    answers(all, requests, &outcome.err);
-    const Guesses g = guesses_of(outcome);
-    EXPECT_GT(g.guessed, 0);
-    EXPECT_GT(g.accepted, 0);
+    const Guesses g = right_guesses([&] {
+      std::string err;
+      answers(all, requests, &err);
+      return err;
+    });
+    EXPECT_GE(g.guessed, g.accepted);
     EXPECT_EQ(g.passes + g.accepted, 3 * 39);
     EXPECT_NEAR(g.tokens, 3 * 39.0 / static_cast<double>(g.passes), 0.006);
-    EXPECT_EQ(outcome.err.find(" 0 draft passes") == std::string::npos, how[0] == "--draft")
-        << outcome.err;
+    EXPECT_EQ(g.draft_passes > 0, how[0] == "--draft");
   }
 }
 
