@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <exception>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -120,6 +122,44 @@ TEST_F(MemoryOfSchedulers, WithLookupAndADraft) {
   options_.draft = {.model = small_model(97, 2), .most = 3};
   options_.guessing = Guessing::always;
   sweep(options_);
+}
+
+/// What lacks memory is a text, not the scheduler: a thread that serves goes on.
+TEST_F(MemoryOfSchedulers, StepsThrowNothing) {
+  options_.prefix_cache_bytes = 1 << 20;
+  options_.lookup = 2;
+  options_.draft = {.model = small_model(97, 2), .most = 3};
+  options_.guessing = Guessing::always;
+  Scheduler scheduler(model_, options_);
+  std::int64_t failed_texts = 0;
+  std::int64_t nth = 1;
+  for (bool struck = true; struck; ++nth) {
+    const FailingAllocation failing(nth);
+    int submitted = 0;
+    int over = 0;
+    for (int number = 0; number < 4; ++number) {
+      try {
+        Request r{.prompt = random_tokens(model_.config(), 20, 1)};
+        r.prompt.back() = number;
+        r.options.max_new_tokens = 4;
+        r.on_done = [&](Result&& result, const Sequence*) {
+          ++over;
+          failed_texts += result.reason == StopReason::failed ? 1 : 0;
+        };
+        scheduler.submit(std::move(r));
+        ++submitted;
+      } catch (const std::bad_alloc&) {
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::capacity);
+      }
+      EXPECT_NO_THROW(scheduler.step());
+    }
+    EXPECT_NO_THROW(scheduler.run());
+    EXPECT_EQ(over, submitted) << nth;
+    struck = failing.struck();
+  }
+  EXPECT_GT(nth, 50);
+  EXPECT_GT(failed_texts, 5);
 }
 
 }  // namespace

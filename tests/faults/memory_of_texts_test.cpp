@@ -142,6 +142,15 @@ TEST_F(MemoryOfTexts, WithADraft) {
   sweep(options);
 }
 
+/// Which survives a lack of memory once it is loaded, as long as it encodes nothing.
+TEST_F(MemoryOfTexts, DecodedBySentencePiece) {
+  const Tokenizer pieces = Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin");
+  model_ = small_model(pieces.size());
+  options_.tokenizer = &pieces;
+  options_.stop_strings = {"never in it"};
+  sweep({.threads = 1});
+}
+
 TEST_F(MemoryOfTexts, WithAGreedyHead) {
   model_ = small_model(13).with_greedy_head();
   sweep({.threads = 1});

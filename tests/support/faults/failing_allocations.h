@@ -11,7 +11,11 @@
     !defined(__GLIBC__)
 #define GRIFFIN_TEST_OWN_MALLOC 0
 #elif defined(__has_feature)
-#define GRIFFIN_TEST_OWN_MALLOC !__has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer)
+#define GRIFFIN_TEST_OWN_MALLOC 0
+#else
+#define GRIFFIN_TEST_OWN_MALLOC 1
+#endif
 #else
 #define GRIFFIN_TEST_OWN_MALLOC 1
 #endif
