@@ -24,8 +24,10 @@ enum class ErrorCode {
 ///
 /// The library throws one thing beside it: std::bad_alloc, from anything that may take memory.
 /// Where much is taken at once (weights, states, the memory of a pass) Error(capacity) says so
-/// instead. Objects and files stay whole, and the token path takes none. SentencePiece does not
-/// survive a lack of memory: within Tokenizer it may crash.
+/// instead, and Error(io) where the system had none for a file. Objects and files stay whole, and
+/// the token path takes none. Others do not survive a lack of memory: SentencePiece may crash
+/// within Tokenizer::load and encode (not for a tokenizer.json, nor in decode), and glibc ends the
+/// process where it has none for a thread that has work for helpers for the first time.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

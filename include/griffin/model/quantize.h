@@ -41,7 +41,7 @@ struct QuantizeResult {
 /// type is none of the three; io where files cannot be written or are there already, of which none
 /// is touched; format for weights that are not finite; cancelled. `to` then holds no checkpoint:
 /// config.json, written last, is missing, and so are the files that were not finished. The next run
-/// replaces what such a one left behind.
+/// replaces what such a one left behind, also one that was killed at any moment.
 GRIFFIN_API QuantizeResult quantize(const std::filesystem::path& from,
                                     const std::filesystem::path& to,
                                     const QuantizeOptions& options = {});
