@@ -49,7 +49,7 @@ fuzz() {
   fi
   # A busy machine is no finding: a minute is far from what any input takes.
   ASAN_OPTIONS=allocator_may_return_null=1 $build/tests/fuzz/fuzz_"$target" \
-    -max_total_time="$seconds" -max_len="$(longest "$target")" -timeout=60 -rss_limit_mb=4096 \
+    -max_total_time="$seconds" -max_len="$(longest "$target")" -timeout=60 -report_slow_units=60 -rss_limit_mb=4096 \
     -print_final_stats=1 -artifact_prefix="$findings/" "$@" \
     "$corpus" tests/fuzz/seeds/"$target" >"$build/fuzz_$target.log" 2>&1 || true
 }

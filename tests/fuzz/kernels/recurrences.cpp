@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "fuzz/kernels/comparison.h"
 #include "kernels/attention_case.h"
@@ -143,13 +144,13 @@ void check_conv1d(Numbers& numbers) {
 
 void check_attention(Numbers& numbers) {
   test::AttentionShape shape{.storage = test::all_storages[numbers.below(3)],
-                             .length = 1 + numbers.below(150),
+                             .length = 1 + numbers.below(140),
                              .heads = 1,
-                             .head_dim = 1 + numbers.below(40),
+                             .head_dim = 1 + numbers.below(34),
                              .window = numbers.below(160),
                              .ring_rows = 0};
   shape.kv_heads = 1 + numbers.below(3);
-  shape.heads = shape.kv_heads * (1 + numbers.below(4));
+  shape.heads = shape.kv_heads * (1 + numbers.below(3));
   shape.kv_gap = numbers.below(3);
   if (shape.window == 159) shape.window = test::global;
   shape.ring_rows = std::min(shape.length, shape.window) + numbers.below(4);
@@ -166,6 +167,8 @@ void check_attention(Numbers& numbers) {
       StoredArray(shape.storage, random.normals(shape.length * shape.kv_width())),
       StoredArray(shape.storage, random.normals(shape.length * shape.kv_width())),
       scaled ? 1.0F : 1 / std::sqrt(static_cast<float>(shape.head_dim))};
+  std::optional<reference::Recurrence> plain;
+  std::optional<reference::Recurrence> rounded;  // where queries and weights are
   for (const Table* table : tables()) {
     const std::string what = std::string("attention to ") + name_of(shape.storage);
     const GuardedMatrix y = whole_and_parts(
@@ -174,9 +177,12 @@ void check_attention(Numbers& numbers) {
           all.run(*table, position,
                   {p.row_begin, p.row_end, p.begin / shape.head_dim, p.end / shape.head_dim}, to);
         });
-    const reference::Recurrence expected = all.expected(*table);
-    require(test::close(y, expected.y.bottomRows(rows), wide(expected.budget.bottomRows(rows), 4)),
-            *table, what);
+    const bool rounds = shape.storage == Dtype::bf16 && test::attends_on_tiles(*table);
+    std::optional<reference::Recurrence>& expected = rounds ? rounded : plain;
+    if (!expected) expected = all.expected(*table);
+    require(
+        test::close(y, expected->y.bottomRows(rows), wide(expected->budget.bottomRows(rows), 4)),
+        *table, what);
   }
 }
 
