@@ -72,8 +72,9 @@ void require_close(float found, double expected, double budget, float of_scalar,
 template <class T>
 void require_same_bytes(const std::vector<T>& found, const std::vector<T>& expected,
                         const Table& table, const std::string& what) {
+  const std::size_t bytes = found.size() * sizeof(T);
   const bool same = found.size() == expected.size() &&
-                    std::memcmp(found.data(), expected.data(), found.size() * sizeof(T)) == 0;
+                    (bytes == 0 || std::memcmp(found.data(), expected.data(), bytes) == 0);
   require(same ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << "other bytes",
           table, what);
 }
