@@ -19,6 +19,8 @@ foreach(root IN LISTS roots)
       file(RPATH_REMOVE FILE ${file})
     endif()
   endforeach()
+  # The same bytes, whatever umask the sources came with and when they came.
+  execute_process(COMMAND chmod -R u=rwX,go=rX ${root} COMMAND_ERROR_IS_FATAL ANY)
   if(DEFINED ENV{SOURCE_DATE_EPOCH})
     execute_process(COMMAND find ${root} -exec touch -h -d @$ENV{SOURCE_DATE_EPOCH} {} +
                     COMMAND_ERROR_IS_FATAL ANY)

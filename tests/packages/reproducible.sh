@@ -14,6 +14,7 @@ else
 fi
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH CCACHE_DISABLE=1
+umask 022  # which CPack writes into a package
 
 made() {  # FOLDER: checksums of what was made in it
   (cd "$1/build/package" && find packages/*.deb examples lib -type f \
