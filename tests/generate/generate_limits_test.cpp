@@ -32,6 +32,22 @@ TEST(SchedulerLimits, OfSeveralErrorsTheFirstIsThrown) {
   EXPECT_EQ(scheduler.pool().in_use, 0);
 }
 
+TEST(DraftLimits, AGuessRightAfterTheVocabularyIsRefusedAsSuch) {
+  const auto vocab = static_cast<std::int32_t>(embedded().config().vocab);
+  Generator generator(embedded(),
+                      {.threads = 1,
+                       .draft = {.model = embedded(),
+                                 .on_guess = [&](std::int64_t, std::int32_t) { return vocab; }},
+                       .guessing = Guessing::always});
+  Sequence s = embedded().new_sequence();
+  try {
+    generator.generate(s, std::vector<std::int32_t>{2, 9, 4}, {.max_new_tokens = 9});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("draft: on_guess"), std::string::npos) << error.what();
+  }
+}
+
 class PrefixCacheLimits : public ::testing::Test {
  protected:
   Sequence after(std::size_t tokens) {
