@@ -7,7 +7,7 @@ namespace griffin::c {
 
 /// Moves what is left to the front, once that is the smaller half.
 void EventQueue::compact() noexcept {
-  if (first_ * 2 < events_.size()) return;
+  if (first_ == 0 || first_ * 2 < events_.size()) return;
   events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(first_));
   texts_.erase(0, text_begin_);
   for (Stored& stored : events_) stored.text_end -= text_begin_;
@@ -23,12 +23,13 @@ void EventQueue::make_room(std::size_t more) {
 }
 
 void EventQueue::expect_ends(std::size_t count) {
+  compact();
   make_room(count);
   ends_ += count;
 }
 
 void EventQueue::push(const griffin_event& event, std::string_view text) {
-  if (first_ > 0) compact();
+  compact();
   make_room(1);
   texts_.append(text);
   events_.push_back({event, texts_.size()});

@@ -46,8 +46,14 @@ griffin_status griffin_generate(griffin_generator* generator, griffin_sequence* 
     const auto given = options_of(options, "griffin_generate_options");
     const griffin::GenerateOptions how = generate_options(given, with.model);
     auto over = std::make_unique<griffin_result>();
+    const struct Unread {  // is read, or behind the state, once that has moved on
+      griffin_sequence& of;
+      std::int64_t before = of.sequence.position();
+      ~Unread() {
+        if (of.sequence.position() != before) of.unread.clear();
+      }
+    } unread{on};
     over->result = with.generator.generate(on.sequence, array(prompt, count, "prompt"), how);
-    on.unread.clear();
     out = over.release();
   });
 }

@@ -37,15 +37,20 @@ void Jobs::withdraw(const Handle& job) noexcept {
   jobs_.erase(job->id);
 }
 
-void Jobs::submitted(Job& job, Scheduler::Id of_scheduler) {
+bool Jobs::submitted(Job& job, Scheduler::Id of_scheduler) noexcept {
   const std::lock_guard lock(mutex_);
   job.of_scheduler = of_scheduler;
+  return job.is_to_be_cancelled;
 }
 
-Scheduler::Id Jobs::of_scheduler(std::uint64_t id) const {
+Jobs::Cancel Jobs::cancel(std::uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
   const auto found = jobs_.find(id);
-  return found == jobs_.end() ? 0 : found->second->of_scheduler;
+  if (found == jobs_.end()) return {};
+  Job& job = *found->second;
+  if (job.of_scheduler != 0) return {job.of_scheduler, false};
+  job.is_to_be_cancelled = job.running > 0;
+  return {0, job.is_to_be_cancelled};
 }
 
 void Jobs::report(const Job& job, griffin_event event, std::string_view text) {
@@ -66,20 +71,19 @@ void Jobs::finish(Job& job, Result&& result, const Sequence* sequence) noexcept 
       no_snapshot = std::current_exception();
     }
   const std::lock_guard lock(mutex_);
+  --job.running;
+  if (job.is_forgotten) {
+    queue_.forget_ends(1);
+    return erase_if_spent(job.id);
+  }
   const std::int64_t number = result.candidate;
   Candidate& candidate = job.candidates[static_cast<std::size_t>(number)];
   candidate.result.emplace(std::move(result));
   candidate.is_over = true;
   candidate.snapshot = std::move(snapshot);
   candidate.no_snapshot = std::move(no_snapshot);
-  --job.running;
-  if (job.is_forgotten) {
-    queue_.forget_ends(1);
-    erase_if_spent(job.id);
-  } else {
-    queue_.push_end(job.id, number);
-    news_.notify_all();
-  }
+  queue_.push_end(job.id, number);
+  news_.notify_all();
 }
 
 Candidate& Jobs::find(std::uint64_t id, std::int64_t candidate) {
@@ -132,6 +136,10 @@ void Jobs::forget(std::uint64_t id) noexcept {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
   found->second->is_forgotten = true;
+  for (Candidate& candidate : found->second->candidates) {
+    candidate.result.reset();
+    candidate.snapshot = nullptr;
+  }
   queue_.drop(id);
   erase_if_spent(id);
 }
@@ -142,8 +150,8 @@ void Jobs::fail(std::exception_ptr why) noexcept {
   news_.notify_all();
 }
 
-bool Jobs::is_empty() {
-  if (queue_.empty() && failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+bool Jobs::is_empty() const {
+  if (queue_.empty() && failure_) std::rethrow_exception(failure_);
   return queue_.empty();
 }
 

@@ -34,7 +34,8 @@ struct Job {
   std::int32_t events = 0;         // GRIFFIN_WANT_...
   bool keeps_snapshots = false;
   bool is_forgotten = false;
-  std::size_t running = 0;  // texts that are not over
+  bool is_to_be_cancelled = false;  // as soon as it is submitted
+  std::size_t running = 0;          // texts that are not over
   std::vector<Candidate> candidates;
   std::shared_ptr<const Tokenizer> tokenizer;  // of the request's options
 
@@ -61,12 +62,18 @@ class Jobs {
   std::shared_ptr<const Snapshot> take_snapshot(std::uint64_t id, std::int64_t candidate);
   void forget(std::uint64_t id) noexcept;
 
-  /// The scheduler's name of a request; 0: there is none (any more).
-  Scheduler::Id of_scheduler(std::uint64_t id) const;
-  void submitted(Job& job, Scheduler::Id of_scheduler);
+  /// What the scheduler calls the job. Returns whether somebody who heard of it by its events has
+  /// asked meanwhile to cancel it.
+  bool submitted(Job& job, Scheduler::Id of_scheduler) noexcept;
+  /// What to cancel for a request; 0 with `was_running`: submitted() will say so.
+  struct Cancel {
+    Scheduler::Id of_scheduler = 0;
+    bool was_running = false;
+  };
+  Cancel cancel(std::uint64_t id) noexcept;
 
-  /// Nobody steps any more, for this reason: the next fetch() or wait() that finds no event throws
-  /// it.
+  /// Nobody steps any more, for this reason: every fetch() and wait() that finds no event throws
+  /// it, until somebody steps again: null.
   void fail(std::exception_ptr why) noexcept;
 
   bool fetch(griffin_event& event);
@@ -74,7 +81,7 @@ class Jobs {
   bool wait(std::int64_t milliseconds);
 
  private:
-  bool is_empty();
+  bool is_empty() const;
   Candidate& find(std::uint64_t id, std::int64_t candidate);
   void erase_if_spent(std::uint64_t id) noexcept;
 

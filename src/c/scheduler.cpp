@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <new>
 #include <stop_token>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -19,9 +23,10 @@ using griffin::Flow;
 
 struct griffin_scheduler {
   griffin_scheduler(const griffin::Model& of, const griffin::SchedulerOptions& options)
-      : model(of), scheduler(of, options) {}
+      : model(of), max_sequences(options.max_sequences), scheduler(of, options) {}
 
   griffin::Model model;
+  std::int64_t max_sequences;
   Jobs jobs;  // outlives the scheduler, whose texts report to it
   griffin::Scheduler scheduler;
   std::atomic<bool> is_serving = false;
@@ -103,14 +108,21 @@ void report_text(Jobs& jobs, const Jobs::Handle& job, std::int64_t number,
   };
 }
 
-Jobs::Handle job_of(const griffin_request& given, const griffin_generate_options& options) {
+Jobs::Handle job_of(const griffin_scheduler& to, const griffin_request& given,
+                    const griffin_generate_options& options) {
   const auto job = std::make_shared<Job>();
   if (options.tokenizer != nullptr) job->tokenizer = options.tokenizer->tokenizer;
   job->events = wanted_events(given.events, job->tokenizer != nullptr);
   job->keeps_snapshots = flag_of(given.keep_snapshots, "griffin_request.keep_snapshots");
   const std::int64_t candidates = or_default(given.candidates, 1);
-  if (candidates < 1 || candidates > griffin::most_pass_rows) {
+  if (candidates < 1) {
     refuse("griffin_request.candidates: expected 1 or more, found " + std::to_string(candidates));
+  }
+  if (candidates > to.max_sequences) {
+    throw griffin::Error(griffin::ErrorCode::capacity, "griffin_request.candidates: expected " +
+                                                           std::to_string(to.max_sequences) +
+                                                           " at most, found " +
+                                                           std::to_string(candidates));
   }
   job->candidates.resize(static_cast<std::size_t>(candidates));
   return job;
@@ -195,12 +207,13 @@ griffin_status griffin_scheduler_submit(griffin_scheduler* scheduler,
     required(id, "id");
     const auto given = options_of(&required(request, "griffin_request"), "griffin_request");
     const auto options = options_of(given.options, "griffin_generate_options");
-    const Jobs::Handle job = job_of(given, options);
+    const Jobs::Handle job = job_of(to, given, options);
     griffin::Request taken = request_of(to, job, given, options);
     to.jobs.add(job);
     const std::uint64_t own = job->id;
     try {
-      to.jobs.submitted(*job, to.scheduler.submit(std::move(taken)));
+      const griffin::Scheduler::Id inner = to.scheduler.submit(std::move(taken));
+      if (to.jobs.submitted(*job, inner)) to.scheduler.cancel(inner);
     } catch (...) {
       to.jobs.withdraw(job);
       throw;
@@ -213,8 +226,8 @@ griffin_status griffin_scheduler_cancel(griffin_scheduler* scheduler, uint64_t i
                                         int32_t* cancelled, griffin_error* error) {
   return guarded(error, [&] {
     griffin_scheduler& of = required(scheduler, "scheduler");
-    const griffin::Scheduler::Id inner = of.jobs.of_scheduler(id);
-    const bool was = inner != 0 && of.scheduler.cancel(inner);
+    const auto [inner, was_running] = of.jobs.cancel(id);
+    const bool was = was_running || (inner != 0 && of.scheduler.cancel(inner));
     if (cancelled != nullptr) *cancelled = was ? 1 : 0;
   });
 }
@@ -222,7 +235,9 @@ griffin_status griffin_scheduler_cancel(griffin_scheduler* scheduler, uint64_t i
 griffin_status griffin_scheduler_step(griffin_scheduler* scheduler, int32_t* more,
                                       griffin_error* error) {
   return guarded(error, [&] {
-    const bool is_more = required(scheduler, "scheduler").scheduler.step();
+    griffin_scheduler& of = required(scheduler, "scheduler");
+    if (of.is_serving) refuse("scheduler: a thread of its own steps it since it was started");
+    const bool is_more = of.scheduler.step();
     if (more != nullptr) *more = is_more ? 1 : 0;
   });
 }
@@ -231,15 +246,21 @@ griffin_status griffin_scheduler_start(griffin_scheduler* scheduler, griffin_err
   return guarded(error, [&] {
     griffin_scheduler& of = required(scheduler, "scheduler");
     if (of.is_serving) refuse("the scheduler was started already");
+    of.jobs.fail(nullptr);
     of.is_serving = true;
-    of.server = std::jthread([&of](std::stop_token stop) { serve(of, std::move(stop)); });
+    try {
+      of.server = std::jthread([&of](std::stop_token stop) { serve(of, std::move(stop)); });
+    } catch (const std::system_error&) {
+      of.is_serving = false;
+      throw std::bad_alloc();  // the system has nothing left for a thread
+    }
   });
 }
 
 void griffin_scheduler_stop(griffin_scheduler* scheduler) {
   if (scheduler == nullptr || !scheduler->server.joinable()) return;
   scheduler->server.request_stop();
-  scheduler->server.join();
+  if (scheduler->server.get_id() != std::this_thread::get_id()) scheduler->server.join();
 }
 
 griffin_status griffin_scheduler_next_event(griffin_scheduler* scheduler, griffin_event* event,
@@ -247,7 +268,12 @@ griffin_status griffin_scheduler_next_event(griffin_scheduler* scheduler, griffi
   bool is_one = false;
   const griffin_status status = guarded(error, [&] {
     griffin_scheduler& of = required(scheduler, "scheduler");
-    fill(event, griffin_event{}, "griffin_event");  // says whether it can be filled
+    constexpr std::size_t least = offsetof(griffin_event, id);  // what says what it is
+    if (required(event, "event").struct_size < least) {
+      refuse("griffin_event.struct_size: expected " + std::to_string(least) + " or more, found " +
+             std::to_string(event->struct_size));
+    }
+    check_is_size(event->struct_size, "griffin_event");
     griffin_event next{};
     is_one = of.jobs.fetch(next);
     if (is_one) fill(event, next, "griffin_event");

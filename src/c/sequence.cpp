@@ -117,7 +117,8 @@ const int32_t* griffin_sequence_unread(const griffin_sequence* sequence, size_t*
   return sequence == nullptr ? nullptr : sequence->unread.data();
 }
 
-griffin_status griffin_saved_position(const char* file, int64_t* position, griffin_error* error) {
+griffin_status griffin_sequence_saved_position(const char* file, int64_t* position,
+                                               griffin_error* error) {
   return guarded(error, [&] {
     const std::filesystem::path path(&required(file, "file"));
     required(position, "position") = griffin::Sequence::saved_position(path);

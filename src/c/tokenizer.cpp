@@ -99,7 +99,7 @@ griffin_piece_kind griffin_tokenizer_piece_kind(const griffin_tokenizer* tokeniz
 griffin_status griffin_tokenizer_piece(const griffin_tokenizer* tokenizer, int32_t id, char* text,
                                        size_t capacity, size_t* needed, griffin_error* error) {
   return guarded(error,
-                 [&] { copy_text(tokenizer_of(tokenizer).spelling(id), text, capacity, needed); });
+                 [&] { copy_text(tokenizer_of(tokenizer).piece(id), text, capacity, needed); });
 }
 
 griffin_status griffin_tokenizer_piece_bytes(const griffin_tokenizer* tokenizer, int32_t id,

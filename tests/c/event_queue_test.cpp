@@ -70,12 +70,29 @@ TEST(EventQueue, TakesNoMoreMemoryWhereItIsFetchedAsItFills) {
   if (!test::counts_allocations) GTEST_SKIP() << "the thread sanitizer has its own operator new";
   EventQueue queue;
   const auto round = [&] {
+    queue.expect_ends(2);
+    for (std::int64_t i = 0; i < 2; ++i) queue.push_end(1, i);
+    for (std::int64_t i = 0; i < 2; ++i) EXPECT_EQ(queue.pop().candidate, i);
     for (std::int32_t i = 0; i < 8; ++i) queue.push(token(1, i), "some text");
     for (std::int32_t i = 0; i < 8; ++i) EXPECT_EQ(queue.pop().id, i);
   };
   for (int i = 0; i < 4; ++i) round();
   const std::int64_t before = test::allocations();
   for (int i = 0; i < 1000; ++i) round();
+  EXPECT_EQ(test::allocations(), before);
+}
+
+TEST(EventQueue, TakesNoMoreMemoryWhereOnlyEndsAreFetched) {
+  if (!test::counts_allocations) GTEST_SKIP() << "the thread sanitizer has its own operator new";
+  EventQueue queue;
+  const auto text = [&] {
+    queue.expect_ends(1);
+    queue.push_end(7, 0);
+    EXPECT_EQ(queue.pop().request, 7U);
+  };
+  for (int i = 0; i < 8; ++i) text();
+  const std::int64_t before = test::allocations();
+  for (int i = 0; i < 1000; ++i) text();
   EXPECT_EQ(test::allocations(), before);
 }
 

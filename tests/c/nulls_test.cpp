@@ -132,7 +132,7 @@ TEST(CNulls, OfSequencesAndPasses) {
   REFUSED(griffin_sequence_write(h.sequence, nullptr, 0, bytes, 8, nullptr, nullptr));
   REFUSED(griffin_sequence_read(nullptr, bytes, 8, nullptr));
   REFUSED(griffin_sequence_read(h.sequence, nullptr, 8, nullptr));
-  REFUSED(griffin_saved_position(nullptr, &position, nullptr));
+  REFUSED(griffin_sequence_saved_position(nullptr, &position, nullptr));
   REFUSED(griffin_sequence_snapshot(nullptr, &snapshot, nullptr));
   REFUSED(griffin_sequence_snapshot(h.sequence, nullptr, nullptr));
   REFUSED(griffin_sequence_rollback(nullptr, h.snapshot, nullptr));

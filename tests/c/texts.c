@@ -273,7 +273,7 @@ static void check_states(const setup* s, const char* folder) {
   const int32_t* unread = ids + info_of(begun).fed_back;
   OK(griffin_sequence_save(sequence, file, unread, 1, &error));
   int64_t position = 0;
-  OK(griffin_saved_position(file, &position, &error));
+  OK(griffin_sequence_saved_position(file, &position, &error));
   CHECK(position == griffin_sequence_position(sequence));
   STATUS(GRIFFIN_CAPACITY, griffin_sequence_write(sequence, unread, 1, NULL, 0, &needed, &error));
   char* bytes = malloc(needed);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -127,7 +129,9 @@ class Play : private Arguments {
     o.always_guess = flag();
     o.max_logits = count();
     make(schedulers_, [&](griffin_scheduler** made, griffin_error* error) {
-      return griffin_scheduler_new(model(), given(o), made, error);
+      const griffin_status status = griffin_scheduler_new(model(), given(o), made, error);
+      over_.erase(*made);  // of one that was in its place
+      return status;
     });
   }
 
@@ -274,7 +278,15 @@ class Play : private Arguments {
       return griffin_tokenizer_decode(of, ids.data(), std::exchange(needed, 0), back.data(),
                                       back.size(), &needed, error);
     }));
-    griffin_tokenizer_piece_kind(of, static_cast<std::int32_t>(number()));
+    const auto id = static_cast<std::int32_t>(number());
+    const bool is_piece = ok([&](griffin_error* error) {
+      return griffin_tokenizer_piece(of, id, back.data(), back.size(), &needed, error);
+    });
+    require(!is_piece || griffin_tokenizer_piece_kind(of, id) != GRIFFIN_PIECE_NONE);
+    std::int32_t found = 0;
+    ok([&](griffin_error* error) {
+      return griffin_tokenizer_find(of, text.data(), text.size(), &found, error);
+    });
     const griffin_turn turn = {numbers_.below(3), {text.data(), text.size()}};
     ok([&](griffin_error* error) {
       return griffin_chat_encode(of, model(), &turn, 1, ids.data(), ids.size(), &needed, error);
@@ -344,16 +356,32 @@ class Play : private Arguments {
     for (int steps = numbers_.below(4); steps > 0; --steps) {
       ok([&](griffin_error* error) { return griffin_scheduler_step(scheduler, &more, error); });
     }
-    for (int events = numbers_.below(16); events > 0; --events) {
-      griffin_event event{};
-      event.struct_size = size_of_struct<griffin_event>();
-      if (event.struct_size > sizeof(event)) event.struct_size = sizeof(event);
-      ok([&](griffin_error* error) {
-        return griffin_scheduler_next_event(scheduler, &event, error);
-      });
-    }
+    for (int events = numbers_.below(16); events > 0; --events) fetch(scheduler);
+    griffin_statistics statistics{};
+    statistics.struct_size = size_of_struct<griffin_statistics>();
+    if (statistics.struct_size > sizeof(statistics)) statistics.struct_size = sizeof(statistics);
+    ok([&](griffin_error* error) {
+      return griffin_scheduler_get_statistics(scheduler, &statistics, error);
+    });
+    ok([&](griffin_error* error) { return griffin_scheduler_wait_event(scheduler, 0, error); });
   }
 
+  /// Of a text there is one end, and nothing after it.
+  void fetch(griffin_scheduler* scheduler) {
+    griffin_event event{};
+    event.struct_size = size_of_struct<griffin_event>();
+    if (event.struct_size > sizeof(event)) event.struct_size = sizeof(event);
+    const bool is_one = ok([&](griffin_error* error) {
+      return griffin_scheduler_next_event(scheduler, &event, error);
+    });
+    if (!is_one) return;
+    const std::pair text(event.request, event.candidate);
+    std::set<std::pair<std::uint64_t, std::int64_t>>& over = over_[scheduler];
+    require(!over.contains(text));
+    if (event.kind == GRIFFIN_EVENT_DONE) over.insert(text);
+  }
+
+  std::map<griffin_scheduler*, std::set<std::pair<std::uint64_t, std::int64_t>>> over_;
   Handles<griffin_sequence> sequences_{griffin_sequence_free};
   Handles<griffin_snapshot> snapshots_{griffin_snapshot_free};
   Handles<griffin_pass> passes_{griffin_pass_free};

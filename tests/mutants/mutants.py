@@ -22,7 +22,7 @@ BUILD = PLACE / "build"
 
 PROGRAMS = {name: BUILD / "tests" / f"test_{name}"
             for name in ("kernels", "formats", "state", "engine", "generate")}
-PROGRAMS |= {name: BUILD / "tests" / name / f"test_{name}" for name in ("cli", "bench")}
+PROGRAMS |= {name: BUILD / "tests" / name / f"test_{name}" for name in ("c", "cli", "bench")}
 
 # Whose tests may notice a fault of a module, its own first.
 NOTICED_BY = {
@@ -36,6 +36,7 @@ NOTICED_BY = {
     "kernels": ("kernels", "engine"),
     "programs": ("cli", "bench"),
     "bench": ("bench", "cli"),
+    "c": ("c",),
 }
 
 def parse_arguments():

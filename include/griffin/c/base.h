@@ -13,19 +13,24 @@
 //
 // A function that can fail returns a griffin_status and takes a griffin_error last, which may be
 // NULL. What it gives through other parameters is set only where it succeeds; handles are NULL
-// where it fails.
+// where it fails. No function throws, whatever happens in it.
 //
 // What is copied to a caller's buffer goes by (buffer, capacity, needed): `needed` is set to how
 // much there is; where the capacity is less, the buffer is left alone and the status is
 // GRIFFIN_CAPACITY, so that a call with capacity 0 asks for the size. `needed` may not be NULL.
+//
+// Where memory runs out the status is GRIFFIN_OUT_OF_MEMORY, or GRIFFIN_CAPACITY where much is
+// taken at once (weights, states, the memory of a pass); all stays as it was. SentencePiece alone
+// may crash of it: when a tokenizer.model is loaded and when a text is encoded.
 //
 // Text is UTF-8, with a length in bytes, or GRIFFIN_TERMINATED where a zero ends it. Paths end with
 // a zero, and are bytes as the system has them.
 //
 // Threads: any number may use a model or a tokenizer at once, and read a snapshot or a result; all
 // else one thread at a time, but what griffin/c/scheduler.h says. Callbacks may not throw or
-// longjmp. After fork(2) a child may use what its parent made; if the library was
-// built with OpenMP, with one thread only.
+// longjmp; one of C++ that throws all the same ends its call, or its text, with GRIFFIN_CALLBACK.
+// After fork(2) a child may use what its parent made; if the library was built with OpenMP, with
+// one thread only.
 #pragma once
 
 #include <stddef.h>
@@ -59,7 +64,6 @@ enum {
 };
 
 /// "invalid argument" for GRIFFIN_INVALID_ARGUMENT, and so on; "unknown status" for other numbers.
-///
 GRIFFIN_C_API const char* griffin_status_name(griffin_status status);
 
 /// One line, naming file, tensor, expected and found as far as they apply; empty after a success.

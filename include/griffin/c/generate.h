@@ -18,7 +18,9 @@ typedef struct griffin_logit_bias {
   float bias;  ///< added to the logit; -INFINITY forbids the token
 } griffin_logit_bias;
 
-/// May change the logits, [vocab], before a token is chosen: after bias and penalties.
+/// May change the logits, [vocab], before a token is chosen: after bias and penalties. Of a
+/// scheduler's text it is called by the thread that steps, and may submit, cancel and forget; not
+/// step, stop or free.
 typedef void (*griffin_on_logits)(float* logits, int64_t vocab, void* user);
 
 /// How a text is generated. All zero: greedily, 128 tokens, up to the model's own stop ids.
@@ -76,8 +78,9 @@ GRIFFIN_C_API void griffin_generator_free(griffin_generator* generator);
 /// Feeds a prompt [count] and then one chosen token after the other; the sequence may be new or go
 /// on. Token by token there is griffin/c/scheduler.h. Errors, before anything is run:
 /// GRIFFIN_INVALID_ARGUMENT for an empty prompt, an id outside the vocabulary, options without
-/// meaning; GRIFFIN_CAPACITY for a prompt that the sequence has no room for; and GRIFFIN_MISMATCH
-/// where the model's logits are NaN.
+/// meaning; GRIFFIN_CAPACITY for a prompt that the sequence has no room for. And when the sequence
+/// has consumed some of the tokens: GRIFFIN_MISMATCH where the model's logits are NaN,
+/// GRIFFIN_CALLBACK, GRIFFIN_OUT_OF_MEMORY.
 GRIFFIN_C_API griffin_status griffin_generate(griffin_generator* generator,
                                               griffin_sequence* sequence, const int32_t* prompt,
                                               size_t count, const griffin_generate_options* options,

@@ -27,10 +27,11 @@ typedef int32_t griffin_logits;
 enum { GRIFFIN_LOGITS_NONE = 0, GRIFFIN_LOGITS_LAST = 1, GRIFFIN_LOGITS_ALL = 2 };
 
 /// Runs any number of tokens, and copies the logits wanted to `logits`, [rows, vocab]: those of the
-/// last token, or of all. How many rows that are goes to `rows`, which may be NULL. Where it fails
-/// nothing is run: GRIFFIN_CAPACITY for a capacity_rows of less, or no room in the sequence;
-/// GRIFFIN_INVALID_ARGUMENT for a token outside the vocabulary or a sequence of another model. The
-/// bits of a token's logits depend on the tokens before it in its sequence, and on nothing else.
+/// last token, or of all. How many rows that are goes to `rows`, which may be NULL, also where
+/// there is no room for them. Where it fails nothing is run: GRIFFIN_CAPACITY for a capacity_rows
+/// of less, or no room in the sequence; GRIFFIN_INVALID_ARGUMENT for a token outside the vocabulary
+/// or a sequence of another model. The bits of a token's logits depend on the tokens before it in
+/// its sequence, and on nothing else.
 GRIFFIN_C_API griffin_status griffin_pass_run(griffin_pass* pass, griffin_sequence* sequence,
                                               const int32_t* ids, size_t count,
                                               griffin_logits wanted, float* logits,

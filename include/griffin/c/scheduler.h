@@ -67,7 +67,9 @@ typedef struct griffin_request {
   int32_t keep_snapshots;                   ///< 1: for griffin_scheduler_take_snapshot()
 } griffin_request;
 
-/// Errors: what griffin_generate() has before it runs anything; nothing was taken on then.
+/// Errors: what griffin_generate() has before it runs anything, and GRIFFIN_CAPACITY for more
+/// candidates than max_sequences; nothing was taken on then. A start of another model or of other
+/// options fails the texts later. Several candidates have log-probabilities in any case.
 GRIFFIN_C_API griffin_status griffin_scheduler_submit(griffin_scheduler* scheduler,
                                                       const griffin_request* request, uint64_t* id,
                                                       griffin_error* error);
@@ -78,12 +80,13 @@ GRIFFIN_C_API griffin_status griffin_scheduler_cancel(griffin_scheduler* schedul
                                                       int32_t* cancelled, griffin_error* error);
 
 /// One pass. `more` (which may be NULL) says whether anything is left to do.
-/// GRIFFIN_INVALID_ARGUMENT where a step is under way.
+/// GRIFFIN_INVALID_ARGUMENT where a step is under way, or the scheduler was started.
 GRIFFIN_C_API griffin_status griffin_scheduler_step(griffin_scheduler* scheduler, int32_t* more,
                                                     griffin_error* error);
 
 /// A thread that steps whenever there is something to do, until it is stopped, after the step it is
-/// at. Starting twice is an error, stopping twice is not.
+/// at. Starting twice is an error, stopping twice is not. Should it end by itself, next_event and
+/// wait_event tell why when there is no event any more, until it is started again.
 GRIFFIN_C_API griffin_status griffin_scheduler_start(griffin_scheduler* scheduler,
                                                      griffin_error* error);
 GRIFFIN_C_API void griffin_scheduler_stop(griffin_scheduler* scheduler);
@@ -128,7 +131,8 @@ GRIFFIN_C_API griffin_status griffin_scheduler_take_result(griffin_scheduler* sc
                                                            uint64_t id, int64_t candidate,
                                                            griffin_result** result,
                                                            griffin_error* error);
-/// What the text remembers at its end, if the request asked to keep it.
+/// What the text remembers at its end, if the request asked to keep it: once, too. One that nobody
+/// takes is kept, and with it what the scheduler knows of the request.
 GRIFFIN_C_API griffin_status griffin_scheduler_take_snapshot(griffin_scheduler* scheduler,
                                                              uint64_t id, int64_t candidate,
                                                              griffin_snapshot** snapshot,

@@ -60,12 +60,12 @@ GRIFFIN_C_API griffin_status griffin_sequence_write(const griffin_sequence* sequ
 GRIFFIN_C_API griffin_status griffin_sequence_read(griffin_sequence* sequence, const void* buffer,
                                                    size_t size, griffin_error* error);
 /// The unread tokens of the state that was last restored or read, [count]; valid until the sequence
-/// is changed by another call of this page.
+/// is changed, by which they are gone.
 GRIFFIN_C_API const int32_t* griffin_sequence_unread(const griffin_sequence* sequence,
                                                      size_t* count);
 /// The position that a file's state is at: what a capacity has to allow for.
-GRIFFIN_C_API griffin_status griffin_saved_position(const char* file, int64_t* position,
-                                                    griffin_error* error);
+GRIFFIN_C_API griffin_status griffin_sequence_saved_position(const char* file, int64_t* position,
+                                                             griffin_error* error);
 
 GRIFFIN_C_API griffin_status griffin_sequence_snapshot(const griffin_sequence* sequence,
                                                        griffin_snapshot** snapshot,

@@ -48,7 +48,7 @@ enum {
 
 GRIFFIN_C_API griffin_piece_kind griffin_tokenizer_piece_kind(const griffin_tokenizer* tokenizer,
                                                               int32_t id);
-/// How the vocabulary spells an id.
+/// How the vocabulary spells an id. GRIFFIN_INVALID_ARGUMENT for one that there is no piece for.
 GRIFFIN_C_API griffin_status griffin_tokenizer_piece(const griffin_tokenizer* tokenizer, int32_t id,
                                                      char* text, size_t capacity, size_t* needed,
                                                      griffin_error* error);

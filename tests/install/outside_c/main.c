@@ -7,6 +7,20 @@
 
 enum { most_tokens = 256 };
 
+/* The ids of a text, with what the model wants in front. */
+static griffin_status ids_of(const char* text, const griffin_model* model,
+                             const griffin_tokenizer* tokenizer, int32_t* ids, size_t* count,
+                             griffin_error* error) {
+  size_t first = 0;
+  griffin_status status = griffin_tokenizer_bos(tokenizer, model, ids, error);
+  if (status != GRIFFIN_OK) return status;
+  if (ids[0] >= 0) first = 1;
+  status = griffin_tokenizer_encode(tokenizer, text, GRIFFIN_TERMINATED, ids + first,
+                                    most_tokens - first, count, error);
+  *count += first;
+  return status;
+}
+
 int main(int argc, char** argv) {
   griffin_error error = {sizeof(error), 0, ""};
   griffin_model* model = NULL;
@@ -22,13 +36,11 @@ int main(int argc, char** argv) {
   options.struct_size = sizeof(options);
   if (griffin_model_load(argv[1], NULL, &model, &error) == GRIFFIN_OK &&
       griffin_tokenizer_load(argv[1], model, &tokenizer, &error) == GRIFFIN_OK &&
-      griffin_tokenizer_bos(tokenizer, model, ids, &error) == GRIFFIN_OK &&
-      griffin_tokenizer_encode(tokenizer, argv[2], GRIFFIN_TERMINATED, ids + 1, most_tokens - 1,
-                               &count, &error) == GRIFFIN_OK &&
+      ids_of(argv[2], model, tokenizer, ids, &count, &error) == GRIFFIN_OK &&
       griffin_sequence_new(model, NULL, &sequence, &error) == GRIFFIN_OK &&
       griffin_generator_new(model, NULL, &generator, &error) == GRIFFIN_OK) {
     options.tokenizer = tokenizer;
-    griffin_generate(generator, sequence, ids, count + 1, &options, &result, &error);
+    griffin_generate(generator, sequence, ids, count, &options, &result, &error);
   }
   puts(error.status == GRIFFIN_OK ? griffin_result_text(result, NULL) : error.message);
   griffin_result_free(result);
