@@ -49,7 +49,7 @@ endforeach()
 
 # Python's ctypes load the C library, so no compiler has been at it.
 if(TARGET griffin_c AND EXISTS ${PROJECT_SOURCE_DIR}/examples/python/griffin.py)
-  install(FILES examples/python/griffin.py DESTINATION ${CMAKE_INSTALL_DATADIR}/griffin/python
+  install(FILES examples/python/griffin.py examples/python/griffin_c.py DESTINATION ${CMAKE_INSTALL_DATADIR}/griffin/python
           COMPONENT Development)
 endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT Development)

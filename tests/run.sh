@@ -7,8 +7,8 @@ preset=${1:-release}
 
 case $preset in
   clang | tsan) packages=(clang libclang-rt-dev) ;;
-  # For packages.debian, which is skipped where they are not; and to compile no file twice.
-  release) packages=(debootstrap dpkg-dev ccache) ;;
+  # For packages.debian, c.abi and python.*, which are skipped where they are not; and to compile no file twice.
+  release) packages=(debootstrap dpkg-dev ccache abigail-tools python3 python3-numpy) ;;
   *) packages=() ;;
 esac
 # For checks.docs and bench.run_paper, which are left out where they are not.
