@@ -16,7 +16,7 @@ cmake --build $build --target $(printf 'fuzz_%s ' "$@")
 
 files_of() {
   case $1 in
-    c_api) echo src/capi ;;
+    c_api) echo src/c ;;
     chat_template) echo src/generate/jinja_statements.cpp src/generate/gemma_turns.cpp ;;
     config)
       echo src/models/config.cpp src/models/config_file.cpp src/models/special_tokens.cpp \
