@@ -131,6 +131,7 @@ TEST_F(COptions, OfPenaltiesAreThoseOfTheLibrary) {
     options.prompt_not_seen = 1;
     sampling.prompt_counts_as_seen = false;
   });
+  options.penalty_last_n = sampling.penalty_last_n = 1000;
   static const Ids seen = generate();
   expect_effect("seen", [&] {
     options.seen = seen.data();

@@ -104,24 +104,30 @@ TEST_F(CScheduler, GuessesAsItIsTold) {
 TEST_F(CScheduler, StatisticsAreTheLibrarys) {
   how.max_sequences = 2;
   how.max_tokens_per_pass = 8;
-  how.prefix_cache_bytes = 100'000;
+  how.prefix_cache_bytes = 300'000;
   how.draft = model;
   how.draft_most = 2;
   how.always_guess = 1;
   make();
-  for (int i = 0; i < 4; ++i) submit();
+  std::vector<Ids> prompts;  // the third is known, the later ones take its room
+  for (const std::int32_t last : {300, 301, 300, 302, 303, 304}) {
+    prompts.push_back(prompt);
+    prompts.back().front() = last;
+    request.prompt = prompts.back().data();
+    submit();
+  }
   run();
   const griffin_statistics found = statistics();
 
   const griffin::Model library_model = griffin::Model::load(embedded);
   griffin::SchedulerOptions same{.threads = 1, .max_sequences = 2, .max_tokens_per_pass = 8};
-  same.prefix_cache_bytes = 100'000;
+  same.prefix_cache_bytes = 300'000;
   same.draft = {.model = library_model, .most = 2};
   same.guessing = griffin::Guessing::always;
   griffin::Scheduler library(library_model, same);
-  for (int i = 0; i < 4; ++i) {
+  for (const Ids& each : prompts) {
     griffin::Request own;
-    own.prompt = prompt;
+    own.prompt = each;
     own.options.max_new_tokens = 40;
     library.submit(std::move(own));
   }

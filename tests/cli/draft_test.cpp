@@ -73,10 +73,10 @@ TEST(GreedyDecodeDraft, GoesOnFromASavedState) {
 }
 
 TEST(GreedyDecodeDraft, OfRandomWeights) {
-  const Words plain = {"--random", "hawk-100m", "--tokens", "1 2 3", "-n", "9"};
-  const Outcome expected = greedy_decode(plain);
+  const Words plain = {"--random", "hawk-100m", "--tokens", "-", "-n", "9"};
+  const Outcome expected = greedy_decode(plain, "1 2 3");
   EXPECT_EQ(expected.exit_code, 0) << expected.err;
-  const Outcome outcome = greedy_decode(plain + Words{"--draft", "int4", "--stats"});
+  const Outcome outcome = greedy_decode(plain + Words{"--draft", "int4", "--stats"}, "1 2 3");
   EXPECT_EQ(outcome.out, expected.out);
   expect_lines(outcome.err, {"int4; "});
 }
