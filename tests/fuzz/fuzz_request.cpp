@@ -22,7 +22,8 @@ constexpr std::int64_t vocab = 2048;  // of the embedded model
 const examples::RequestReader& reader() {
   static const Tokenizer tokenizer =
       Tokenizer::load(GRIFFIN_SOURCE_DIR "/examples/models/griffin/tokenizer.model");
-  static const examples::RequestReader all{.bos = 2, .tokenizer = &tokenizer, .stop_ids = {1}};
+  static const examples::RequestReader all{
+      .bos = 2, .tokenizer = &tokenizer, .stop_ids = {1}, .defaults = {}};
   return all;
 }
 
