@@ -154,60 +154,75 @@ TEST_F(COutOfMemory, SingleTexts) {
   griffin_generator_free(other);
 }
 
-/// Submits a request and runs it to its end, with an allocation failing somewhere. Everything that
-/// was taken on comes to one end.
-struct OneText {
+/// Submits a request of two texts and runs it to its end, with an allocation failing somewhere. All
+/// that was taken on comes to one end each.
+struct TwoTexts {
   griffin_scheduler* scheduler;
   griffin_request request;
-  int ends = 0;
   bool is_complete = true;
+  std::vector<std::int32_t> tokens[2] = {};
+
+  static bool is_lack(griffin_status status) {
+    return status == GRIFFIN_OUT_OF_MEMORY || status == GRIFFIN_CAPACITY;
+  }
+  /// A call that may fail once, and is tried again.
+  template <class Call>
+  griffin_status twice(const Call& call) {
+    const griffin_status status = call();
+    if (!is_lack(status)) return status;
+    is_complete = false;
+    return call();
+  }
 
   bool submitted_and_over() {
     std::uint64_t id = 0;
     const griffin_status status = griffin_scheduler_submit(scheduler, &request, &id, nullptr);
     if (status != GRIFFIN_OK) {
-      EXPECT_TRUE(status == GRIFFIN_OUT_OF_MEMORY || status == GRIFFIN_CAPACITY);
+      EXPECT_TRUE(is_lack(status));
       return false;
     }
     std::int32_t more = 1;
     while (more != 0) {
-      // A step that fails has done nothing, or all but to say what became of a text.
-      if (griffin_scheduler_step(scheduler, &more, nullptr) != GRIFFIN_OK) is_complete = false;
+      EXPECT_EQ(griffin_scheduler_step(scheduler, &more, nullptr), GRIFFIN_OK);
     }
-    return fetch(id);
+    EXPECT_EQ(ends(id), 2);
+    for (const std::int64_t candidate : {0, 1}) take(id, candidate);
+    return is_complete;
   }
 
-  bool fetch(std::uint64_t id) {
+  int ends(std::uint64_t id) {
+    int count = 0;
     for (;;) {
       griffin_event event{};
       event.struct_size = sizeof(event);
-      const griffin_status status = griffin_scheduler_next_event(scheduler, &event, nullptr);
-      if (status == GRIFFIN_NO_EVENT) break;
-      if (status != GRIFFIN_OK) {
-        is_complete = false;  // and is tried again
-      } else if (event.kind == GRIFFIN_EVENT_DONE) {
-        EXPECT_EQ(event.request, id);
-        ++ends;
-      }
+      const griffin_status status =
+          twice([&] { return griffin_scheduler_next_event(scheduler, &event, nullptr); });
+      if (status == GRIFFIN_NO_EVENT) return count;
+      EXPECT_EQ(event.request, id);
+      if (event.kind == GRIFFIN_EVENT_DONE) ++count;
     }
+  }
+
+  void take(std::uint64_t id, std::int64_t candidate) {
     griffin_result* result = nullptr;
-    griffin_status status = griffin_scheduler_take_result(scheduler, id, 0, &result, nullptr);
-    if (status == GRIFFIN_OUT_OF_MEMORY) {
-      is_complete = false;
-      status = griffin_scheduler_take_result(scheduler, id, 0, &result, nullptr);
-    }
-    EXPECT_EQ(status, GRIFFIN_OK);
-    griffin_result_info info{};
-    info.struct_size = sizeof(info);
-    EXPECT_EQ(griffin_result_get_info(result, &info, nullptr), GRIFFIN_OK);
-    if (info.reason == GRIFFIN_STOP_FAILED) {
-      is_complete = false;
-      const griffin_status why = griffin_result_error(result, nullptr);
-      EXPECT_TRUE(why == GRIFFIN_OUT_OF_MEMORY || why == GRIFFIN_CAPACITY);
-    }
+    EXPECT_EQ(twice([&] {
+                return griffin_scheduler_take_result(scheduler, id, candidate, &result, nullptr);
+              }),
+              GRIFFIN_OK);
+    const griffin_status why = griffin_result_error(result, nullptr);
+    EXPECT_TRUE(why == GRIFFIN_OK || is_lack(why));
+    is_complete = is_complete && why == GRIFFIN_OK;
+    std::size_t count = 0;
+    const std::int32_t* ids = griffin_result_tokens(result, &count);
+    tokens[candidate].assign(ids, ids + count);
     griffin_result_free(result);
-    EXPECT_EQ(ends, 1);
-    return is_complete;
+    griffin_snapshot* snapshot = nullptr;
+    if (griffin_scheduler_take_snapshot(scheduler, id, candidate, &snapshot, nullptr) !=
+        GRIFFIN_OK) {
+      is_complete = false;
+    }
+    griffin_snapshot_free(snapshot);
+    griffin_scheduler_forget(scheduler, candidate == 1 ? id : 0);
   }
 };
 
@@ -215,31 +230,39 @@ TEST_F(COutOfMemory, ManyTexts) {
   griffin_scheduler* scheduler = nullptr;
   griffin_scheduler_options how{};
   how.struct_size = sizeof(how);
+  how.threads = 1;
   how.max_sequences = 2;
+  how.prefix_cache_bytes = 300'000;
+  how.draft = model;
+  how.draft_most = 2;
+  how.always_guess = 1;
+  const std::int64_t before = griffin::test::live_bytes();
   EXPECT_GT(sweep([&] { return griffin_scheduler_new(model, &how, &scheduler, nullptr); }), 10);
+  options.prompt_logprobs = 2;
   griffin_request request{};
   request.struct_size = sizeof(request);
   request.prompt = prompt.data();
   request.prompt_count = prompt.size();
   request.options = &options;
+  request.candidates = 2;
+  request.keep_snapshots = 1;
   std::int64_t nth = 0;
   for (bool is_complete = false; !is_complete && !HasFailure();) {
-    OneText text{scheduler, request};
+    TwoTexts texts{scheduler, request};
     griffin::test::fail_allocation(++nth);
-    is_complete = text.submitted_and_over();
+    is_complete = texts.submitted_and_over();
     griffin::test::fail_allocation(0);
   }
-  EXPECT_GT(nth, 20);
-  // After all of that: the text.
-  std::uint64_t id = 0;
-  ASSERT_EQ(griffin_scheduler_submit(scheduler, &request, &id, nullptr), GRIFFIN_OK);
-  for (std::int32_t more = 1; more != 0;) {
-    ASSERT_EQ(griffin_scheduler_step(scheduler, &more, nullptr), GRIFFIN_OK);
+  EXPECT_GT(nth, 40);
+  {  // After all of that: the texts.
+    TwoTexts texts{scheduler, request};
+    EXPECT_TRUE(texts.submitted_and_over());
+    EXPECT_EQ(texts.tokens[0], expected);
+    options.seed += 1;
+    EXPECT_EQ(texts.tokens[1], tokens_of(generate()));
   }
-  griffin_result* result = nullptr;
-  ASSERT_EQ(griffin_scheduler_take_result(scheduler, id, 0, &result, nullptr), GRIFFIN_OK);
-  EXPECT_EQ(tokens_of(result), expected);
   griffin_scheduler_free(scheduler);
+  EXPECT_EQ(griffin::test::live_bytes(), before);
 }
 
 }  // namespace
