@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds a preset (default: release) and runs its tests: tests/run.sh [release|dev|clang|tsan]
+# Builds a preset (default: release) and runs its tests: tests/run.sh [release|dev|clang|tsan|integer]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=${1:-release}
 
 case $preset in
-  clang | tsan) packages=(clang libclang-rt-dev) ;;
-  # For packages.debian, c.abi and python.*, which are skipped where they are not; and to compile no file twice.
-  release) packages=(debootstrap dpkg-dev ccache abigail-tools python3 python3-numpy) ;;
+  clang | tsan | integer) packages=(clang libclang-rt-dev) ;;
+  # For packages.debian, c.abi, checks.format, packages.metadata and python.*, which are skipped where they are not; and to compile no file twice.
+  release) packages=(debootstrap dpkg-dev ccache abigail-tools clang-format python3 python3-numpy python3-yaml) ;;
   *) packages=() ;;
 esac
 # For checks.docs and bench.run_paper, which are left out where they are not.

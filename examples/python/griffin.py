@@ -54,9 +54,8 @@ class Model(c.Handle):
         cores; capacity: tokens that sequences have room for, 0 for no end; draft: see Scheduler.
         With a seed, `folder` is the name of a preset, whose weights are random."""
         if dtype not in _DTYPES:
-            raise GriffinError(Status.INVALID_ARGUMENT,
-                               f"dtype: expected one of {', '.join(_DTYPES)}, found {dtype!r}")
-        name, weights = os.fsencode(folder), _DTYPES[dtype]
+            raise c.refused(f"dtype: expected one of {', '.join(_DTYPES)}, found {dtype!r}")
+        name, weights = c.path(folder), _DTYPES[dtype]
         if seed is None:
             self.own("model_free", "model_load", name, c.new("load_options", weights=weights))
         else:
@@ -108,6 +107,8 @@ class Model(c.Handle):
     @contextlib.contextmanager
     def _borrowed(self, kind: Any) -> abc.Iterator[Any]:
         """A Scheduler or a pass for one thread, kept for the next."""
+        if not self._finalizer.alive:
+            raise ValueError("the Model is closed")
         try:
             one = self._idle[kind].pop()
         except IndexError:
@@ -115,10 +116,13 @@ class Model(c.Handle):
         try:
             yield one
         finally:
-            self._idle[kind].append(one)
+            if self._finalizer.alive:
+                self._idle[kind].append(one)
+            else:
+                one.close()
 
     def close(self) -> None:
-        """Lets go of the weights and the tokenizer. Sequences that there are keep the weights."""
+        """Lets go of the weights and the tokenizer. Sequences of it may be saved, but not go on."""
         for one in (*self._idle[Scheduler], *self._idle[_Pass], self.tokenizer, super()):
             if one is not None:
                 one.close()
@@ -128,7 +132,7 @@ class Tokenizer(c.Handle):
     """Text to ids and back: of a model folder, or of a tokenizer.model or tokenizer.json."""
 
     def __init__(self, folder_or_file: Path, model: Model | None = None):
-        self.own("tokenizer_free", "tokenizer_load", os.fsencode(folder_or_file), model)
+        self.own("tokenizer_free", "tokenizer_load", c.path(folder_or_file), model)
         self._model = model and c.Handle().own("model_free", "model_share", model)
         bos = ctypes.c_int32()
         c.call("tokenizer_bos", self, model, byref(bos))
@@ -149,6 +153,9 @@ class Tokenizer(c.Handle):
         """The ids of a conversation, [{"role": "user", "content": "Hello"}, ...], up to where the
         assistant's turn begins, which ends at chat_stop_ids()."""
         roles = {"user": 0, "assistant": 1, "model": 1}
+        unknown = [message["role"] for message in messages if message["role"] not in roles]
+        if unknown:
+            raise c.refused(f"role: expected one of {', '.join(roles)}, found {unknown[0]}")
         turns = c.texts("turn", [message["content"] for message in messages],
                        [roles[message["role"]] for message in messages])
         return c.copied("i", "chat_encode", self, self._model, turns, len(turns)).tolist()
@@ -185,7 +192,10 @@ class Sequence(c.Handle):
     def feed(self, ids: Ids, logits: Literal["none", "last", "all"] = "last") -> Any:
         """Reads tokens. Returns the logits after the last, float32 [vocab], or all, [n, vocab]."""
         given, vocab = array("i", ids), self.model.info.vocab
-        wanted, rows = {"none": (0, 0), "last": (1, 1), "all": (_ALL, len(given))}[logits]
+        kinds = {"none": (0, 0), "last": (1, 1), "all": (_ALL, len(given))}
+        if logits not in kinds:
+            raise c.refused(f"logits: expected one of {', '.join(kinds)}, found {logits}")
+        wanted, rows = kinds[logits]
         out = array("f", [0]) * (rows * vocab)
         with self.model._borrowed(_Pass) as runner:
             c.call("pass_run", runner, self, given, len(given), wanted, out, rows, None)
@@ -208,11 +218,11 @@ class Sequence(c.Handle):
     def save(self, file: Path, unread: Ids = ()) -> None:
         """Writes the state to a file, with tokens that were chosen but not fed yet."""
         given = array("i", unread)
-        c.call("sequence_save", self, os.fsencode(file), given, len(given))
+        c.call("sequence_save", self, c.path(file), given, len(given))
 
     def restore(self, file: Path) -> list[int]:
         """Takes on a saved state, to the bit. Returns its unread tokens."""
-        c.call("sequence_restore", self, os.fsencode(file))
+        c.call("sequence_restore", self, c.path(file))
         return c.lent(ctypes.c_int32, "sequence_unread", self)
 
 
@@ -252,13 +262,15 @@ class Scheduler(c.Handle):
     def generate(self, prompt: Any, **options: Any) -> Any:
         """The Completion of a text or of ids. A list of them for a list of prompts, and where
         num_return_sequences is given: first those of the first prompt."""
+        prompt = prompt if isinstance(prompt, str) else list(prompt)
         is_many = not isinstance(prompt, str) and any(hasattr(one, "__len__") for one in prompt)
         candidates = range(options.get("num_return_sequences", 1))
         with contextlib.ExitStack() as stack:
             requests = [stack.enter_context(self._request(one, _NO_EVENTS, **options))
                         for one in (prompt if is_many else [prompt])]
             while any(len(self._pieces[request]) < len(candidates) for request, _ in requests):
-                self._step()
+                if not self._step():
+                    break  # also where an interrupt took an end
             texts = [self._take(*request, i) for request in requests for i in candidates]
         return texts if is_many or "num_return_sequences" in options else texts[0]
 
@@ -270,7 +282,8 @@ class Scheduler(c.Handle):
             pieces = self._pieces[request[0]]
             while True:
                 while not pieces:
-                    self._step()
+                    if not self._step() and not pieces:  # an interrupt took the end
+                        return self._take(*request, 0)
                 piece = pieces.popleft()
                 if piece is None:
                     return self._take(*request, 0)
@@ -291,11 +304,15 @@ class Scheduler(c.Handle):
         """Submits a text, and ends it if it is not over when it is left."""
         if isinstance(prompt, str):
             if self.tokenizer is None:
-                raise GriffinError(Status.INVALID_ARGUMENT, "prompt: expected ids, no text")
+                raise c.refused("prompt: expected ids, for there is no tokenizer, found text")
             prompt = self.tokenizer.encode(prompt, bos=start is None)
         eos = () if eos_token_id is None else eos_token_id
         eos = eos if isinstance(eos, abc.Sized) else [eos]
         stops = [stop_strings] if isinstance(stop_strings, str) else stop_strings
+        for name, value, least in (("max_new_tokens", max_new_tokens, 0), ("logprobs", logprobs, 0),
+                                   ("num_return_sequences", num_return_sequences, 1)):
+            if value is not None and value < least:
+                raise c.refused(f"{name}: expected {least} or more, found {value}")
         most = -1 if max_new_tokens is None else max_new_tokens or -2  # 0 stands for a default
         options = c.new(
             "generate_options", max_new_tokens=most,
@@ -319,13 +336,14 @@ class Scheduler(c.Handle):
                 if is_left:
                     self._step()  # which ends it
 
-    def _step(self) -> None:
-        """One pass, of all texts."""
-        event = c.new("event")
-        c.call("scheduler_step", self, None)
+    def _step(self) -> bool:
+        """One pass, of all texts. Whether there is more to do."""
+        event, more = c.new("event"), ctypes.c_int32()
+        c.call("scheduler_step", self, byref(more))
         while c.call("scheduler_next_event", self, event) == Status.OK:
             piece = {1: event.id, 2: c.string(event), 3: None}[event.kind]
             self._pieces[event.request].append(piece)
+        return more.value != 0
 
     def _take(self, request: int, keep_state: bool, candidate: int) -> Completion:
         which = self, request, candidate

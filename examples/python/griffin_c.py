@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import enum
+import glob
 import os
 import weakref
 from array import array
@@ -31,6 +32,17 @@ class GriffinError(Exception):
 
 class GriffinMemoryError(GriffinError, MemoryError):
     """The library ran out of memory."""
+
+
+def refused(message: str) -> GriffinError:
+    return GriffinError(Status.INVALID_ARGUMENT, message)
+
+
+def path(given: Path) -> bytes:
+    name = os.fsencode(given)
+    if b"\0" in name:  # which would end it
+        raise refused(f"path: expected no zero byte, found {name!r}")
+    return name
 
 
 # Structs and their members; functions with their result and parameters, a letter each. Of a
@@ -94,16 +106,20 @@ _library: ctypes.CDLL | None = None
 
 def load_library(path: Path | None = None) -> ctypes.CDLL:
     """Loads the C library, once: from `path`, else where GRIFFIN_LIBRARY in the environment says,
-    else beside griffin.py, else where the system's loader finds it. Done at the first use of it."""
+    else beside griffin.py, else in its installation, else where the system's loader finds it. Done
+    at the first use of it."""
     global _library
     if _library is not None:
         if path is not None and os.fspath(path) != _library._name:
             raise RuntimeError(f"{path}: {_library._name} is loaded already")
         return _library
     soname = "libgriffin_c.so.0"
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), soname)
-    found = path or os.environ.get("GRIFFIN_LIBRARY")
-    library = ctypes.CDLL(os.fspath(found or (beside if os.path.exists(beside) else soname)))
+    here = os.path.dirname(os.path.abspath(__file__))
+    places = [os.path.join(here, soname)]
+    if here.endswith("/share/griffin/python"):  # of an installation
+        places += sorted(glob.glob(os.path.join(here, "../../../lib*/**", soname), recursive=True))
+    beside = next(filter(os.path.exists, places), soname)
+    library = ctypes.CDLL(os.fspath(path or os.environ.get("GRIFFIN_LIBRARY") or beside))
     for name, types in zip(_FUNCTIONS[::2], _FUNCTIONS[1::2]):
         function = getattr(library, f"griffin_{name}")
         function.restype, *function.argtypes = (_TYPES[code] for code in types)

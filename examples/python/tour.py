@@ -28,7 +28,7 @@ for text in model.generate("In the beginning", num_return_sequences=3, seed=1, *
     print("-", text.text.replace("\n", " / "))
 
 # %% Piece by piece, until there is enough of it
-for piece in model.stream("And God said", max_new_tokens=None):
+for piece in model.stream("And God said", max_new_tokens=200):
     print(piece, end="", flush=True)
     if piece.endswith(":"):
         break
@@ -62,6 +62,7 @@ with tempfile.TemporaryDirectory() as folder:
     restored = model.sequence()
     restored.restore(file)
 same = bytes(restored.feed([5])) == bytes(sequence.feed([5]))
+assert same
 print(f"{restored.position} tokens in a file of {size:,} bytes; goes on to the same bits: {same}")
 
 # %% Many texts at once

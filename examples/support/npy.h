@@ -62,14 +62,19 @@ class PartFile {
   }
 
  private:
-  /// Whoever had the lock before may have renamed the file.
+  /// Whoever had the lock before may have renamed the file; and what has another name, too, or
+  /// another owner, is nobody's to be written over.
   bool is_at(int descriptor) const {
     struct stat opened = {};
     struct stat named = {};
     if (fstat(descriptor, &opened) != 0 || lstat(path_.c_str(), &named) != 0) return false;
-    const bool same = opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
-    if (!same) errno = EBUSY;
-    return same;
+    if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino) {
+      errno = EBUSY;
+      return false;
+    }
+    const bool ours = S_ISREG(opened.st_mode) && opened.st_nlink == 1 && opened.st_uid == geteuid();
+    if (!ours) errno = EEXIST;
+    return ours;
   }
 
   std::string path_;

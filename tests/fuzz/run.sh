@@ -51,7 +51,7 @@ fuzz() {
   ASAN_OPTIONS=allocator_may_return_null=1 $build/tests/fuzz/fuzz_"$target" \
     -max_total_time="$seconds" -max_len="$(longest "$target")" -timeout=60 -report_slow_units=60 -rss_limit_mb=4096 \
     -print_final_stats=1 -artifact_prefix="$findings/" "$@" \
-    "$corpus" tests/fuzz/seeds/"$target" >"$build/fuzz_$target.log" 2>&1 || true
+    "$corpus" tests/fuzz/seeds/"$target" >"$build/fuzz_$target.log" 2>&1 || broken="$broken $target"
 }
 
 # A line of the table, from the log of a run: libFuzzer's last line of state, and its statistics.
@@ -68,6 +68,10 @@ row() {
 }
 
 for target; do
+  [ -d "tests/fuzz/seeds/$target" ] || { echo "$target: no such target" >&2 && exit 2; }
+done
+broken=
+for target; do
   fuzz "$target"
 done
 echo "| target | executions | a second | edges | new inputs | findings |"
@@ -82,5 +86,9 @@ for target; do
     echo "$target: $file (what it did: $build/fuzz_$target.log)"
     failed=1
   done
+done
+for target in $broken; do  # also where there is no input to name
+  echo "$target: did not end well: $build/fuzz_$target.log"
+  failed=1
 done
 exit $failed

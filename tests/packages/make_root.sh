@@ -10,7 +10,7 @@ root=$1
 
 skip() {
   echo "SKIP: $1"
-  exit 77
+  exit "${GRIFFIN_SKIPPED:-77}"  # 1, where it has to work
 }
 [[ $(. /etc/os-release && echo "$ID $VERSION_ID") == "debian 12" ]] || skip "this is not Debian 12"
 command -v debootstrap >/dev/null || skip "debootstrap is not there; Debian has it in debootstrap"

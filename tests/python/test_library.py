@@ -88,7 +88,21 @@ class Refusals(unittest.TestCase):
         self.assertRaises(TypeError, self.model.generate, [2, 3.5])
         self.assertRaises(TypeError, next, self.model.stream(PROMPT, num_return_sequences=2))
         self.assertRaises(OverflowError, self.model.logits, [1 << 40])
-        self.assertRaises(KeyError, self.model.sequence().feed, [2], "some")
+
+    def test_of_values_without_a_meaning(self):
+        model, sequence = self.model, self.model.sequence()
+        for call, found in ((lambda: model.generate([2], max_new_tokens=-1), "max_new_tokens.*-1"),
+                            (lambda: model.generate([2], logprobs=-1), "logprobs.*-1"),
+                            (lambda: model.generate([2], num_return_sequences=0), "num_return.*0"),
+                            (lambda: sequence.feed([2], "some"), "none, last, all, found some"),
+                            (lambda: sequence.save("state\0evil"), "no zero byte"),
+                            (lambda: griffin.Model("nowhere\0x"), "no zero byte")):
+            self.assertRaisesRegex(griffin.GriffinError, found, call)
+
+    def test_prompts_may_come_one_by_one(self):
+        expected = self.model.generate([[2, 300], [2, 301]], max_new_tokens=3)
+        found = self.model.generate(iter([[2, 300], [2, 301]]), max_new_tokens=3)
+        self.assertEqual([one.tokens for one in found], [one.tokens for one in expected])
 
     def test_leave_the_scheduler_as_it_was(self):
         scheduler = griffin.Scheduler(self.model)
@@ -133,7 +147,8 @@ class Tokenizers(unittest.TestCase):
                          "<start_of_turn>user\n<end_of_turn><end_of_turn>\n<start_of_turn>model\n")
         self.assertEqual(pieces.count("<end_of_turn>"), 3)
         self.assertIn(ids[pieces.index("<end_of_turn>")], tokenizer.chat_stop_ids())
-        self.assertRaises(KeyError, tokenizer.chat, [{"role": "system", "content": "Hi"}])
+        with self.assertRaisesRegex(griffin.GriffinError, "user, assistant.*found system"):
+            tokenizer.chat([{"role": "system", "content": "Hi"}])
 
 
 class Closing(unittest.TestCase):
