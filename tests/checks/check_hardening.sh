@@ -34,6 +34,7 @@ check_linked() {
   expect "$1: symbols are bound at the start" grep -qE 'BIND_NOW|FLAGS_1.*NOW' <<<"$dynamic"
   expect "$1: read-only after relocation" grep -q GNU_RELRO <<<"$segments"
   expect "$1: no executable stack" grep -qE 'GNU_STACK.* RW ' <<<"$segments"
+  expect "$1: stack protector" grep -q ' U __stack_chk_fail' <<<"$symbols"
   # _FORTIFY_SOURCE has a checked form of each. (std::to_string takes the address of vsnprintf.)
   if grep -E ' U (sn?|vs|vf|f)?printf(@|$)' <<<"$symbols"; then
     expect "$1: these are not fortified" false

@@ -158,9 +158,9 @@ void check_packed_product(Numbers& numbers) {
     }
     const GuardedMatrix y =
         whole_and_parts(rows, out, row, col, *table, what, [&](const Part& p, GuardedMatrix& to) {
-          const AlignedBytes x = all.pack(*table, p.row_begin, p.row_end - p.row_begin);
+          const AlignedBytes packed = all.pack(*table, p.row_begin, p.row_end - p.row_begin);
           GuardedMatrix part(p.row_end - p.row_begin, out);
-          all.multiply(*table, x, Columns{p.begin, p.end}, Write::set, part);
+          all.multiply(*table, packed, Columns{p.begin, p.end}, Write::set, part);
           for (std::int64_t r = p.row_begin; r < p.row_end; ++r) {
             std::copy(part.row(r - p.row_begin) + p.begin, part.row(r - p.row_begin) + p.end,
                       to.row(r) + p.begin);
