@@ -10,24 +10,13 @@
 
 #include "c/handles.h"
 #include "fuzz/target.h"
+#include "fuzz/tiny_model.h"
 #include "griffin/griffin_c.h"
-#include "griffin/model/config.h"
 
 namespace griffin::fuzz {
 
-constexpr std::int64_t vocab = 64;
-
-inline griffin_model* tiny(const LayerPattern& pattern) {
-  ModelConfig c;
-  c.vocab = vocab;
-  c.width = c.lru_width = c.mlp_width = 16;
-  c.pattern = pattern;
-  c.depth = 3;
-  c.gate_blocks = c.heads = 2;
-  c.head_dim = c.window = 8;
-  c.rotary_dim = 4;
-  c.bos_id = 2;
-  return new griffin_model{Model::random(c, Dtype::f32, 1)};
+inline griffin_model* handle_of(const ModelConfig& config) {
+  return new griffin_model{Model::random(config, Dtype::f32, 1)};
 }
 
 inline griffin_tokenizer* embedded_tokenizer() {
@@ -135,8 +124,9 @@ class Arguments {
   }
 
   griffin_model* model() {
-    static griffin_model* const all[] = {nullptr, tiny(griffin_pattern()), tiny(hawk_pattern()),
-                                         tiny(transformer_pattern())};
+    static griffin_model* const all[] = {nullptr, handle_of(tiny(griffin_pattern())),
+                                         handle_of(tiny(hawk_pattern())),
+                                         handle_of(tiny(transformer_pattern()))};
     return all[numbers_.below(16) == 0 ? 0 : 1 + numbers_.below(3)];
   }
   griffin_tokenizer* tokenizer() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fuzz/target.h"
+#include "fuzz/tiny_model.h"
 #include "griffin/generate/generator.h"
 #include "griffin/generate/prefix_cache.h"
 #include "griffin/generate/scheduler.h"
@@ -22,21 +23,6 @@
 
 namespace griffin::fuzz {
 namespace {
-
-constexpr std::int64_t vocab = 64;
-
-ModelConfig tiny(const LayerPattern& pattern) {
-  ModelConfig c;
-  c.vocab = vocab;
-  c.width = c.lru_width = c.mlp_width = 16;
-  c.pattern = pattern;
-  c.depth = 3;
-  c.gate_blocks = c.heads = 2;
-  c.head_dim = c.window = 8;
-  c.rotary_dim = 4;
-  c.bos_id = 2;
-  return c;
-}
 
 /// A model, the same weights coarser to guess with, and what makes its texts one by one.
 struct Engine {
