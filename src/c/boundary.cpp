@@ -71,8 +71,8 @@ std::string_view text_of(const griffin_text& text, const char* name) {
 }
 
 void check_is_size(std::size_t size, const char* name) {
-  constexpr std::size_t largest = 4096;
-  if (size >= sizeof(std::size_t) && size <= largest) return;
+  constexpr std::size_t step = sizeof(std::size_t), largest = 4096;
+  if (size >= step && size <= largest && size % step == 0) return;
   refuse(std::string(name) + ".struct_size: expected the sizeof of the struct, found " +
          std::to_string(size));
 }

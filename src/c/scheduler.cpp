@@ -268,7 +268,7 @@ griffin_status griffin_scheduler_next_event(griffin_scheduler* scheduler, griffi
   bool is_one = false;
   const griffin_status status = guarded(error, [&] {
     griffin_scheduler& of = required(scheduler, "scheduler");
-    constexpr std::size_t least = offsetof(griffin_event, id);  // what says what it is
+    constexpr std::size_t least = offsetof(griffin_event, logprob);  // what says what it is
     if (required(event, "event").struct_size < least) {
       refuse("griffin_event.struct_size: expected " + std::to_string(least) + " or more, found " +
              std::to_string(event->struct_size));

@@ -223,11 +223,11 @@ TEST_F(CScheduler, EventsHaveRoomForWhatTheyAre) {
   griffin_event event{};
   event.struct_size = offsetof(griffin_event, kind);
   EXPECT_EQ(griffin_scheduler_next_event(scheduler, &event, nullptr), GRIFFIN_INVALID_ARGUMENT);
-  event.struct_size = offsetof(griffin_event, id);
-  event.id = -5;
+  event.struct_size = offsetof(griffin_event, logprob);
+  event.logprob = -5;
   EXPECT_EQ(griffin_scheduler_next_event(scheduler, &event, nullptr), GRIFFIN_OK);
   EXPECT_EQ(event.kind, GRIFFIN_EVENT_PREFILL) << "none was eaten before";
-  EXPECT_EQ(event.id, -5);
+  EXPECT_EQ(event.logprob, -5) << "beyond the room";
 }
 
 }  // namespace
