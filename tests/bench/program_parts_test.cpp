@@ -3,18 +3,22 @@
 #include <gtest/gtest.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "griffin/core/error.h"
 #include "griffin/generate/tokenizer.h"
 #include "support/draft_options.h"
 #include "support/lines.h"
 #include "support/loss_by_position.h"
 #include "support/models.h"
 #include "support/npy.h"
+#include "support/program.h"
 #include "support/temp_folder.h"
 #include "support/visible.h"
+#include "table.h"
 
 namespace griffin::test {
 namespace {
@@ -61,6 +65,25 @@ TEST(ProgramParts, TheLastRowOfLossesEndsWhereTheTextDoes) {
   EXPECT_EQ(rows[0].position, 16);
   EXPECT_EQ(rows[1].position, 18);
   EXPECT_EQ(rows[1].tokens, 18);
+}
+
+TEST(ProgramParts, AnInterruptedProgramSaysSo) {
+  const CLI::App app("", "program");
+  const auto cancelled = [&]() -> int { throw Error(ErrorCode::cancelled, "stopped"); };
+  const examples::Interrupt::Listening listening;
+  EXPECT_EQ(examples::run_guarded(app, cancelled), 1) << "by something else";
+  ASSERT_EQ(std::raise(SIGINT), 0);
+  EXPECT_EQ(examples::run_guarded(app, cancelled), 130);
+  EXPECT_EQ(examples::run_guarded(app, []() -> int { throw Error(ErrorCode::io, "disk"); }), 1);
+}
+
+TEST(ProgramParts, ValuesInCsvAreQuotedWhereTheyMustBe) {
+  testing::internal::CaptureStdout();
+  bench::Table table(bench::Format::csv);
+  table.add({{"name", "a \"b\", c"}, {"rows", 2}}, {});
+  table.add({{"name", "plain"}, {"rows", 3}}, {});
+  table.finish();
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "name,rows\n\"a \"\"b\"\", c\",2\nplain,3\n");
 }
 
 TEST(ProgramParts, AnArrayThatIsNotCommittedLeavesNothing) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -33,6 +34,21 @@ TEST(QuantizeProgram, WritesAFolderThatDecodesLikeTheTypeAtLoad) {
     EXPECT_NE(outcome.err.find(type), std::string::npos) << outcome.err;
     EXPECT_EQ(greedy_text({"-m", folder}), greedy_text({"--dtype", type}));
   }
+}
+
+TEST(QuantizeProgram, WritesTheTypeThatIsAskedFor) {
+  const TempFolder scratch;
+  std::vector<std::uintmax_t> sizes;
+  for (const std::string type : {"int4", "int8", "bf16"}) {
+    const auto folder = scratch.path() / type;
+    ASSERT_EQ(quantize({"-o", folder.string(), "--dtype", type}).exit_code, 0);
+    sizes.push_back(std::filesystem::file_size(folder / "model.safetensors"));
+  }
+  const auto original = std::filesystem::file_size(embedded_folder() / "model.safetensors");
+  EXPECT_LT(sizes[0] * 2, original);
+  EXPECT_GT(sizes[1], sizes[0]);
+  EXPECT_LT(sizes[1] * 4, original * 3);
+  EXPECT_GT(sizes[2] * 10, original * 9) << "bf16 is what the embedded model has";
 }
 
 TEST(QuantizeProgram, AnswersErrorsInOneLine) {

@@ -32,6 +32,14 @@ TEST(Tokenize, PrintsIdsAndPieces) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST(Tokenize, WritesOutWhatDoesNotPrint) {
+  const std::string out = tokenize({"-f", "-"}, "a\x01\x1F \x7F").out;
+  for (const char* piece : {"'\\x01'", "'\\x1F'", "'\\x7F'"}) {
+    EXPECT_NE(out.find(piece), std::string::npos) << piece << " in " << out;
+  }
+  EXPECT_EQ(out.find_first_of("\x01\x1F\x7F"), std::string::npos);
+}
+
 TEST(Tokenize, PrintsIdsAlone) {
   const Greedy greedy = embedded_evaluation().greedy.front();
   const Outcome outcome = tokenize({"--ids", "-f", "-"}, greedy.prompt);

@@ -8,12 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from faults import ListError, changed_files, read_lists, write_tree
-from watched import run_tests
+from watched import limits, run_tests
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -23,6 +24,10 @@ BUILD = PLACE / "build"
 PROGRAMS = {name: BUILD / "tests" / f"test_{name}"
             for name in ("kernels", "formats", "state", "engine", "generate")}
 PROGRAMS |= {name: BUILD / "tests" / name / f"test_{name}" for name in ("c", "cli", "bench")}
+
+# Programs in C, which end with 0 where all is well: what test_c does not look at.
+IN_C = {name: BUILD / "tests" / "c" / f"c_{name}"
+        for name in ("models", "texts", "schedules", "threads")}
 
 # Whose tests may notice a fault of a module, its own first.
 NOTICED_BY = {
@@ -71,7 +76,8 @@ def build(faults, names):
         command.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
     subprocess.run(command, check=True)
     subprocess.run(["cmake", "--build", BUILD, "-j", str(os.cpu_count()), "--target",
-                    *(f"test_{name}" for name in names)], check=True)
+                    *(f"test_{name}" for name in names),
+                    *(f"c_{name}" for name in IN_C if "c" in names)], check=True)
 
 
 def read_json(path):
@@ -166,6 +172,19 @@ def stages(fault, seconds, options):
             yield name, [test for test in seconds[name] if seconds[name][test] >= options.slow]
 
 
+def passes(name, number, options):
+    """Whether a program in C is content, with a fault switched on (0: none)."""
+    with tempfile.TemporaryDirectory(prefix="griffin-mutant-") as folder:
+        try:
+            return subprocess.run([IN_C[name], ROOT / "examples/models/griffin", folder],
+                                  env=dict(os.environ, GRIFFIN_MUTANT=str(number)), check=False,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, preexec_fn=limits,
+                                  timeout=5 * options.limit).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+
 def who_notices(fault, seconds, options):
     for name, tests in stages(fault, seconds, options):
         if not tests:
@@ -174,6 +193,8 @@ def who_notices(fault, seconds, options):
                           options.limit).noticed
         if found:
             return f"{name}.{found}"
+    if fault.module == "c":
+        return next((f"c_{name}" for name in IN_C if not passes(name, fault.number, options)), "")
     return ""
 
 
@@ -209,9 +230,14 @@ class Results:
 
 def measure(faults, names, results, options):
     seconds = {name: control(name, options) for name in names}
+    for name in IN_C if "c" in names else ():
+        if not passes(name, 0, options):
+            raise ListError(f"without a fault c_{name} fails")
 
     def tests_of(fault):
-        return [options.quick, *(stamp(PROGRAMS[name]) for name in NOTICED_BY[fault.module])]
+        programs = [PROGRAMS[name] for name in NOTICED_BY[fault.module]]
+        programs += IN_C.values() if fault.module == "c" else ()
+        return [options.quick, *(stamp(program) for program in programs)]
 
     def one(fault):
         tests = tests_of(fault)
