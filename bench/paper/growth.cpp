@@ -2,11 +2,10 @@
 // What grows with the length of a text, and what does not: the state, a token, a prompt; and
 // whether samples of steps add up to a text.
 #include <malloc.h>
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
-#endif
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,6 +16,11 @@
 #include "paper/families.h"
 #include "paper/figures.h"
 #include "paper/made_up_state.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Of the sanitizers' run-time libraries; g++ has no header for it.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
+#endif
 
 namespace griffin::bench {
 namespace {
