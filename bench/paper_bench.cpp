@@ -14,7 +14,6 @@ namespace griffin::bench {
 namespace {
 
 using examples::between;
-using examples::ExitCode;
 
 constexpr int most_tokens = 1 << 20;
 

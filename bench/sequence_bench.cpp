@@ -95,6 +95,7 @@ void measure_states(const Options& options, const Model& model) {
   const auto timed = [&](const char* what, std::uint64_t bytes, const std::function<void()>& work) {
     work();  // pages and files are there
     std::vector<double> seconds;
+    seconds.reserve(static_cast<std::size_t>(options.repetitions));
     for (int i = 0; i < options.repetitions; ++i) seconds.push_back(seconds_of(work));
     print(what, median(seconds), bytes);
   };

@@ -124,6 +124,7 @@ class Chat {
  private:
   void obey(const std::string& command, const std::string& argument) {
     const bool named = command != "/reset" && command != "/help";
+    // NOLINTNEXTLINE(bugprone-branch-clone): help is for two reasons
     if (named && argument.empty()) {
       std::fputs(help, stderr);
     } else if (command == "/save") {

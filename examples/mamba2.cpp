@@ -8,7 +8,7 @@
 #include <iostream>
 #include <sstream>
 
-using namespace griffin;
+using namespace griffin;  // NOLINT(google-build-using-namespace): to be read, not to be included
 
 /// The log-probabilities of 40 tokens, between which the state went to a file and came back.
 std::vector<float> in_halves(const Model& model, const std::vector<std::int32_t>& prompt) {

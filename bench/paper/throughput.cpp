@@ -239,6 +239,7 @@ Row row_of(const FigureOptions& options, const Family& family, std::int64_t toke
 Machine::Speed median(const std::vector<Machine::Speed>& speeds) {
   const auto of = [&](double Machine::Speed::*speed) {
     std::vector<double> values;
+    values.reserve(speeds.size());
     for (const Machine::Speed& s : speeds) values.push_back(s.*speed);
     return bench::median(std::move(values));
   };

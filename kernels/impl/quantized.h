@@ -41,6 +41,7 @@ inline void int8_in_stream(const MatmulArgs& p) {
 
 void matmul_int8(const MatmulArgs& p) noexcept {
   if constexpr (quad_stream_rows > quad_rows) {
+    // NOLINTNEXTLINE(misc-redundant-expression): equal with some instruction sets only
     if (p.rows > quad_rows && p.rows <= quad_stream_rows && p.out_begin < p.out_end) {
       int8_in_stream(p);
       return;

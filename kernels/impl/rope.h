@@ -24,6 +24,7 @@ struct Turned {
 /// For 0 <= x < 2^30: quarter turns are taken off in three parts of pi/2. The first has 33 bits, so
 /// its product with n is exact below 2^23; at 2^30 it is off by 6e-8.
 inline Turned turn_small(double x) {
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): either neighbour of a tie will do
   const auto quarters = static_cast<std::int64_t>(x * 0x1.45F306DC9C883p-1 + 0.5);
   const auto n = static_cast<double>(quarters);
   return {quarters, ((x - n * 0x1.921FB544p0) - n * 0x1.0B4611A6p-34) - n * 0x1.3198A2E037074p-69};

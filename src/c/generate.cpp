@@ -6,7 +6,7 @@
 #include "c/handles.h"
 #include "griffin/generate/generator.h"
 
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 
 struct griffin_generator {
   griffin::Model model;

@@ -97,7 +97,7 @@ griffin_model_info info_of(const Model& model) {
 }  // namespace
 }  // namespace griffin::c
 
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 
 griffin_status griffin_model_load(const char* folder, const griffin_load_options* options,
                                   griffin_model** model, griffin_error* error) {

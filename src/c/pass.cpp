@@ -10,7 +10,7 @@
 #include "griffin/generate/sampler.h"
 #include "griffin/model/forward_pass.h"
 
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 
 struct griffin_pass {
   griffin_pass(const griffin::Model& model, const griffin::ForwardOptions& options)

@@ -9,7 +9,7 @@
 
 using griffin::Result;
 using griffin::StopReason;
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 
 namespace {
 

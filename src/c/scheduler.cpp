@@ -18,7 +18,7 @@
 #include "griffin/generate/prefix_cache.h"
 #include "griffin/generate/scheduler.h"
 
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 using griffin::Flow;
 
 struct griffin_scheduler {
@@ -110,7 +110,7 @@ void report_text(Jobs& jobs, const Jobs::Handle& job, std::int64_t number,
 
 Jobs::Handle job_of(const griffin_scheduler& to, const griffin_request& given,
                     const griffin_generate_options& options) {
-  const auto job = std::make_shared<Job>();
+  auto job = std::make_shared<Job>();
   if (options.tokenizer != nullptr) job->tokenizer = options.tokenizer->tokenizer;
   job->events = wanted_events(given.events, job->tokenizer != nullptr);
   job->keeps_snapshots = flag_of(given.keep_snapshots, "griffin_request.keep_snapshots");

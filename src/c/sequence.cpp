@@ -10,7 +10,7 @@
 #include "c/convert.h"
 #include "c/handles.h"
 
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 
 namespace {
 

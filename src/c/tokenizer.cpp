@@ -10,7 +10,7 @@
 #include "griffin/generate/conversation.h"
 #include "griffin/generate/text_encoder.h"
 
-using namespace griffin::c;
+using namespace griffin::c;  // NOLINT(google-build-using-namespace): C has no namespaces
 
 namespace {
 

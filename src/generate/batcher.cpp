@@ -296,6 +296,7 @@ void Batcher::keep(const Job& job, std::span<const std::int32_t> tokens, const C
 
 /// Ends all candidates that have not.
 void Batcher::finish_all(Job& job, StopReason reason, const std::exception_ptr& error) noexcept {
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const std::exception_ptr shared = error;  // the first result takes its own away
   for (Candidate& c : job.candidates) {
     if (!c.running) continue;

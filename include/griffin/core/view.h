@@ -30,6 +30,7 @@ struct BasicMatrixView {
     return {row(first), count, cols, stride};
   }
 
+  // NOLINTNEXTLINE(google-explicit-constructor): as a pointer becomes one to const
   operator BasicMatrixView<const T>() const noexcept requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};
   }

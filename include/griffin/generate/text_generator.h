@@ -42,7 +42,7 @@ class OnText {
   template <std::invocable<std::string_view> F>
   requires std::is_void_v<std::invoke_result_t<F&, std::string_view>> ||
       std::same_as<std::invoke_result_t<F&, std::string_view>, Flow>
-      OnText(F function) {
+      OnText(F function) {  // NOLINT(google-explicit-constructor): a function is written there
     if constexpr (std::is_void_v<std::invoke_result_t<F&, std::string_view>>) {
       function_ = [f = std::move(function)](std::string_view text) mutable {
         f(text);
