@@ -103,15 +103,10 @@ class Arguments {
     constexpr float odd[] = {-1, 2, 1e30F, NAN, INFINITY, 0, 0, 0};
     return numbers_.yes() ? static_cast<float>(numbers_.below(11)) / 10 : odd[numbers_.below(8)];
   }
-  /// Of some header: none ends within a member.
+  /// Any, also one that ends within a member.
   template <class T>
   std::size_t size_of_struct() {
-    switch (numbers_.below(8)) {
-      case 0:
-        return static_cast<std::size_t>(numbers_.below(32)) * 8;
-      default:
-        return sizeof(T);
-    }
+    return numbers_.below(8) == 0 ? static_cast<std::size_t>(numbers_.below(256)) : sizeof(T);
   }
   /// Options where the caller may not have, or may have more than, what he says.
   template <class T>
