@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: check_headers.sh source_dir "wrappers" compiler flag...
+# usage: check_headers.sh alone|together source_dir "wrappers" compiler flag...
 #
-# Every header of kernels/ that the files of one instruction set may include compiles alone, and all
-# of them together in any order. "wrappers" are the files of simd/ that are for that set.
+# All headers of kernels/ that the files of one instruction set may include compile together, in order
+# and in the opposite order; and each of them alone. "wrappers" are the files of simd/ that are for that set.
 set -euo pipefail
-source=$1
-read -ra wrappers <<<"$2"
-shift 2
+how=$1 source=$2
+read -ra wrappers <<<"$3"
+shift 3
 compile=("$@" -x c++ -std=c++20 -fsyntax-only "-I$source/kernels" "-I$source/include" -)
 
 cd "$source/kernels"
@@ -24,7 +24,9 @@ check() {
   fi
 }
 
-for header in "${headers[@]}"; do check "$header alone" "$header"; done
+if [ "$how" = alone ]; then
+  for header in "${headers[@]}"; do check "$header alone" "$header"; done
+fi
 mapfile -t sorted < <(printf '%s\n' "${headers[@]}" | sort)
 mapfile -t reversed < <(printf '%s\n' "${headers[@]}" | sort -r)
 check "all in order" "${sorted[@]}"
