@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/errors.h"
 #include "support/isa.h"
 #include "support/models.h"
 #include "support/runs.h"
@@ -139,16 +140,6 @@ TEST_P(JournalTest, SharesAPassWithOthers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, JournalTest, ::testing::ValuesIn(all_tables()), table_name);
-
-ErrorCode code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
-}
 
 TEST(Journal, RefusesWhatItCannotDo) {
   const Model model = Model::random(tiny_griffin(8), Dtype::f32, 4);

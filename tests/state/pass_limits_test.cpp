@@ -2,12 +2,12 @@
 // Passes of exactly what their options allow, and of one more.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <vector>
 
 #include "griffin/core/error.h"
 #include "griffin/core/parallel.h"
 #include "griffin/state/journal.h"
+#include "support/errors.h"
 #include "support/models.h"
 #include "support/runs.h"
 
@@ -17,16 +17,6 @@ namespace {
 const Model& model() {
   static const Model m = Model::random(tiny_hawk(), Dtype::f32, 1);
   return m;
-}
-
-ErrorCode code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
 }
 
 void expect_refused(const ForwardOptions& options) {

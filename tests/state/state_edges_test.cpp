@@ -2,7 +2,6 @@
 // What is just allowed, one field at a time, and streams that break.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <istream>
 #include <ostream>
 #include <sstream>
@@ -14,21 +13,12 @@
 
 #include "griffin/state/journal.h"
 #include "griffin/state/pool.h"
+#include "support/errors.h"
 #include "support/models.h"
 #include "support/runs.h"
 
 namespace griffin::test {
 namespace {
-
-ErrorCode code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::cancelled;
-}
 
 const Model& model() {
   static const Model m = Model::random(tiny_griffin(8), Dtype::f32, 3);

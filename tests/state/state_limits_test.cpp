@@ -12,21 +12,12 @@
 #include "griffin/state/journal.h"
 #include "griffin/state/pool.h"
 #include "griffin/state/rewind.h"
+#include "support/errors.h"
 #include "support/models.h"
 #include "support/runs.h"
 
 namespace griffin::test {
 namespace {
-
-ErrorCode code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::io;
-}
 
 /// A layer that holds five numbers, and one with two rings of three rows.
 StateLayout small_layout() {
