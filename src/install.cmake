@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-# Components: Runtime (shared libraries), Development (headers, static libraries, what CMake and pkg-config
-# read), and of examples/: Programs, Models.
+# Components: Runtime (shared libraries), C (the one with the C API), Development (headers, static libraries,
+# what CMake and pkg-config read), and of examples/: Programs, Models.
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/griffin)
 
-# griffin_install_libraries(<export> <target>...)
-function(griffin_install_libraries export)
+# griffin_install_libraries(<export> <component of shared libraries> <target>...)
+function(griffin_install_libraries export runtime)
   install(TARGETS ${ARGN} EXPORT ${export}
     ARCHIVE COMPONENT Development
-    LIBRARY COMPONENT Runtime NAMELINK_COMPONENT Development)
+    LIBRARY COMPONENT ${runtime} NAMELINK_COMPONENT Development)
   install(EXPORT ${export} NAMESPACE griffin:: DESTINATION ${package} COMPONENT Development)
 endfunction()
 # Apart, so that layers and engine can be used where there is no SentencePiece.
-griffin_install_libraries(griffinLayersTargets griffin_kernels griffin_layers)
-griffin_install_libraries(griffinEngineTargets griffin_engine)
-griffin_install_libraries(griffinTargets griffin)
+griffin_install_libraries(griffinLayersTargets Runtime griffin_kernels griffin_layers)
+griffin_install_libraries(griffinEngineTargets Runtime griffin_engine)
+griffin_install_libraries(griffinTargets Runtime griffin)
 if(TARGET griffin_c)
-  griffin_install_libraries(griffinCTargets griffin_c)
+  griffin_install_libraries(griffinCTargets C griffin_c)
   if(TARGET griffin_programs)  # what a package is made of
     add_dependencies(griffin_programs griffin_c)
   endif()

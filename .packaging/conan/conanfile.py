@@ -95,5 +95,9 @@ class GriffinConan(ConanFile):
         if self.options.tools:
             griffin.requires.append("cli11::cli11")
         griffin.set_property("pkg_config_name", "griffin")
-        for name in ("kernels", "layers", "engine", "griffin"):
+        # A shared library, whatever the others are; who is linked with it sees no C++.
+        c = self.cpp_info.components["c"]
+        c.libs = ["griffin_c"]
+        c.set_property("pkg_config_name", "griffin_c")
+        for name in ("kernels", "layers", "engine", "griffin", "c"):
             self.cpp_info.components[name].set_property("cmake_target_name", f"griffin::{name}")

@@ -2,6 +2,7 @@
 # Run by CPack on what it has installed, before that is packed.
 file(GLOB roots LIST_DIRECTORIES true ${CPACK_TEMPORARY_DIRECTORY}/*)
 set(names_Runtime ${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME})
+set(names_C ${CPACK_DEBIAN_C_PACKAGE_NAME})
 set(names_Development ${CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME})
 set(names_tools ${CPACK_DEBIAN_TOOLS_PACKAGE_NAME})
 foreach(root IN LISTS roots)

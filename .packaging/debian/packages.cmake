@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Debian packages, by `cpack --preset package`: libgriffin0.1, libgriffin-dev, griffin-tools.
+# Debian packages, by `cpack --preset package`: libgriffin0.1, libgriffin-c0, libgriffin-dev,
+# griffin-tools.
 if(NOT CMAKE_SYSTEM_NAME STREQUAL Linux OR NOT BUILD_SHARED_LIBS OR NOT GRIFFIN_BUILD_EXAMPLES)
   return()
 endif()
@@ -17,7 +18,7 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
     OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/finish.cmake)
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
-set(CPACK_COMPONENTS_ALL Runtime Development Programs Models)
+set(CPACK_COMPONENTS_ALL Runtime C Development Programs Models)
 
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -34,9 +35,18 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY "=")
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "The shared libraries that programs are linked with.")
 
+# A package of its own: its ABI changes apart from that of C++, and both versions of either may be there.
+get_target_property(c_abi griffin_c SOVERSION)
+set(CPACK_DEBIAN_C_PACKAGE_NAME libgriffin-c${c_abi})
+set(CPACK_DEBIAN_C_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_C_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_C_PACKAGE_DEPENDS "${this_library}")
+set(CPACK_COMPONENT_C_DESCRIPTION "The shared library of the C API, which other languages load.")
+
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libgriffin-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${this_library}")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
+    "${this_library}, ${CPACK_DEBIAN_C_PACKAGE_NAME} (= ${PROJECT_VERSION})")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Headers, and what CMake and pkg-config find the libraries by.")
 
 set(CPACK_COMPONENT_PROGRAMS_GROUP tools)

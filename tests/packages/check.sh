@@ -11,7 +11,7 @@ cd "$build"
 rm -rf griffin/packages
 cpack --config CPackConfig.cmake >packages.log || { cat packages.log && exit 1; }
 packages=(griffin/packages/*.deb)
-expected="griffin-tools libgriffin-dev libgriffin0.1"
+expected="griffin-tools libgriffin-c0 libgriffin-dev libgriffin0.1"
 found=$(for package in "${packages[@]}"; do dpkg-deb -f "$package" Package; done | xargs)
 [[ $found == "$expected" ]] || { echo "FAIL: expected $expected, found $found" && exit 1; }
 

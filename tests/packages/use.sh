@@ -22,7 +22,8 @@ files() {
 
 files >before
 apt-get -qq install --yes --no-install-recommends ./*.deb >install.log 2>&1 || { cat install.log && exit 1; }
-dpkg --verify griffin-tools libgriffin-dev libgriffin0.1
+packages=(griffin-tools libgriffin-dev libgriffin-c0 libgriffin0.1)
+dpkg --verify "${packages[@]}"
 
 for program in /usr/bin/griffin-*; do
   expect "$program" "$(basename "$program") 0.1" "$("$program" --version)"
@@ -50,7 +51,7 @@ import griffin, sys
 print(griffin.Model("model").generate(sys.argv[1], max_new_tokens=8).text)' "$prompt")"
 fi
 
-apt-get -qq purge --yes --autoremove griffin-tools libgriffin-dev libgriffin0.1 >remove.log 2>&1
+apt-get -qq purge --yes --autoremove "${packages[@]}" >remove.log 2>&1
 files >after
 if ! diff before after; then
   echo "FAIL: left (>) or lost (<)"
