@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "griffin/core/parallel.h"
+#include "griffin/generate/sampler.h"
 #include "griffin/griffin.h"
 #include "griffin/model/forward_pass.h"
 #include "support/chunks.h"
@@ -24,11 +25,6 @@
 
 namespace griffin::examples {
 namespace {
-
-/// log softmax(logits)[token]
-double log_probability(std::span<const float> logits, std::int32_t token) {
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp(logits);
-}
 
 /// The model of --against, on its way through the same text.
 class Reference {
@@ -63,15 +59,18 @@ std::optional<Reference> load_reference(const ScoreOptions& options, const Model
   return std::optional<Reference>(std::in_place, options, std::move(reference), chunk, tokens);
 }
 
-/// log p of targets[r] by row r of the logits. A sequence's last row has no target.
-std::vector<double> log_probabilities(ConstMatrixView logits, std::span<const std::int32_t> targets,
-                                      int threads) {
-  std::vector<double> result(targets.size());
-  parallel_for(threads, static_cast<std::int64_t>(targets.size()), 1,
-               [&](std::int64_t begin, std::int64_t end) {
+/// log p of targets[r] by row r of the logits, the bits that generate() gives with prompt_logprobs.
+/// A sequence's last row has no target. A scratch a thread.
+std::vector<float> log_probabilities_of(ConstMatrixView logits,
+                                        std::span<const std::int32_t> targets,
+                                        std::span<SamplerScratch> scratches) {
+  std::vector<float> result(targets.size());
+  parallel_for(static_cast<int>(scratches.size()), std::ssize(targets), 1,
+               [&](std::int64_t begin, std::int64_t end, int worker) {
+                 SamplerScratch& scratch = scratches[static_cast<std::size_t>(worker)];
                  for (std::int64_t r = begin; r < end; ++r) {
                    const auto i = static_cast<std::size_t>(r);
-                   result[i] = log_probability(row_of(logits, r), targets[i]);
+                   result[i] = log_probabilities(row_of(logits, r), targets[i], {}, scratch);
                  }
                });
   return result;
@@ -89,6 +88,8 @@ class Scoring {
                       .max_logits = chunk,
                       .max_hidden = hidden_ == Hidden::all ? chunk : 0}),
         sequence_(options.common.sequence(model, tokens)),
+        scratches_(static_cast<std::size_t>(threads_),
+                   SamplerScratch(model.config().vocab, kernels::default_table())),
         reference_(load_reference(options, model, chunk, tokens)),
         files_(options, model.config()) {
     if (reference_) score_.divergence.emplace();
@@ -102,7 +103,7 @@ class Scoring {
     }
     pass_.add(sequence_, chunk.inputs, Logits::all, hidden_);
     const ConstMatrixView logits = pass_.run();
-    const std::vector<double> logprobs = log_probabilities(logits, chunk.targets, threads_);
+    const std::vector<float> logprobs = log_probabilities_of(logits, chunk.targets, scratches_);
     sum(chunk, logprobs);
     if (reference_) {
       score_.divergence->add(reference_->run(chunk), logits, threads_);
@@ -120,7 +121,7 @@ class Scoring {
   }
 
  private:
-  void sum(const Chunk& chunk, std::span<const double> logprobs) {
+  void sum(const Chunk& chunk, std::span<const float> logprobs) {
     std::int64_t position = chunk.position;
     for (const double logprob : logprobs) {
       ++score_.scored;
@@ -143,6 +144,7 @@ class Scoring {
   Hidden hidden_;
   ForwardPass pass_;
   Sequence sequence_;
+  std::vector<SamplerScratch> scratches_;
   std::optional<Reference> reference_;
   ScoreFiles files_;
   Score score_;

@@ -30,10 +30,10 @@ class ScoreFiles {
     }
   }
 
-  void write(ConstMatrixView logits, ConstMatrixView hidden, std::span<const double> logprobs) {
+  void write(ConstMatrixView logits, ConstMatrixView hidden, std::span<const float> logprobs) {
     for (std::int64_t r = 0; logits_ && r < logits.rows; ++r) logits_->write(row_of(logits, r));
     for (std::int64_t r = 0; hidden_ && r < hidden.rows; ++r) hidden_->write(row_of(hidden, r));
-    if (logprobs_) logprobs_->write(std::vector<float>(logprobs.begin(), logprobs.end()));
+    if (logprobs_) logprobs_->write(logprobs);
   }
 
   void commit() {

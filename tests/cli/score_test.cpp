@@ -11,6 +11,7 @@
 #include "cli/embedded_model.h"
 #include "cli/program.h"
 #include "cli/score.h"
+#include "griffin/griffin.h"
 #include "griffin/model/parts.h"
 #include "support/temp_folder.h"
 
@@ -63,6 +64,20 @@ TEST(Score, WritesLogProbabilities) {
   for (std::size_t t = 0; t < array.values.size(); ++t) {
     ASSERT_NEAR(-array.values[t], evaluation().nll[t], 2e-4) << t;
   }
+}
+
+TEST(Score, WritesTheLogProbabilitiesThatTheLibraryGives) {
+  const TempFolder folder;
+  const std::string path = (folder.path() / "p.npy").string();
+  const std::vector<std::int32_t> ids = first_ids(300);
+  const Outcome outcome = score({"--tokens", "-", "--logprobs", path, "-t", "3"}, spaced(ids));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Model model = Model::load(embedded_folder());
+  Sequence sequence = model.new_sequence();
+  const Result result =
+      Generator(model).generate(sequence, ids, {.max_new_tokens = 0, .prompt_logprobs = 0});
+  EXPECT_EQ(result.prompt_logprobs.size(), 299u);
+  EXPECT_EQ(read_npy(path).values, result.prompt_logprobs);
 }
 
 TEST(Score, WritesLogits) {
