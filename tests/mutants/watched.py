@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 BEGUN = re.compile(r"\[ RUN      \] (\S+)")
 ENDED = re.compile(r"\[( {7}OK|  SKIPPED|  FAILED ) +\] (\S+?),?(?: .*)? \((\d+) ms\)")
@@ -85,7 +86,10 @@ def run_tests(program, pattern, number, seconds_of, least_seconds):
     folder = tempfile.mkdtemp(prefix="griffin-mutant-")
     environment = dict(os.environ, GRIFFIN_MUTANT=str(number), TMPDIR=folder)
     try:
-        process = subprocess.Popen([program, f"--gtest_filter={pattern}", "--gtest_color=no"],
+        # In a file: the names of all tests of a program are more than Linux takes in an argument.
+        flags = Path(folder, "flags")
+        flags.write_text(f"--gtest_filter={pattern}\n--gtest_color=no\n")
+        process = subprocess.Popen([program, f"--gtest_flagfile={flags}"],
                                    env=environment, cwd=program.parent, start_new_session=True,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, preexec_fn=limits)
