@@ -70,6 +70,7 @@ TEST(ProgramParts, TheLastRowOfLossesEndsWhereTheTextDoes) {
 TEST(ProgramParts, AnInterruptedProgramSaysSo) {
   const CLI::App app("", "program");
   const auto cancelled = [&]() -> int { throw Error(ErrorCode::cancelled, "stopped"); };
+  std::signal(SIGINT, SIG_DFL);  // what runs in the background may have been told to ignore it
   const examples::Interrupt::Listening listening;
   EXPECT_EQ(examples::run_guarded(app, cancelled), 1) << "by something else";
   ASSERT_EQ(std::raise(SIGINT), 0);
