@@ -88,6 +88,14 @@ TEST_F(ForgedStateTest, TheFurthestPosition) {
   EXPECT_EQ(sequence_.position(), furthest_position);
 }
 
+/// Neither what earlier versions wrote nor what later ones will.
+TEST_F(ForgedStateTest, Versions) {
+  for (const std::uint32_t version : {0U, 1U, 2U, 4U, UINT32_MAX}) {
+    SCOPED_TRACE(version);
+    expect_refusal(forged(version_at, version), ErrorCode::format);
+  }
+}
+
 TEST_F(ForgedStateTest, TypesOfKeysAndValues) {
   expect_refusal(forged(kv_at, std::uint32_t{1}), ErrorCode::mismatch);
   for (const std::uint32_t kv : {2U, 3U, 4U, 256U, UINT32_MAX}) {

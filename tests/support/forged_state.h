@@ -16,6 +16,7 @@ namespace griffin::test {
 
 /// Offsets of the header's fields.
 namespace state_header {
+constexpr std::size_t version_at = 8;
 constexpr std::size_t kv_at = 12;
 constexpr std::size_t slots_at = 24;
 constexpr std::size_t position_at = 32;
