@@ -81,6 +81,22 @@ TEST_F(ReuseTest, ACommonBeginningIsKeptWhereTextsPart) {
   EXPECT_EQ(run(joined(system, text(13, 4))).reused_tokens, 45);
 }
 
+/// Sixteen tokens behind what is kept already are worth a snapshot, fifteen are not.
+TEST_F(ReuseTest, ABranchRightBehindWhatIsKeptIsNotKept) {
+  const Ids system = text(45, 1);
+  const Ids whole = joined(system, text(40, 2));
+  run(whole);
+  run(joined(system, text(12, 3)));
+  for (const std::int64_t more : {15, 16}) {
+    const std::uint64_t before = scheduler_.prefix_cache().entries;
+    const Ids common(whole.begin(), whole.begin() + 45 + more);
+    const auto seed = static_cast<std::uint32_t>(more);
+    EXPECT_EQ(run(joined(common, text(9, seed))).reused_tokens, 45);
+    const std::uint64_t of_the_text = 2;  // the prompt, and all of it
+    EXPECT_EQ(scheduler_.prefix_cache().entries - before, of_the_text + (more < 16 ? 0 : 1));
+  }
+}
+
 TEST_F(ReuseTest, AnotherPromptReusesNothing) {
   run(text(40, 1));
   EXPECT_EQ(run(text(40, 2)).reused_tokens, 0);
