@@ -247,7 +247,10 @@ TEST(StopStrings, AnyNumberCostsNoMore) {
   EXPECT_EQ(text.size(), 19999U);
   for (const std::int32_t id : bytes_of("77")) stream.push(id, text);
   EXPECT_EQ(stream.stop_string(), "q7");
-  many.assign(20, std::string(StopStrings::most_bytes / 10, 'a'));
+  many.assign(1, std::string(StopStrings::most_bytes - 1, 'a'));
+  many.emplace_back("b");
+  EXPECT_NO_THROW(TextStream(tokenizer(), many));
+  many.back() = "bc";
   EXPECT_THROW(TextStream(tokenizer(), many), Error);
 }
 
