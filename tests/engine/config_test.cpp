@@ -279,6 +279,14 @@ TEST(Config, EveryFieldIsValidated) {
   }
 }
 
+TEST(Config, HeadsTogetherHaveALimit) {
+  ModelConfig config = tiny_griffin(8);
+  config.heads = config.head_dim = 1 << 10;
+  EXPECT_NO_THROW(config.validate());
+  config.head_dim += 2;
+  EXPECT_THROW(config.validate(), Error);
+}
+
 TEST(LayerPattern, RefusesACycleOfNone) {
   EXPECT_THROW(LayerPattern(std::vector<LayerSpec>{}), Error);
   EXPECT_EQ(
