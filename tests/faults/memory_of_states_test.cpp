@@ -164,8 +164,10 @@ TEST_F(MemoryOfStates, APoolWithoutASequence) {
       handle.reset();
       struck = failing.struck() ? 1 : 0;
     }
-    EXPECT_EQ(pool.statistics().sequences, before - struck) << nth;
-    EXPECT_EQ(pool.statistics().in_use, 0);
+    const PoolStatistics now = pool.statistics();
+    EXPECT_EQ(now.sequences, before - struck) << nth;
+    EXPECT_EQ(now.bytes, static_cast<std::uint64_t>(now.sequences) * now.sequence_bytes) << nth;
+    EXPECT_EQ(now.in_use, 0);
   }
   EXPECT_LE(pool.statistics().sequences, 62);
 }
