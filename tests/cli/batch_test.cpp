@@ -296,7 +296,8 @@ TEST(Batch, TakesWhatTurnsThingsOff) {
                           {{"temperature", -1}},
                           {{"temperature", 0}},
                           {{"top_p", 2}},
-                          {{"repeat_last_n", -1}}}) {
+                          {{"repeat_last_n", -1}},
+                          {{"repeat_last_n", 1 << 20}}}) {
     requests.push_back(plain);
     requests.back().update(off);
     requests.back()["id"] = requests.size();
@@ -312,7 +313,11 @@ TEST(Batch, TakesWhatTurnsThingsOff) {
     EXPECT_EQ(answer.at("tokens"), found.at("0").at("tokens")) << id;
   }
   const json endless = {{"prompt", "a"}, {"n", -1}, {"stop", " of"}};
-  EXPECT_EQ(answers_by_line(batch({endless})).at(1).at("reason"), "stop_string");
+  json forced = endless;
+  forced["ignore_eos"] = true;
+  for (const auto& [line, answer] : answers_by_line(batch({endless, forced}))) {
+    EXPECT_EQ(answer.value("reason", "refused"), "stop_string") << line;
+  }
 }
 
 TEST(Batch, WarnsOfBosInAText) {
