@@ -84,6 +84,12 @@ std::string ChatHabitsTest::on_terminal(const std::string& typed,
   return seen;
 }
 
+TEST_F(ChatHabitsTest, SaysWhereAConversationHasNoMoreRoom) {
+  const std::string what = "the conversation is as long as -c allows\n";
+  EXPECT_NE(chat("Who?\n", {"-c", "20", "-n", "-1", "--force"}).err.find(what), std::string::npos);
+  EXPECT_EQ(chat("Who?\n", {"-c", "100", "--force"}).err.find(what), std::string::npos);
+}
+
 TEST_F(ChatHabitsTest, LinesOfWindows) {
   const Outcome posix = chat("Who?\n\n/quit\nAnd?\n");
   const Outcome windows = chat("Who?\r\n\r\n/quit\r\nAnd?\r\n");
