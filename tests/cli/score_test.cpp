@@ -208,6 +208,8 @@ TEST(Score, ComparesWithAnotherType) {
   EXPECT_GT(int4.at("mean_kl"), int8.at("mean_kl"));
   EXPECT_LT(int4.at("mean_kl"), 0.1);
   EXPECT_GT(int8.at("same_argmax"), 0.9);
+  const Outcome text = score({"--tokens", "-", "--against", "auto"}, "1 2 3");
+  EXPECT_NE(text.out.find("\nsame top    100.00 %\n"), std::string::npos) << text.out;
   expect_error(score({"--tokens", "-", "--against", "nowhere"}, "1 2 3"), 1, "nowhere");
 }
 
