@@ -13,7 +13,9 @@
 #include "cli/embedded_model.h"
 #include "cli/greedy_decode.h"
 #include "cli/program.h"
+#include "griffin/state/sequence.h"
 #include "support/temp_folder.h"
+#include "support/turn_tokenizer.h"
 
 namespace griffin::test {
 namespace {
@@ -179,7 +181,7 @@ TEST(Habits, LogitsThatAreNoNumbersAreAnError) {
     std::vector<std::string> arguments = {"-m", model, "-f", "-", "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     expect_error(run_program(GRIFFIN_SCORE, {.arguments = arguments, .input = "In the beginning"}),
-                 1, "not a number");
+                 1, "of token 2 is not a number");
   }
   const Outcome batch = run_program(GRIFFIN_BATCH, {.arguments = {"-m", model, "--requests", "-"},
                                                     .input = "{\"prompt\": \"a\", \"n\": 4}\n"});
@@ -187,6 +189,18 @@ TEST(Habits, LogitsThatAreNoNumbersAreAnError) {
   const auto answer = nlohmann::json::parse(batch.out);
   EXPECT_EQ(answer.at("reason"), "failed");
   EXPECT_NE(answer.at("error").get<std::string>().find("NaN"), std::string::npos);
+}
+
+TEST(Habits, AnAnswerThatFailsIsNoPartOfAConversation) {
+  const TempFolder folder;
+  write_broken_model(folder);
+  folder.write("tokenizer.model", turn_tokenizer());
+  const std::string file = (folder.path() / "talk").string();
+  const Outcome outcome =
+      run_program(GRIFFIN_CHAT, {.arguments = {"-m", folder.path().string(), "--force"},
+                                 .input = "Who?\n/save " + file + "\n"});
+  EXPECT_NE(outcome.err.find("NaN"), std::string::npos) << outcome.err;
+  EXPECT_EQ(Sequence::saved_position(file), 0);
 }
 
 }  // namespace
