@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of the unread tokens of a sequence.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "griffin/griffin_c.h"
+
+namespace {
+
+const char* const embedded = GRIFFIN_SOURCE_DIR "/examples/models/griffin";
+
+class UnreadTokens : public ::testing::Test {
+ protected:
+  UnreadTokens() {
+    EXPECT_EQ(griffin_model_load(embedded, nullptr, &model_, nullptr), GRIFFIN_OK);
+    EXPECT_EQ(griffin_sequence_new(model_, nullptr, &sequence_, nullptr), GRIFFIN_OK);
+    EXPECT_EQ(griffin_pass_new(model_, nullptr, &pass_, nullptr), GRIFFIN_OK);
+    EXPECT_EQ(griffin_sequence_snapshot(sequence_, &snapshot_, nullptr), GRIFFIN_OK);
+    const std::int32_t unread[] = {5, 6};
+    std::size_t size = 0;
+    griffin_sequence_write(sequence_, unread, 2, nullptr, 0, &size, nullptr);
+    std::vector<char> bytes(size);
+    griffin_sequence_write(sequence_, unread, 2, bytes.data(), size, &size, nullptr);
+    EXPECT_EQ(griffin_sequence_read(sequence_, bytes.data(), size, nullptr), GRIFFIN_OK);
+    EXPECT_EQ(count(sequence_), 2U);
+  }
+  ~UnreadTokens() override {
+    griffin_snapshot_free(snapshot_);
+    griffin_pass_free(pass_);
+    griffin_sequence_free(sequence_);
+    griffin_model_free(model_);
+  }
+
+  static std::size_t count(const griffin_sequence* sequence) {
+    std::size_t found = 0;
+    griffin_sequence_unread(sequence, &found);
+    return found;
+  }
+
+  griffin_model* model_ = nullptr;
+  griffin_sequence* sequence_ = nullptr;
+  griffin_pass* pass_ = nullptr;
+  griffin_snapshot* snapshot_ = nullptr;
+};
+
+TEST_F(UnreadTokens, AreOverWhereAPassReads) {
+  const std::int32_t id = 7;
+  EXPECT_EQ(griffin_pass_run(pass_, sequence_, &id, 1, 0, nullptr, 0, nullptr, nullptr),
+            GRIFFIN_OK);
+  EXPECT_EQ(count(sequence_), 0U);
+}
+
+TEST_F(UnreadTokens, AreOverWhereASequenceGoesBack) {
+  EXPECT_EQ(griffin_sequence_rollback(sequence_, snapshot_, nullptr), GRIFFIN_OK);
+  EXPECT_EQ(count(sequence_), 0U);
+}
+
+TEST_F(UnreadTokens, AreThoseOfAForkToo) {
+  griffin_sequence* fork = nullptr;
+  EXPECT_EQ(griffin_sequence_fork(sequence_, &fork, nullptr), GRIFFIN_OK);
+  EXPECT_EQ(count(fork), 2U);
+  griffin_sequence_free(fork);
+}
+
+}  // namespace
