@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of the unread tokens of a sequence.
+// What becomes of the unread tokens of a sequence, and what a pass refuses.
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "griffin/griffin_c.h"
@@ -62,6 +63,30 @@ TEST_F(UnreadTokens, AreThoseOfAForkToo) {
   EXPECT_EQ(griffin_sequence_fork(sequence_, &fork, nullptr), GRIFFIN_OK);
   EXPECT_EQ(count(fork), 2U);
   griffin_sequence_free(fork);
+}
+
+TEST_F(UnreadTokens, StayWhereAPassIsRefused) {
+  const std::int32_t ids[] = {7, -1};
+  griffin_error error{};
+  error.struct_size = sizeof error;
+  EXPECT_EQ(griffin_pass_run(pass_, sequence_, ids, 2, 0, nullptr, 0, nullptr, &error),
+            GRIFFIN_INVALID_ARGUMENT);
+  EXPECT_TRUE(std::string(error.message).ends_with("found -1 at 1")) << error.message;
+  EXPECT_EQ(count(sequence_), 2U);
+}
+
+TEST_F(UnreadTokens, NeedNoThreadsBeyondInt) {
+  griffin_pass_options options{};
+  options.struct_size = sizeof options;
+  options.threads = (std::int64_t{1} << 32) + 1;
+  griffin_pass* pass = nullptr;
+  EXPECT_EQ(griffin_pass_new(model_, &options, &pass, nullptr), GRIFFIN_INVALID_ARGUMENT);
+  EXPECT_EQ(pass, nullptr);
+}
+
+TEST(StopReasons, HaveNames) {
+  EXPECT_STREQ(griffin_stop_reason_name(GRIFFIN_STOP_FAILED), "failed");
+  EXPECT_STREQ(griffin_stop_reason_name(GRIFFIN_STOP_FAILED + 1), "unknown reason");
 }
 
 }  // namespace
