@@ -82,6 +82,27 @@ class CSizes : public testing::Test {
   std::uint64_t bytes_of_sequence = 0;
 };
 
+TEST_F(CSizes, ReservedMembersAreZero) {
+  griffin_sequence_options of_sequence{};
+  of_sequence.struct_size = sizeof(of_sequence);
+  of_sequence.reserved = 1;
+  griffin_sequence* sequence = nullptr;
+  EXPECT_EQ(griffin_sequence_new(model, &of_sequence, &sequence, nullptr),
+            GRIFFIN_INVALID_ARGUMENT);
+  griffin_generator_options of_generator{};
+  of_generator.struct_size = sizeof(of_generator);
+  of_generator.reserved = 1;
+  griffin_generator* generator = nullptr;
+  EXPECT_EQ(griffin_generator_new(model, &of_generator, &generator, nullptr),
+            GRIFFIN_INVALID_ARGUMENT);
+  griffin_scheduler_options of_scheduler{};
+  of_scheduler.struct_size = sizeof(of_scheduler);
+  of_scheduler.reserved = 1;
+  griffin_scheduler* scheduler = nullptr;
+  EXPECT_EQ(griffin_scheduler_new(model, &of_scheduler, &scheduler, nullptr),
+            GRIFFIN_INVALID_ARGUMENT);
+}
+
 TEST_F(CSizes, AnOlderCallersMembersAreReadAndTheOthersAreDefaults) {
   ASSERT_EQ(make(sizeof(griffin_sequence_options)), GRIFFIN_OK);
   const std::uint64_t f32 = bytes_of_sequence;
