@@ -284,6 +284,14 @@ TEST(GreedyDecode, TellsWhatItDidOnStderr) {
   }
 }
 
+TEST(GreedyDecode, CountsAPromptThatIsReadInPieces) {
+  constexpr std::size_t count = (1U << 14) + 17;  // a piece, and a little
+  const Outcome outcome = greedy_decode({"--tokens", "-", "-n", "1", "--stats"},
+                                        spaced(std::vector<std::int32_t>(count, 300)));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("prefill      16401 tokens"), std::string::npos) << outcome.err;
+}
+
 TEST(GreedyDecode, ExplainsItself) {
   const Outcome help = greedy_decode({"--help"});
   EXPECT_EQ(help.exit_code, 0);
