@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "generate/requests.h"
+#include "support/errors.h"
 
 namespace griffin::test {
 namespace {
@@ -56,12 +57,19 @@ TEST(SchedulerLimits, ATextFromASnapshotHasTheRoomThatIsLeft) {
   }
   Request r = random_request(11, 1);
   r.start = start;
-  try {
-    scheduler.submit(r);
-    ADD_FAILURE() << "expected an Error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::capacity) << error.what();
-  }
+  EXPECT_EQ(code_of([&] { scheduler.submit(r); }), ErrorCode::capacity);
+}
+
+TEST(SchedulerLimits, CandidatesAreFromOneToAllSequences) {
+  Scheduler scheduler(tiny(), {.threads = 1, .max_sequences = 3});
+  Request r = random_request(3, 1);
+  const auto code_for = [&](std::int64_t candidates) {
+    r.candidates = candidates;
+    return code_of([&] { scheduler.submit(r); });
+  };
+  EXPECT_EQ(code_for(0), ErrorCode::invalid_argument);
+  EXPECT_EQ(code_for(4), ErrorCode::capacity);
+  EXPECT_EQ(scheduler.statistics().waiting, 0);
 }
 
 /// Where a text ends by its length and its capacity at once, it is the length: it has all it asked
