@@ -67,9 +67,10 @@ for target; do
   llvm-cov export -summary-only "$program" -instr-profile="$profile" $(files_of "$target") |
     python3 -c '
 import json, os, sys
-for file in json.load(sys.stdin)["data"][0]["files"]:
-    lines = file["summary"]["lines"]
-    name = os.path.relpath(file["filename"])
+found = json.load(sys.stdin)["data"][0]
+rows = [(os.path.relpath(file["filename"]), file["summary"]) for file in found["files"]]
+for name, summary in rows + [("all of them", found["totals"])]:
+    lines = summary["lines"]
     print("| %s | %s | %d | %.1f %% |" % (sys.argv[1], name, lines["count"], lines["percent"]))
 ' "$target"
 done

@@ -174,6 +174,10 @@ TEST(ChatTemplate, OthersAreOfAnotherKind) {
   EXPECT_EQ(format(""), ChatFormat::other);
   EXPECT_EQ(format(chatml), ChatFormat::other);
   EXPECT_EQ(format(gemma + chatml), ChatFormat::other);
+  const std::string without_system = "{% if messages[0]['role'] == 'system' %}No.";
+  EXPECT_EQ(format(without_system + "{% else %}" + by_branches + "{% endif %}"), ChatFormat::gemma);
+  EXPECT_EQ(format(without_system + "{% elif tools %}" + by_branches + "{% endif %}"),
+            ChatFormat::other);
   EXPECT_EQ(format("You are helpful.\n" + gemma), ChatFormat::other);
   EXPECT_EQ(format("{{ 'Answer briefly.' }}" + gemma), ChatFormat::other);
   EXPECT_EQ(format(replaced(gemma, "<start_of_turn>model", "<start_of_turn>assistant")),
