@@ -14,20 +14,12 @@
 #include "cli/greedy_decode.h"
 #include "cli/program.h"
 #include "griffin/state/sequence.h"
+#include "support/sanitizer.h"
 #include "support/temp_folder.h"
 #include "support/turn_tokenizer.h"
 
 namespace griffin::test {
 namespace {
-
-// They need more address space than a test leaves.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool with_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool with_sanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool with_sanitizer = false;
-#endif
 
 std::string quoted(const std::string& text) {
   return "'" + text + "'";

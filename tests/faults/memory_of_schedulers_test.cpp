@@ -98,7 +98,7 @@ class MemoryOfSchedulers : public testing::Test {
       Scheduler scheduler(model_, options);
       return run(scheduler);
     };
-    EXPECT_GT(fail_every_allocation(anew), 100);
+    EXPECT_GT(fail_every_allocation(anew), 90);
     Scheduler scheduler(model_, options);
     run(scheduler);
     EXPECT_GT(fail_every_allocation([&] { return run(scheduler); }), 50);

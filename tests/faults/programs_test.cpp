@@ -14,6 +14,7 @@
 #include "faults/small_tokenizer.h"
 #include "support/checkpoint_writer.h"
 #include "support/faults/system_calls.h"
+#include "support/sanitizer.h"
 #include "support/temp_folder.h"
 
 namespace griffin::test {
@@ -87,6 +88,7 @@ class Programs : public testing::Test {
 };
 
 TEST_F(Programs, SayWhatCouldNotBeWritten) {
+  if (with_sanitizer) GTEST_SKIP() << "sanitizers write, too, and do not survive what fails";
   if (!WatchedCalls::possible()) GTEST_SKIP() << "this system lets nobody watch calls";
   for (const Writer& writer : writers()) {
     SCOPED_TRACE(writer.program);
@@ -121,6 +123,7 @@ TEST_F(Programs, SayWhatCouldNotBeWritten) {
 }
 
 TEST_F(Programs, LeaveNothingInTheWayWhenKilled) {
+  if (with_sanitizer) GTEST_SKIP() << "sanitizers write, too, and do not survive what fails";
   if (!WatchedCalls::possible()) GTEST_SKIP() << "this system lets nobody watch calls";
   for (const Writer& writer : writers()) {
     SCOPED_TRACE(writer.program);

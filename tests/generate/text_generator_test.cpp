@@ -198,6 +198,7 @@ class ReplyTest : public ::testing::Test {
     TextGeneratorOptions options = up_to(count);
     options.text.sampling.temperature = 0.9F;
     options.text.sampling.seed = 5;
+    options.text.sampling.presence_penalty = 2.0F;  // of the turn's words, but not of its format
     return TextGenerator(folder_.path(), options);
   }
 
@@ -213,10 +214,13 @@ class ReplyTest : public ::testing::Test {
     options.tokenizer = &pieces;
     options.stop_ids = conversation.stop_ids(model.stop_ids());
     options.sampling.temperature = 0.9F;
+    options.sampling.presence_penalty = 2.0F;
+    options.sampling.prompt_counts_as_seen = false;
     std::vector<std::string> answers;
     Result result;
     for (const std::string& turn : turns) {
       options.sampling.seed = 5 + static_cast<std::uint64_t>(s.position());
+      options.sampling.seen = conversation.text_ids(turn);
       const auto prompt =
           s.position() == 0 ? conversation.first(turn) : conversation.next(turn, result.unread());
       result = generator.generate(s, prompt, options);
@@ -252,6 +256,9 @@ TEST_F(ReplyTest, EndsWithTheModelsTurn) {
   EXPECT_EQ(result.text, "");
   model.options().stop_ids.emplace();  // none, but the end of a turn is one
   EXPECT_EQ(model.reply("Who was the king?").reason, StopReason::stop_id);
+  model.options().sampling.logit_bias = {{7, 1e9F}};
+  model.options().stop_ids = {7};
+  EXPECT_EQ(model.reply("Who was the king?").stop_id, 7);
 }
 
 /// A turn that failed was never taken.

@@ -187,7 +187,10 @@ TEST(TokenizerRegex, ReadsRubysSyntax) {
   EXPECT_EQ(to_pcre2("(?m-i:.)", "t"), "(?s-i:.)");
   EXPECT_EQ(to_pcre2("[\\s\\h]\\S", "t"), "[\\p{White_Space}0-9a-fA-F]\\P{White_Space}");
   EXPECT_EQ(to_pcre2("\\u00e9{", "t"), "\\x{00e9}\\{");
+  EXPECT_EQ(to_pcre2("\\v", "t"), "\\x0B") << "in PCRE2 any vertical space";
   EXPECT_EQ(to_pcre2("\\p{^Han}[\\p{Lu}]", "t"), "\\p{^sc:Han}[\\p{Lu}]");
+  EXPECT_EQ(Regex("\\w", "t").find_all("\u00B2\u00BE").size(), 2U) << "as Oniguruma has it";
+  EXPECT_EQ(Regex("[\\w]", "t").find_all("\u00B2\u00BE").size(), 0U) << "but not within a list";
   EXPECT_EQ(Regex("\\p{Han}+", "t").find_all("\u65E5\u672C\u3002").at(0).end, 6U)
       << "the full stop belongs to several scripts";
 }
