@@ -160,15 +160,16 @@ TEST_F(CSizes, InfosAreFilledAsFarAsTheCallerKnowsThem) {
 
 TEST_F(CSizes, ErrorsAreCutToTheirRoomAtACodePoint) {
   const std::string name = "/n\xC3\xB6where-\xE2\x82\xAC\xE2\x82\xAC";
+  griffin_model* none = nullptr;
   griffin_error whole{sizeof(whole), 0, ""};
-  ASSERT_EQ(griffin_model_load(name.c_str(), nullptr, &model, &whole), GRIFFIN_IO);
+  ASSERT_EQ(griffin_model_load(name.c_str(), nullptr, &none, &whole), GRIFFIN_IO);
   const std::string message = whole.message;
   ASSERT_NE(message.find("where"), std::string::npos) << message;
   for (std::size_t room = 0; room <= message.size() + 1; ++room) {
     griffin_error part{};
     std::memset(part.message, 'x', sizeof(part.message));
     part.struct_size = offsetof(griffin_error, message) + room;
-    ASSERT_EQ(griffin_model_load(name.c_str(), nullptr, &model, &part), GRIFFIN_IO);
+    ASSERT_EQ(griffin_model_load(name.c_str(), nullptr, &none, &part), GRIFFIN_IO);
     EXPECT_EQ(part.status, GRIFFIN_IO);
     EXPECT_EQ(part.message[room], 'x') << "beyond the room";
     if (room == 0) continue;
