@@ -184,6 +184,7 @@ TEST(TokenizerRegex, RefusesWhatTheTwoSyntaxesDoNotShare) {
 TEST(TokenizerRegex, ReadsRubysSyntax) {
   EXPECT_EQ(to_pcre2("a{2,3}+", "t"), "(?:a{2,3})+");
   EXPECT_EQ(to_pcre2("(ab){,3}", "t"), "(ab){0,3}");
+  EXPECT_EQ(to_pcre2("x(ab){2}+", "t"), "x(?:(ab){2})+");
   EXPECT_EQ(to_pcre2("(?m-i:.)", "t"), "(?s-i:.)");
   EXPECT_EQ(to_pcre2("[\\s\\h]\\S", "t"), "[\\p{White_Space}0-9a-fA-F]\\P{White_Space}");
   EXPECT_EQ(to_pcre2("\\u00e9{", "t"), "\\x{00e9}\\{");
