@@ -263,9 +263,9 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path, FileAccess a
 
 bool SafetensorsFile::holds(const void* address) const noexcept {
   const std::span<const std::byte> bytes = bytes_.bytes();
-  const auto offset =
-      reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(bytes.data());
-  return offset < bytes.size();  // unsigned: before the file is far beyond it
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data());
+  return at >= begin && at - begin < bytes.size();
 }
 
 }  // namespace griffin

@@ -44,8 +44,8 @@ double PassTimes::of(std::int64_t rows) const noexcept {
   if (rows < 1) return 0.0;
   double above = 0.0;  // of the next that is known
   std::int64_t above_rows = 0;
-  for (std::size_t i = places; i-- > 0;) {
-    const Place& place = places_[i];
+  for (std::size_t i = places; i > 0; --i) {
+    const Place& place = places_[i - 1];
     if (!is_known(place)) continue;
     const double here = above_rows > 0 ? std::min(seconds(place), above) : seconds(place);
     if (place.rows <= rows) {

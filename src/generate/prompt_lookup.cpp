@@ -11,7 +11,8 @@ std::int64_t guess_by_last(std::size_t length, std::span<const std::int32_t> his
                            std::span<std::int32_t> guesses) noexcept {
   if (history.size() <= length) return 0;
   const auto key = history.last(length);
-  for (std::size_t start = history.size() - length; start-- > 0;) {
+  for (std::size_t end = history.size() - length; end > 0; --end) {
+    const std::size_t start = end - 1;
     if (!std::equal(key.begin(), key.end(), history.begin() + static_cast<std::ptrdiff_t>(start)))
       continue;
     for (std::size_t i = 0; i < guesses.size(); ++i) {
