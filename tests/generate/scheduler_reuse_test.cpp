@@ -88,11 +88,11 @@ TEST_F(ReuseTest, ABranchRightBehindWhatIsKeptIsNotKept) {
   run(whole);
   run(joined(system, text(12, 3)));
   for (const std::int64_t more : {15, 16}) {
-    const std::uint64_t before = scheduler_.prefix_cache().entries;
+    const std::int64_t before = scheduler_.prefix_cache().entries;
     const Ids common(whole.begin(), whole.begin() + 45 + more);
     const auto seed = static_cast<std::uint32_t>(more);
     EXPECT_EQ(run(joined(common, text(9, seed))).reused_tokens, 45);
-    const std::uint64_t of_the_text = 2;  // the prompt, and all of it
+    const std::int64_t of_the_text = 2;  // the prompt, and all of it
     EXPECT_EQ(scheduler_.prefix_cache().entries - before, of_the_text + (more < 16 ? 0 : 1));
   }
 }
