@@ -29,8 +29,8 @@ Request ending(std::uint32_t number) {
   if (number % 5 == 0) r.options.stop_ids = Ids{whole.tokens[at]};
   if (number % 5 == 1) r.options.stop_strings = {middle_of(whole.text)};
   if (number % 5 == 2) {
-    r.options.on_token = [left = at](std::int32_t) mutable {
-      return left-- > 0 ? Flow::proceed : Flow::stop;
+    r.options.on_token = [left = at + 1](std::int32_t) mutable {
+      return --left > 0 ? Flow::proceed : Flow::stop;
     };
   }
   if (number % 5 == 3 && number % 2 == 0) r.candidates = 3;
