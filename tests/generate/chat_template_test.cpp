@@ -122,6 +122,8 @@ TEST(ChatTemplate, WhiteSpaceThatIsWritten) {
   EXPECT_EQ(format(replaced(gemma, "%}", "+%}\n")), ChatFormat::other);
   EXPECT_EQ(format(replaced(gemma, "{% for", "\n{% for")), ChatFormat::gemma);
   EXPECT_EQ(format(replaced(gemma, "{% for", "  {% for")), ChatFormat::other);
+  EXPECT_EQ(format(replaced(gemma, "{% for", "\n  {% for")), ChatFormat::gemma);
+  EXPECT_EQ(format(replaced(gemma, "{% for", "\n  {%+ for")), ChatFormat::other);
   EXPECT_EQ(format(replaced(gemma, "{{ bos_token }}", "{{ bos_token }}\n")), ChatFormat::other);
   EXPECT_EQ(format("{# a\nb #}\n  " + replaced(gemma, "{{ bos_token }}", "")), ChatFormat::gemma);
 }
