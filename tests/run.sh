@@ -8,7 +8,7 @@ preset=${1:-release}
 case $preset in
   clang | tsan | integer) packages=(clang libclang-rt-dev) ;;
   # For packages.debian, c.abi, checks.format, packages.metadata and python.*, which are skipped where they are not; and to compile no file twice.
-  release) packages=(debootstrap dpkg-dev ccache abigail-tools clang-format python3 python3-numpy python3-yaml) ;;
+  release) packages=(debootstrap dpkg-dev file ccache abigail-tools clang-format python3 python3-numpy python3-yaml) ;;
   *) packages=() ;;
 esac
 # For checks.docs and bench.run_paper, which are left out where they are not.

@@ -38,18 +38,12 @@ expect "find_package, layers" "1 2 4" "$(build/outside_layers)"
 g++ -std=c++20 install/outside/layers.cpp -o layers $(pkg-config --cflags --libs griffin)
 expect pkg-config "1 2 4" "$(./layers)"
 
-# The C library and what is made of it, where they were built.
-if [[ -d install/outside_c && -e /usr/include/griffin/griffin_c.h ]]; then
-  # shellcheck disable=SC2046
-  gcc -std=c99 install/outside_c/*.c -o from_c $(pkg-config --cflags --libs griffin_c)
-  expect C "$answer" "$(./from_c model "$prompt")"
-fi
-python=/usr/share/griffin/python
-if [[ -e $python/griffin.py ]]; then
-  expect Python "$answer" "$(PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$python python3 -c '
+# shellcheck disable=SC2046
+gcc -std=c99 install/outside_c/*.c -o from_c $(pkg-config --cflags --libs griffin_c)
+expect C "$answer" "$(./from_c model "$prompt")"
+expect Python "$answer" "$(PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/usr/share/griffin/python python3 -c '
 import griffin, sys
 print(griffin.Model("model").generate(sys.argv[1], max_new_tokens=8).text)' "$prompt")"
-fi
 
 apt-get -qq purge --yes --autoremove "${packages[@]}" >remove.log 2>&1
 files >after
