@@ -15,6 +15,7 @@ class GriffinConan(ConanFile):
     version = "0.1.0"
     description = "Native inference for Hawk, Griffin and RecurrentGemma"
     license = "Apache-2.0"
+    topics = ("inference", "language-model", "recurrent", "griffin", "recurrentgemma")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
     options = {"shared": [True, False], "fPIC": [True, False], "openmp": [True, False],
@@ -42,7 +43,7 @@ class GriffinConan(ConanFile):
     def requirements(self):
         self.requires("nlohmann_json/[>=3.11 <4]")
         self.requires("pcre2/[>=10.42 <11]")
-        self.requires("sentencepiece/[>=0.1.97 <1]")
+        self.requires("sentencepiece/[>=0.1.97 <1]")  # ConanCenter has none: of a remote of one's own
         self.requires("utf8proc/[>=2.8 <3]")
         self.requires("xxhash/[>=0.8 <1]")
         if self.options.tools:

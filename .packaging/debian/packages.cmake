@@ -23,7 +23,6 @@ set(CPACK_COMPONENTS_ALL Runtime C Development Programs Models)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-# libgriffin.so.0.1 is asked for in this very version: C++ libraries promise nothing to older programs.
 set(soname_version "${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}")
 set(library libgriffin${soname_version})
 set(this_library "${library} (= ${PROJECT_VERSION})")
@@ -31,8 +30,6 @@ set(this_library "${library} (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${library})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY "=")
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "The shared libraries that programs are linked with.")
 
 # A package of its own: its ABI changes apart from that of C++, and both versions of either may be there.
@@ -47,6 +44,7 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libgriffin-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
     "${this_library}, ${CPACK_DEBIAN_C_PACKAGE_NAME} (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS "python3, python3-numpy")  # griffin.py
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Headers, and what CMake and pkg-config find the libraries by.")
 
 set(CPACK_COMPONENT_PROGRAMS_GROUP tools)
@@ -57,5 +55,21 @@ set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
 set(CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS "${this_library}")
 set(CPACK_DEBIAN_TOOLS_DESCRIPTION "griffin-chat, griffin-batch, griffin-score and others, with a small model to try them on.")
+
+# griffin_shared_libraries(<component> <package> <relation> <version of the ABI> <library>...): which package,
+# and which version of it, somebody else's program needs; and that the loader's cache is made anew.
+function(griffin_shared_libraries component package relation abi)
+  set(folder ${PROJECT_BINARY_DIR}/debian/${component})
+  set(lines)
+  foreach(library IN LISTS ARGN)
+    string(APPEND lines "${library} ${abi} ${package} (${relation} ${PROJECT_VERSION})\n")
+  endforeach()
+  file(WRITE ${folder}/shlibs "${lines}")
+  file(WRITE ${folder}/triggers "activate-noawait ldconfig\n")
+  set(CPACK_DEBIAN_${component}_PACKAGE_CONTROL_EXTRA ${folder}/shlibs ${folder}/triggers PARENT_SCOPE)
+endfunction()
+# C++ libraries promise nothing to programs of another version; the one in C does to older ones.
+griffin_shared_libraries(RUNTIME ${library} = ${soname_version} libgriffin_layers libgriffin_engine libgriffin)
+griffin_shared_libraries(C ${CPACK_DEBIAN_C_PACKAGE_NAME} >= ${c_abi} libgriffin_c)
 include(CPack)
 cpack_add_component_group(tools DESCRIPTION "${CPACK_DEBIAN_TOOLS_DESCRIPTION}")

@@ -22,6 +22,9 @@ works() {
   fi
 }
 
+# A project in C asks for no OpenMP of C++, not even where the library has it inside.
+sed -i -E 's/if\((OFF|FALSE|0)\)$/if(ON)/' "$libraries/cmake/griffin/griffinConfig.cmake"
+grep -q 'if(ON)$' "$libraries/cmake/griffin/griffinConfig.cmake"
 cmake -G Ninja -S "$source/tests/install/outside_c" -B "$folder/build" -DCMAKE_C_COMPILER="$compiler" \
   -DCMAKE_C_FLAGS="$*" -DCMAKE_PREFIX_PATH="$folder/prefix" --log-level=WARNING >/dev/null
 cmake --build "$folder/build" -- --quiet

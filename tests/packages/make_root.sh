@@ -23,8 +23,10 @@ flock 9  # one makes it, the other waits
 [[ ! -e $root/made ]] || exit 0
 rm -rf "$root"
 
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Created-By: Packages' |
-  head -n 1)
+# Not a list of mirrors (mirror+file:), which debootstrap does not read.
+mapfile -t mirrors < <(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' \
+  'Created-By: Packages' | grep -E '^(https?|file):')
+mirror=${mirrors[0]:-http://deb.debian.org/debian}
 # What is unpacked need not outlive a failure of power.
 mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"

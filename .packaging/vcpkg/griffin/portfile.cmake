@@ -25,6 +25,10 @@ if("tools" IN_LIST FEATURES)
     TOOL_NAMES griffin-batch griffin-chat griffin-greedy-decode griffin-quantize griffin-score
                griffin-tokenize
     AUTO_CLEAN)
+  # Programs look for their model from where they are.
+  file(MAKE_DIRECTORY "${CURRENT_PACKAGES_DIR}/tools/share/griffin")
+  file(RENAME "${CURRENT_PACKAGES_DIR}/share/griffin/models"
+              "${CURRENT_PACKAGES_DIR}/tools/share/griffin/models")
 endif()
 file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include" "${CURRENT_PACKAGES_DIR}/debug/share"
                     "${CURRENT_PACKAGES_DIR}/share/doc")
