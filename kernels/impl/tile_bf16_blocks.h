@@ -209,6 +209,7 @@ inline void multiply_blocks(const MatmulArgs& p) {
 }
 
 void matmul_bf16_tiles(const MatmulArgs& p) noexcept {
+  if (p.rows == 0) return;  // no tile has so few columns
   if (p.rows <= most_streamed_tiles * tile_side) {
     stream_weights(p);
   } else {

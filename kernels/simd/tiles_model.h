@@ -52,7 +52,14 @@ inline float bf16_at(const char* row, int index) {
 /// at a time in a thread.
 class Tiles {
  public:
-  explicit Tiles(const TileConfig& config) : config_(config) {}
+  /// Faults as the instruction does.
+  explicit Tiles(const TileConfig& config) : config_(config) {
+    for (int t = 0; t < tile_registers; ++t) {
+      const int rows = config.rows[t];
+      const int bytes = config.row_bytes[t];
+      if (rows > tile_side || bytes > tile_stride || (rows == 0) != (bytes == 0)) __builtin_trap();
+    }
+  }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 
