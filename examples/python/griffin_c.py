@@ -2,7 +2,6 @@
 """griffin_c.h over again, on ctypes: what griffin.py stands on."""
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import enum
 import glob
@@ -13,6 +12,11 @@ from collections import abc
 from ctypes import byref
 from types import SimpleNamespace
 from typing import Any, Self
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
 
 Path = str | os.PathLike[str]
 Status = enum.IntEnum("Status", "OK INVALID_ARGUMENT IO FORMAT MISMATCH UNSUPPORTED CAPACITY"
@@ -36,6 +40,26 @@ class GriffinMemoryError(GriffinError, MemoryError):
 
 def refused(message: str) -> GriffinError:
     return GriffinError(Status.INVALID_ARGUMENT, message)
+
+
+def at_least(least: int, **values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise refused(f"{name}: expected {least} or more, found {value}")
+
+
+def more_than_zero(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise refused(f"{name}: expected more than 0, found {value}")
+
+
+def dtype(name: str) -> int:
+    known = {"auto": 0, "f32": 1, "bf16": 2, "f16": 3, "int8": 4, "int4": 5,
+             "float32": 1, "bfloat16": 2, "float16": 3}
+    if name not in known:
+        raise refused(f"dtype: expected one of {', '.join(known)}, found {name!r}")
+    return known[name]
 
 
 def path(given: Path) -> bytes:
@@ -136,6 +160,8 @@ class Handle:
     """A handle of the library, which keeps alive what it needs of other ones. Nothing is freed at
     exit, when threads may still be at work with it: the system takes it back."""
 
+    _finalizer: Any = None
+
     def own(self, free: str, maker: str, *arguments: Any) -> Self:
         """Takes on what `maker` gives through its last parameter but the error."""
         handle = ctypes.c_void_p()
@@ -147,12 +173,20 @@ class Handle:
 
     @property
     def address(self) -> int | None:
-        if not self._finalizer.alive:
+        if not self.is_open:
             raise ValueError(f"the {type(self).__name__} is closed")
         return self._address
 
+    @property
+    def is_open(self) -> bool:
+        return self._finalizer is not None and bool(self._finalizer.alive)
+
     def close(self) -> None:
-        self._finalizer()
+        if self.is_open:
+            self._finalizer()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} can be neither copied nor pickled")
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +209,24 @@ def call(name: str, *arguments: Any) -> Any:
     raise kind(Status(status), error.message.decode("utf-8", "replace"))
 
 
+def expect(name: str, value: Any, kind: type) -> Any:
+    """None, or a handle of a kind: C would take any for any."""
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name}: expected a {kind.__name__}, found {type(value).__name__}")
+    return value
+
+
+def items(given: Any) -> Any:
+    """What iterates over ids or prompts. Bytes would do, as their own numbers or as memory."""
+    if isinstance(given, (str, bytes, bytearray, abc.Mapping)):
+        raise TypeError(f"expected ids, found {type(given).__name__}")
+    return given
+
+
+def ids(given: abc.Iterable[int]) -> array[int]:
+    return array("i", items(given))
+
+
 def _plain(value: Any) -> Any:
     """A number, or the address of what a pointer is to point to."""
     if isinstance(value, Handle):
@@ -190,7 +242,8 @@ def new(name: str, **members: Any) -> Any:
     struct.kept = members
     for member, value in members.items():
         setattr(struct, member, _plain(value))
-        if isinstance(value, int) and getattr(struct, member) != value:
+        kept = getattr(struct, member)
+        if isinstance(value, int) and isinstance(kept, int) and kept != value:
             raise GriffinError(Status.INVALID_ARGUMENT, f"{member}: {value} is out of range")
     return struct
 
@@ -202,14 +255,17 @@ def filled(name: str, function: str, handle: Handle) -> SimpleNamespace:
     return SimpleNamespace(**{member: getattr(struct, member) for member, _ in struct._fields_[1:]})
 
 
-def copied(code: str, name: str, *arguments: Any) -> array[Any]:
-    """What a function copies to a buffer."""
-    needed = ctypes.c_size_t()
-    with contextlib.suppress(GriffinError):  # for want of room; what else there is comes again
-        call(name, *arguments, None, 0, byref(needed))
-    buffer = array(code, [0]) * needed.value
-    call(name, *arguments, buffer, len(buffer), byref(needed))
-    return buffer
+def copied(code: str, name: str, *arguments: Any, likely: int = 64) -> array[Any]:
+    """What a function copies to a buffer; `likely` is how much room it will need at most."""
+    needed, buffer = ctypes.c_size_t(), array(code, [0]) * likely
+    try:
+        call(name, *arguments, buffer, len(buffer), byref(needed))
+    except GriffinError as error:
+        if error.code != Status.CAPACITY or needed.value <= likely:
+            raise
+        buffer = array(code, [0]) * needed.value
+        call(name, *arguments, buffer, len(buffer), byref(needed))
+    return buffer[:needed.value]
 
 
 def lent(element: Any, name: str, handle: Handle) -> list[Any]:
@@ -232,6 +288,13 @@ def texts(name: str, texts: abc.Iterable[str], *columns: abc.Iterable[Any]) -> A
     filled_in = (structs[name] * len(buffers))(*rows)
     filled_in.kept = buffers
     return filled_in
+
+
+def floats(numbers: array[float], *shape: int) -> Any:
+    """numpy's array of that shape, or a memoryview."""
+    if numpy is not None:
+        return numpy.frombuffer(numbers, numpy.float32).reshape(shape)
+    return memoryview(numbers).cast("B").cast("f", shape) if len(shape) > 1 else memoryview(numbers)
 
 
 def string(text: Any) -> str:

@@ -27,6 +27,12 @@ std::string_view cut(std::string_view text, std::size_t room) noexcept {
   return text.substr(0, is_inside(end) ? room : end);
 }
 
+/// A name may have line feeds and escapes; a message is one line.
+char printable(char c) noexcept {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7F ? '?' : c;
+}
+
 }  // namespace
 
 griffin_status report(griffin_error* error, griffin_status status,
@@ -38,7 +44,7 @@ griffin_status report(griffin_error* error, griffin_status status,
   if (size >= at_status + sizeof(status)) error->status = status;
   if (size > at_message) {
     const std::string_view kept = cut(message, size - at_message - 1);
-    std::copy(kept.begin(), kept.end(), error->message);
+    std::transform(kept.begin(), kept.end(), error->message, printable);
     error->message[kept.size()] = '\0';
   }
   return status;

@@ -150,6 +150,18 @@ void Jobs::fail(std::exception_ptr why) noexcept {
   news_.notify_all();
 }
 
+void Jobs::stop_waiting() noexcept {
+  const std::lock_guard lock(mutex_);
+  is_stopped_ = true;
+  news_.notify_all();
+}
+
+void Jobs::begin() noexcept {
+  const std::lock_guard lock(mutex_);
+  failure_ = nullptr;
+  is_stopped_ = false;
+}
+
 bool Jobs::is_empty() const {
   if (queue_.empty() && failure_) std::rethrow_exception(failure_);
   return queue_.empty();
@@ -164,7 +176,7 @@ bool Jobs::fetch(griffin_event& event) {
 
 bool Jobs::wait(std::int64_t milliseconds) {
   std::unique_lock lock(mutex_);
-  const auto is_news = [&] { return !queue_.empty() || failure_; };
+  const auto is_news = [&] { return !queue_.empty() || failure_ || is_stopped_; };
   constexpr std::int64_t longest = std::int64_t{1000} * 60 * 60 * 24 * 365;
   if (milliseconds < 0) {
     news_.wait(lock, is_news);

@@ -73,8 +73,11 @@ class Jobs {
   Cancel cancel(std::uint64_t id) noexcept;
 
   /// Nobody steps any more, for this reason: every fetch() and wait() that finds no event throws
-  /// it, until somebody steps again: null.
+  /// it, until somebody steps again.
   void fail(std::exception_ptr why) noexcept;
+  /// Nobody steps any more, as was asked for: wait() does not, until somebody steps again.
+  void stop_waiting() noexcept;
+  void begin() noexcept;
 
   bool fetch(griffin_event& event);
   /// Waits so many milliseconds, or without end if negative. Returns whether there is an event.
@@ -89,6 +92,7 @@ class Jobs {
   std::condition_variable news_;
   EventQueue queue_;
   std::exception_ptr failure_;
+  bool is_stopped_ = false;
   std::map<std::uint64_t, Handle> jobs_;
   std::uint64_t next_id_ = 1;
 };

@@ -168,14 +168,16 @@ griffin_statistics statistics_of(const griffin::Scheduler& scheduler) {
   return statistics;
 }
 
-/// What ends it without being asked to is told to those who ask for events.
+/// What ends it without being asked to is told to those who ask for events, who may start it again.
 void serve(griffin_scheduler& of, std::stop_token stop) noexcept {
+  std::exception_ptr why;
   try {
     of.scheduler.serve(std::move(stop));
   } catch (...) {
-    of.jobs.fail(std::current_exception());
+    why = std::current_exception();
   }
   of.is_serving = false;
+  if (why) of.jobs.fail(std::move(why));
 }
 
 griffin_status no_event(griffin_error* error) noexcept {
@@ -246,7 +248,8 @@ griffin_status griffin_scheduler_start(griffin_scheduler* scheduler, griffin_err
   return guarded(error, [&] {
     griffin_scheduler& of = required(scheduler, "scheduler");
     if (of.is_serving) refuse("the scheduler was started already");
-    of.jobs.fail(nullptr);
+    if (of.server.joinable()) of.server.join();  // which ended by itself, or is about to
+    of.jobs.begin();
     of.is_serving = true;
     try {
       of.server = std::jthread([&of](std::stop_token stop) { serve(of, std::move(stop)); });
@@ -258,9 +261,12 @@ griffin_status griffin_scheduler_start(griffin_scheduler* scheduler, griffin_err
 }
 
 void griffin_scheduler_stop(griffin_scheduler* scheduler) {
-  if (scheduler == nullptr || !scheduler->server.joinable()) return;
-  scheduler->server.request_stop();
-  if (scheduler->server.get_id() != std::this_thread::get_id()) scheduler->server.join();
+  if (scheduler == nullptr) return;
+  if (scheduler->server.joinable()) {
+    scheduler->server.request_stop();
+    if (scheduler->server.get_id() != std::this_thread::get_id()) scheduler->server.join();
+  }
+  scheduler->jobs.stop_waiting();
 }
 
 griffin_status griffin_scheduler_next_event(griffin_scheduler* scheduler, griffin_event* event,

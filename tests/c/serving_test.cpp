@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "griffin/generate/prefix_cache.h"
@@ -214,6 +215,33 @@ TEST_F(CScheduler, MayBeStoppedByItsOwnHooks) {
     status = griffin_scheduler_step(scheduler, &more, nullptr);
   }
   EXPECT_EQ(taken(id).reason, GRIFFIN_STOP_LENGTH);
+}
+
+TEST_F(CScheduler, EndsWaitsWhenItIsStopped) {
+  make();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(griffin_scheduler_start(scheduler, nullptr), GRIFFIN_OK);
+    griffin_status found = GRIFFIN_OK;
+    std::thread waiter([&] { found = griffin_scheduler_wait_event(scheduler, -1, nullptr); });
+    griffin_scheduler_stop(scheduler);
+    waiter.join();
+    EXPECT_EQ(found, GRIFFIN_NO_EVENT);
+    EXPECT_EQ(griffin_scheduler_wait_event(scheduler, -1, nullptr), GRIFFIN_NO_EVENT);
+    const std::uint64_t id = submit();
+    run();
+    EXPECT_EQ(griffin_scheduler_wait_event(scheduler, -1, nullptr), GRIFFIN_OK) << "there is one";
+    griffin_scheduler_forget(scheduler, id);
+  }
+}
+
+TEST_F(CScheduler, WaitsAgainWhenItIsStartedAgain) {
+  make();
+  griffin_scheduler_stop(scheduler);
+  ASSERT_EQ(griffin_scheduler_start(scheduler, nullptr), GRIFFIN_OK);
+  const std::uint64_t id = submit();
+  EXPECT_EQ(griffin_scheduler_wait_event(scheduler, -1, nullptr), GRIFFIN_OK);
+  griffin_scheduler_stop(scheduler);
+  griffin_scheduler_forget(scheduler, id);
 }
 
 TEST_F(CScheduler, EventsHaveRoomForWhatTheyAre) {

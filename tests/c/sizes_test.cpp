@@ -181,4 +181,13 @@ TEST_F(CSizes, ErrorsAreCutToTheirRoomAtACodePoint) {
   }
 }
 
+TEST(CErrors, AreOneLineWhateverANameHas) {
+  griffin_error error{};
+  error.struct_size = sizeof(error);
+  griffin_model* model = nullptr;
+  EXPECT_EQ(griffin_model_load("/no\nwhere\x1b[31m\x7f\xc3\xa9", nullptr, &model, &error),
+            GRIFFIN_IO);
+  EXPECT_STREQ(error.message, "/no?where?[31m?\xc3\xa9: no such model folder");
+}
+
 }  // namespace

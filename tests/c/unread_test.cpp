@@ -46,6 +46,16 @@ class UnreadTokens : public ::testing::Test {
   griffin_snapshot* snapshot_ = nullptr;
 };
 
+TEST_F(UnreadTokens, AreReadOfABufferThatGoesOn) {
+  const std::int32_t unread = 9;
+  std::size_t size = 0;
+  griffin_sequence_write(sequence_, &unread, 1, nullptr, 0, &size, nullptr);
+  std::vector<char> bytes(size + 7);
+  griffin_sequence_write(sequence_, &unread, 1, bytes.data(), size, &size, nullptr);
+  EXPECT_EQ(griffin_sequence_read(sequence_, bytes.data(), bytes.size(), nullptr), GRIFFIN_OK);
+  EXPECT_EQ(count(sequence_), 1U);
+}
+
 TEST_F(UnreadTokens, AreOverWhereAPassReads) {
   const std::int32_t id = 7;
   EXPECT_EQ(griffin_pass_run(pass_, sequence_, &id, 1, 0, nullptr, 0, nullptr, nullptr),

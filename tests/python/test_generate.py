@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts: those of greedy_decode, whatever else is under way."""
+import contextlib
 import gc
 import itertools
 import threading
 import unittest
+from unittest import mock
 
 from support import EMBEDDED, MQA, PROMPT, griffin, refused, run
+
+import griffin_c
 
 PROMPTS = [PROMPT, "And God said", "1 Give ear, O my people", "And it came to pass"] * 6
 
@@ -61,6 +65,20 @@ class Texts(unittest.TestCase):
                  for prompt in PROMPTS[:2] for seed in (5, 6, 7)]
         self.assertEqual([text.tokens for text in texts], alone)
         self.assertEqual(len(self.model.generate(PROMPT, num_return_sequences=1, **how)), 1)
+        self.assertEqual([text.logprobs for text in texts], [[]] * 6)
+        texts = self.model.generate(PROMPT, num_return_sequences=2, logprobs=0, **how)
+        self.assertEqual([len(text.logprobs) for text in texts], [10, 10])
+
+    def test_none_is_the_default_where_hugging_face_has_none(self):
+        how = dict(max_new_tokens=20, do_sample=True, seed=3)
+        self.assertEqual(self.model.generate(PROMPT, top_k=None, stop_strings=None, **how).tokens,
+                         self.model.generate(PROMPT, top_k=0, **how).tokens)
+
+    def test_more_texts_at_once_than_tokens_of_a_pass_by_default(self):
+        scheduler = griffin.Scheduler(self.model, max_sequences=600)
+        texts = scheduler.generate([[2, 300 + i] for i in range(600)], max_new_tokens=2)
+        self.assertEqual(texts[599].tokens, self.model.generate([2, 899], max_new_tokens=2).tokens)
+        self.assertGreater(scheduler.statistics().most_rows, 512)
 
     def test_ends(self):
         text = self.model.generate(PROMPT, stop_strings=[" sound", "never"])
@@ -146,6 +164,25 @@ class Streams(unittest.TestCase):
             break
         (scheduler,) = self.model._idle[griffin.Scheduler]
         self.assertEqual(scheduler.statistics().running, 0)
+
+    def test_lose_nothing_when_another_text_is_interrupted(self):
+        expected = self.model.generate(PROMPT, max_new_tokens=20).text
+        real = griffin_c.string
+        for last in range(1, 30):  # the interrupt comes when so many pieces were fetched
+            scheduler, calls = griffin.Scheduler(self.model), itertools.count(1)
+
+            def interrupted(event):
+                if next(calls) == last:
+                    raise KeyboardInterrupt
+                return real(event)
+
+            stream = scheduler.stream(PROMPT, max_new_tokens=20)
+            text = next(stream)
+            with mock.patch.object(griffin_c, "string", interrupted):
+                with contextlib.suppress(KeyboardInterrupt):
+                    scheduler.generate(PROMPTS[1:3], max_new_tokens=12)
+            self.assertEqual(text + "".join(stream), expected)
+            self.assertEqual(scheduler._pieces, {})
 
     def test_two_take_turns_on_one_scheduler(self):
         scheduler = griffin.Scheduler(self.model)

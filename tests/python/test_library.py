@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The library itself: found, refusing what has no meaning, closed."""
+import copy
 import gc
 import os
 import pathlib
@@ -78,6 +79,9 @@ class Refusals(unittest.TestCase):
         self.check(bad, "top_p", model.generate, PROMPT, do_sample=True, top_p=2.0)
         self.check(bad, "temperature", model.generate, PROMPT, do_sample=True, temperature=-1)
         self.check(bad, "seed", model.generate, PROMPT, seed=-1)
+        self.check(bad, "seed", griffin.Model.random, "griffin-100m", seed=-1)
+        self.check(bad, "seed", griffin.Model.random, "griffin-100m", seed=1 << 64)
+        self.check(bad, "without", griffin.Tokenizer(EMBEDDED).chat_stop_ids)
         self.check(bad, "top_k", model.generate, PROMPT, do_sample=True, top_k=1 << 40)
         self.check(griffin.Status.CAPACITY, "17", model.generate, PROMPT, num_return_sequences=17)
         self.check(griffin.Status.UNSUPPORTED, "start_of_turn", model.tokenizer.chat,
@@ -89,11 +93,37 @@ class Refusals(unittest.TestCase):
         self.assertRaises(TypeError, next, self.model.stream(PROMPT, num_return_sequences=2))
         self.assertRaises(OverflowError, self.model.logits, [1 << 40])
 
+    def test_of_bytes_which_are_no_ids(self):
+        model, sequence = self.model, self.model.sequence()
+        for given in b"\2\0\0\0", bytearray(4), {2: 3}:
+            for call in (model.generate, model.logits, model.logprobs, model.tokenizer.decode,
+                         sequence.feed, lambda ids: next(model.stream(ids)),
+                         lambda ids: model.generate([ids]), lambda ids: sequence.save("no", ids),
+                         lambda ids: model.generate([2], eos_token_id=ids)):
+                with self.assertRaisesRegex(TypeError, "expected ids"):
+                    call(given)
+
+    def test_of_handles_of_another_kind(self):
+        model, sequence = self.model, self.model.sequence()
+        for wrong in sequence, model.tokenizer, 7:
+            for call in (lambda: model.generate([2], start=wrong),
+                         lambda: sequence.rollback(wrong),
+                         lambda: griffin.Scheduler(model, draft=wrong),
+                         lambda: griffin.Model(EMBEDDED, draft=wrong),
+                         lambda: griffin.Tokenizer(EMBEDDED, wrong)):
+                with self.assertRaisesRegex(TypeError, "expected a (Snapshot|Model), found"):
+                    call()
+        self.assertRaisesRegex(ValueError, "is closed", sequence.rollback, griffin.Snapshot())
+
     def test_of_values_without_a_meaning(self):
         model, sequence = self.model, self.model.sequence()
         for call, found in ((lambda: model.generate([2], max_new_tokens=-1), "max_new_tokens.*-1"),
                             (lambda: model.generate([2], logprobs=-1), "logprobs.*-1"),
                             (lambda: model.generate([2], num_return_sequences=0), "num_return.*0"),
+                            (lambda: model.generate([2], top_p=0.0), "top_p: .*than 0, found 0"),
+                            (lambda: model.generate([2], repetition_penalty=0), "repetition_.*0"),
+                            (lambda: model.generate([2], do_sample=True, temperature=0),
+                             "temperature: .*found 0"),
                             (lambda: sequence.feed([2], "some"), "none, last, all, found some"),
                             (lambda: sequence.save("state\0evil"), "no zero byte"),
                             (lambda: griffin.Model("nowhere\0x"), "no zero byte")):
@@ -110,6 +140,12 @@ class Refusals(unittest.TestCase):
         self.assertEqual(scheduler.statistics().waiting, 0)
         self.assertEqual(len(scheduler.generate([PROMPT, [2]], max_new_tokens=3)), 2)
 
+    def test_run_nothing_of_what_was_submitted_before(self):
+        scheduler = griffin.Scheduler(self.model)
+        refused(scheduler.generate, [[2] * 600] * 20 + [[9999]])
+        self.assertLessEqual(scheduler.statistics().passes, 1)
+        self.assertEqual(scheduler._pieces, {})
+
     def test_out_of_memory_is_a_memory_error(self):
         share = griffin.load_library().griffin_model_share
         failing = mock.Mock(return_value=griffin.Status.OUT_OF_MEMORY, argtypes=share.argtypes)
@@ -125,6 +161,29 @@ class Refusals(unittest.TestCase):
 
 
 class Tokenizers(unittest.TestCase):
+    def test_a_text_is_encoded_once(self):
+        tokenizer, library = griffin.Tokenizer(EMBEDDED), griffin.load_library()
+        real = library.griffin_tokenizer_encode
+        counting = mock.Mock(side_effect=real, argtypes=real.argtypes)
+        with mock.patch.object(library, "griffin_tokenizer_encode", counting):
+            tokenizer.encode(PROMPT * 100)
+        self.assertEqual(counting.call_count, 1)
+
+    def test_are_not_looked_for_beside_random_weights(self):
+        with tempfile.TemporaryDirectory() as there:
+            os.mkdir(os.path.join(there, "griffin-100m"))
+            with open(os.path.join(there, "griffin-100m/tokenizer.model"), "wb") as junk:
+                junk.write(b"junk")
+            here = os.getcwd()
+            os.chdir(there)
+            try:
+                self.assertIsNone(griffin.Model.random("griffin-100m", "int4").tokenizer)
+            finally:
+                os.chdir(here)
+
+    def test_of_a_folder_named_in_bytes(self):
+        self.assertIsNotNone(griffin.Model(os.fsencode(EMBEDDED)).tokenizer)
+
     def test_there_and_back(self):
         tokenizer = griffin.Model(EMBEDDED).tokenizer
         for text in "", PROMPT, "a\0b", "\u00e9\u4e16 \U0001f600", "x" * 5000:
@@ -149,6 +208,22 @@ class Tokenizers(unittest.TestCase):
         self.assertIn(ids[pieces.index("<end_of_turn>")], tokenizer.chat_stop_ids())
         with self.assertRaisesRegex(griffin.GriffinError, "user, assistant.*found system"):
             tokenizer.chat([{"role": "system", "content": "Hi"}])
+
+
+class Copies(unittest.TestCase):
+    def test_of_a_sequence_are_forks(self):
+        sequence = griffin.Model(EMBEDDED).sequence()
+        sequence.feed([2, 300], "none")
+        for other in copy.copy(sequence), copy.deepcopy(sequence):
+            other.feed([301], "none")
+            self.assertEqual((other.position, sequence.position), (3, 2))
+
+    def test_of_what_is_shared_are_refused(self):
+        model = griffin.Model(EMBEDDED)
+        for handle in model, model.tokenizer, griffin.Scheduler(model), model.sequence().snapshot():
+            for way in copy.copy, copy.deepcopy, pickle.dumps:
+                self.assertRaisesRegex(TypeError, "neither copied nor pickled", way, handle)
+        self.assertRaises(TypeError, pickle.dumps, model.sequence())
 
 
 class Closing(unittest.TestCase):

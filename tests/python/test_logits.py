@@ -7,6 +7,8 @@ import unittest
 
 from support import EMBEDDED, MQA, PROMPT, griffin, run
 
+import griffin_c
+
 
 def scored(option, text, folder=EMBEDDED, *more):
     """Shape and bytes of a file that score writes."""
@@ -58,18 +60,18 @@ class Logits(unittest.TestCase):
         self.assertEqual(model.logits([2]).shape, (1, model.info.vocab))
         self.assertEqual(model.logprobs([2]).shape, (0,))
 
-    @unittest.skipUnless(griffin.numpy, "needs numpy")
+    @unittest.skipUnless(griffin_c.numpy, "needs numpy")
     def test_are_numpys(self):
         model = griffin.Model(EMBEDDED)
-        ids = griffin.numpy.array(model.tokenizer.encode(PROMPT))
+        ids = griffin_c.numpy.array(model.tokenizer.encode(PROMPT))
         logits = model.logits(ids)
-        self.assertEqual(logits.dtype, griffin.numpy.float32)
+        self.assertEqual(logits.dtype, griffin_c.numpy.float32)
         exact = logits.astype("float64")
-        expected = exact - griffin.numpy.log(griffin.numpy.exp(exact).sum(1, keepdims=True))
+        expected = exact - griffin_c.numpy.log(griffin_c.numpy.exp(exact).sum(1, keepdims=True))
         found = model.logprobs(ids)
         self.assertLess(abs(expected[range(len(ids) - 1), ids[1:]] - found).max(), 1e-5)
 
-    @unittest.skipIf(griffin.numpy, "is for those without numpy")
+    @unittest.skipIf(griffin_c.numpy, "is for those without numpy")
     def test_are_memoryviews(self):
         logits = griffin.Model(EMBEDDED).logits([2, 3])
         self.assertIsInstance(logits, memoryview)

@@ -67,7 +67,8 @@ enum {
 GRIFFIN_C_API const char* griffin_status_name(griffin_status status);
 
 /// One line, naming file, tensor, expected and found as far as they apply; empty after a success.
-/// Always terminated; what does not fit is cut off at a code point. Its members are final.
+/// Control characters in it, of a name, are "?"; else names are the bytes that they are. Always
+/// terminated; what does not fit is cut off at a code point. Its members are final.
 typedef struct griffin_error {
   size_t struct_size;
   griffin_status status;

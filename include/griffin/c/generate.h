@@ -15,12 +15,13 @@ GRIFFIN_C_BEGIN
 
 typedef struct griffin_logit_bias {
   int32_t id;
-  float bias;  ///< added to the logit; -INFINITY forbids the token
+  float bias;  ///< added to the logit; -INFINITY forbids the token, if any is left
 } griffin_logit_bias;
 
-/// May change the logits, [vocab], before a token is chosen: after bias and penalties. Of a
-/// scheduler's text it is called by the thread that steps, and may submit, cancel and forget; not
-/// step, stop or free.
+/// May change the logits, [vocab], before a token is chosen: after bias and penalties. Where it
+/// leaves nothing to choose from (all -INFINITY or NaN), the first that is -INFINITY is chosen, or
+/// token 0. Of a scheduler's text it is called by the thread that steps, and may submit, cancel and
+/// forget; not step, stop or free.
 typedef void (*griffin_on_logits)(float* logits, int64_t vocab, void* user);
 
 /// How a text is generated. All zero: greedily, 128 tokens, up to the model's own stop ids.

@@ -36,7 +36,7 @@ typedef struct griffin_result_info {
   int64_t guessed;        ///< tokens tried, by prompt lookup or a draft model
   int64_t accepted;       ///< of those, how many were right
   int64_t draft_passes;
-  double mean_logprob;    ///< NaN if log-probabilities were not asked for
+  double mean_logprob;    ///< NaN if log-probabilities were not asked for; -INFINITY of no tokens
   double queued_seconds;  ///< until there was room for the text
   double prefill_seconds;
   double decode_seconds;

@@ -86,7 +86,8 @@ GRIFFIN_C_API griffin_status griffin_scheduler_step(griffin_scheduler* scheduler
 
 /// A thread that steps whenever there is something to do, until it is stopped, after the step it is
 /// at. Starting twice is an error, stopping twice is not. Should it end by itself, next_event and
-/// wait_event tell why when there is no event any more, until it is started again.
+/// wait_event tell why when there is no event any more, until it is started again. Stopping ends
+/// all waits for events, and none begins until then.
 GRIFFIN_C_API griffin_status griffin_scheduler_start(griffin_scheduler* scheduler,
                                                      griffin_error* error);
 GRIFFIN_C_API void griffin_scheduler_stop(griffin_scheduler* scheduler);
@@ -120,7 +121,7 @@ GRIFFIN_C_API griffin_status griffin_scheduler_next_event(griffin_scheduler* sch
                                                           griffin_event* event,
                                                           griffin_error* error);
 /// Waits until there is an event, so many milliseconds at most (-1: without end): GRIFFIN_OK, or
-/// GRIFFIN_NO_EVENT. Another thread has to step.
+/// GRIFFIN_NO_EVENT, also where the scheduler was stopped. Another thread has to step.
 GRIFFIN_C_API griffin_status griffin_scheduler_wait_event(griffin_scheduler* scheduler,
                                                           int64_t milliseconds,
                                                           griffin_error* error);

@@ -52,7 +52,7 @@ GRIFFIN_C_API griffin_status griffin_sequence_save(const griffin_sequence* seque
 /// or type, _CAPACITY for one that does not fit, _IO.
 GRIFFIN_C_API griffin_status griffin_sequence_restore(griffin_sequence* sequence, const char* file,
                                                       griffin_error* error);
-/// The same to and from memory.
+/// The same to and from memory. What follows the state in a buffer that is read is left alone.
 GRIFFIN_C_API griffin_status griffin_sequence_write(const griffin_sequence* sequence,
                                                     const int32_t* unread, size_t count,
                                                     void* buffer, size_t capacity, size_t* needed,
