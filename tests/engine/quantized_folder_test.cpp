@@ -238,5 +238,28 @@ TEST_F(QuantizedFolderTest, NamesWithEveryKindOfCharacter) {
   EXPECT_TRUE(index["weight_map"].contains(name));
 }
 
+TEST_F(QuantizedFolderTest, LoadingOneReportsEveryByteAndCanBeCancelled) {
+  run();
+  LoadProgress last{};
+  int calls = 0;
+  LoadOptions options;
+  options.progress = [&](const LoadProgress& progress) {
+    ++calls;
+    EXPECT_GT(progress.bytes_done, last.bytes_done);
+    last = progress;
+    return Flow::proceed;
+  };
+  Model::load(to(), options);
+  EXPECT_EQ(last.bytes_done, last.bytes_total);
+  for (const int stop_at : {1, calls / 2, calls}) {
+    int now = 0;
+    options.progress = [&](const LoadProgress&) {
+      return ++now == stop_at ? Flow::stop : Flow::proceed;
+    };
+    expect_refused(ErrorCode::cancelled, {"cancel"}, [&] { Model::load(to(), options); });
+    EXPECT_EQ(now, stop_at);
+  }
+}
+
 }  // namespace
 }  // namespace griffin::test

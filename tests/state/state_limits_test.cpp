@@ -194,6 +194,24 @@ TEST(StateFileFormat, RowsAreKeptByTheirAge) {
   EXPECT_TRUE(file.substr(72) == expected);
 }
 
+/// A layer without parameters whose rows become part of no state.
+struct Forgetful {
+  std::int64_t slot = 0;
+  void commit(const LayerState&, std::int64_t, ConstMatrixView) const noexcept {}
+};
+
+TEST(JournalLimits, LayersAreEntrustedForOnePass) {
+  Sequence sequence(small_layout());
+  Journal journal(small_layout(), 4);
+  const Forgetful layer;
+  journal.begin(sequence, 1);
+  journal.entrust(layer);
+  journal.commit(sequence, 1);
+  journal.begin(sequence, 1);
+  EXPECT_EQ(code_of([&] { journal.commit(sequence, 1); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(sequence.position(), 1);
+}
+
 TEST(SequencePoolLimits, OneThatComesBackWithTheSameShapesButAnotherCapacityIsMadeAnew) {
   StateLayout layout = small_layout();
   layout.capacity = 10;
