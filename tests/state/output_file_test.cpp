@@ -215,5 +215,15 @@ TEST(OutputFile, SynchronisesTheFolderToo) {
   EXPECT_EQ(folders_synchronised, before + 1);
 }
 
+TEST(OutputFile, WhatBecameAFolderMeanwhileIsNoSuccess) {
+  const TempFolder folder;
+  const fs::path file = folder.path() / "state";
+  OutputFile out(file);
+  out.write(std::string("new"));
+  fs::create_directory(file);
+  EXPECT_THROW(out.commit(), Error);
+  EXPECT_TRUE(fs::is_directory(file));
+}
+
 }  // namespace
 }  // namespace griffin::test
