@@ -12,7 +12,7 @@ if ! "$python" -c 'import ctypes, sys; sys.exit(sys.version_info < (3, 11))' 2>/
   exit 77
 fi
 symbols=$(nm -D "$library")
-if grep -qE ' U __(asan|tsan|msan)_init' <<<"$symbols"; then
+if grep -qE ' U __((asan|tsan|msan)_init|ubsan_handle)' <<<"$symbols"; then
   echo "SKIP: a sanitizer has to be there before Python is"
   exit 77
 fi
