@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -242,6 +243,60 @@ TEST_F(CScheduler, WaitsAgainWhenItIsStartedAgain) {
   EXPECT_EQ(griffin_scheduler_wait_event(scheduler, -1, nullptr), GRIFFIN_OK);
   griffin_scheduler_stop(scheduler);
   griffin_scheduler_forget(scheduler, id);
+}
+
+/// What is reported of a text adds up to what became of it.
+TEST_F(CScheduler, EventsAreOfTheirCandidate) {
+  griffin_tokenizer* tokenizer = nullptr;
+  ASSERT_EQ(griffin_tokenizer_load(embedded, model, &tokenizer, nullptr), GRIFFIN_OK);
+  how.max_tokens_per_pass = 16;
+  make();
+  const Ids longer(40, 300);
+  request.prompt = longer.data();
+  request.prompt_count = longer.size();
+  request.candidates = 3;
+  options.temperature = 1;
+  options.tokenizer = tokenizer;
+  options.logprobs = 1;
+  const std::uint64_t id = submit();
+  run();
+  std::vector<std::int64_t> read;
+  std::vector<Ids> tokens(3);
+  std::vector<std::string> texts(3);
+  std::vector<std::vector<float>> logprobs(3);
+  griffin_event event{};
+  event.struct_size = sizeof(event);
+  while (griffin_scheduler_next_event(scheduler, &event, nullptr) == GRIFFIN_OK) {
+    EXPECT_EQ(event.request, id);
+    const auto of = static_cast<std::size_t>(event.candidate);
+    if (event.kind == GRIFFIN_EVENT_PREFILL) {
+      EXPECT_EQ(event.total, 40);
+      read.push_back(event.done);
+    } else if (event.kind == GRIFFIN_EVENT_TOKEN) {
+      tokens[of].push_back(event.id);
+      logprobs[of].push_back(event.logprob);
+    } else if (event.kind == GRIFFIN_EVENT_TEXT) {
+      texts[of].append(event.text.data, event.text.size);
+    }
+  }
+  EXPECT_EQ(read, (std::vector<std::int64_t>{16, 32, 40}));
+  for (const std::size_t of : {0U, 1U, 2U}) {
+    griffin_result* result = nullptr;
+    ASSERT_EQ(griffin_scheduler_take_result(scheduler, id, static_cast<std::int64_t>(of), &result,
+                                            nullptr),
+              GRIFFIN_OK);
+    std::size_t count = 0;
+    const std::int32_t* ids = griffin_result_tokens(result, &count);
+    EXPECT_EQ(tokens[of], Ids(ids, ids + count));
+    const float* scores = griffin_result_logprobs(result, &count);
+    EXPECT_EQ(logprobs[of], std::vector<float>(scores, scores + count));
+    const char* text = griffin_result_text(result, &count);
+    EXPECT_EQ(texts[of], std::string(text, count));
+    griffin_result_free(result);
+  }
+  EXPECT_NE(tokens[0], tokens[1]);
+  EXPECT_NE(tokens[1], tokens[2]);
+  griffin_tokenizer_free(tokenizer);
 }
 
 TEST_F(CScheduler, EventsHaveRoomForWhatTheyAre) {
