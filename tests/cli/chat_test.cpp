@@ -121,6 +121,15 @@ TEST_F(ChatTest, AForkIsGoneBackTo) {
   EXPECT_EQ(outcome.out, first + answer + answer + answer);
 }
 
+TEST_F(ChatTest, ANameIsOfTheLastFork) {
+  const std::string first = by_hand({"Who?"});
+  const std::string second = by_hand({"Who?", "And then?"}).substr(first.size());
+  const std::string third =
+      by_hand({"Who?", "And then?", "Why?"}).substr(first.size() + second.size());
+  const Outcome outcome = chat("Who?\n/fork a\nAnd then?\n/fork a\nWhy?\n/switch a\nWhy?\n");
+  EXPECT_EQ(outcome.out, first + second + third + third);
+}
+
 TEST_F(ChatTest, MistakesDoNotEndIt) {
   const Outcome outcome =
       chat("/load /no/such\n/switch b\n/save\n/what\n/save /no/such/folder/x\nWho?\n");
