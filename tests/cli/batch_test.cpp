@@ -355,6 +355,9 @@ TEST(Batch, StopsAndReuse) {
   EXPECT_EQ(found.at("1").at("reused"), 0);
   EXPECT_EQ(found.at("2").at("reused"), found.at("2").at("prompt_tokens"));
   EXPECT_EQ(found.at("2").at("tokens"), found.at("1").at("tokens"));
+  const auto by_flag = answers(batch({unheeding, request}, {"-r", " of"}));
+  EXPECT_EQ(by_flag.at("3").at("tokens"), found.at("1").at("tokens"));
+  EXPECT_EQ(by_flag.at("3").at("stop"), " of");
 }
 
 TEST(Batch, RefusesWhatItCannotRun) {

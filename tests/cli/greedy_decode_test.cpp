@@ -268,8 +268,9 @@ TEST(GreedyDecode, ReservesStateForGlobalAttention) {
 TEST(GreedyDecode, KeepsItsTextOnCtrlC) {
   const std::string long_text = greedy_decode({"-n", "300", "--ignore-eos"}).out;
   const Outcome outcome = greedy_decode(
-      Command{.arguments = {"-n", "-1", "--ignore-eos"}, .signal_after_output = SIGINT});
+      Command{.arguments = {"-n", "-1", "--ignore-eos", "--stats"}, .signal_after_output = SIGINT});
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_NE(outcome.err.find("stopped by   interrupted\n"), std::string::npos) << outcome.err;
   ASSERT_GT(outcome.out.size(), 1u);
   EXPECT_EQ(outcome.out.back(), '\n');
   const std::size_t common = std::min(outcome.out.size() - 1, long_text.size() - 1);
