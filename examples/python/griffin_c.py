@@ -256,7 +256,7 @@ def filled(name: str, function: str, handle: Handle) -> SimpleNamespace:
 
 
 def copied(code: str, name: str, *arguments: Any, likely: int = 64) -> array[Any]:
-    """What a function copies to a buffer; `likely` is how much room it will need at most."""
+    """What a function copies to a buffer. It is called once where `likely` is room enough."""
     needed, buffer = ctypes.c_size_t(), array(code, [0]) * likely
     try:
         call(name, *arguments, buffer, len(buffer), byref(needed))
